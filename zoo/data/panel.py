@@ -1,0 +1,133 @@
+"""The panel: dense daily data of a set of stocks, and their point-in-time membership and concepts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from zoo.errors import DataError
+
+FIELDS = ("open", "high", "low", "close", "vwap", "volume")
+"""The fields every panel may have, in this order; `close` is the only one it must have. Further fields follow."""
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """Which stock belongs to which concept, and when.
+
+    Attributes:
+        names: C concept names.
+        start, end: `[K, N, C]` int32, the first and last calendar position of the k-th membership of a stock in
+            a concept, both inclusive; start > end where there is none. K is 1 unless a stock re-enters a concept.
+        snapshot: True where the source gave no dates, so that today's concepts stand for all of history.
+    """
+
+    names: tuple[str, ...]
+    start: np.ndarray
+    end: np.ndarray
+    snapshot: bool
+
+    def at(self, day: np.ndarray, stock: np.ndarray) -> np.ndarray:
+        """0/1 membership `[S, C]` float32 of rows (`day [S]`, `stock [S]`)."""
+        d = np.asarray(day)[None, :, None]
+        inside = (self.start[:, stock] <= d) & (d <= self.end[:, stock])
+        return inside.any(axis=0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Daily data `[day, stock, field]`.
+
+    Attributes:
+        days: `[D]` datetime64[D], sorted, unique.
+        symbols: `[N]` str, sorted, unique.
+        fields: names of the last axis of `values`.
+        values: `[D, N, F]` float32; NaN = no trade or unknown. Prices are adjusted (splits, dividends where the
+            source allows). Stored stock-major, so that a stock's window is one contiguous run of memory.
+        member: `[D, N]` bool, in the universe that day; separate from whether the stock traded.
+        concepts: groups of stocks, or None.
+        name: short name for reports, for example `sp500_5yr.parquet`.
+        notes: what the reader assumed or found missing, one sentence each, printed once.
+    """
+
+    days: np.ndarray
+    symbols: np.ndarray
+    fields: tuple[str, ...]
+    values: np.ndarray
+    member: np.ndarray
+    concepts: Concepts | None = None
+    name: str = "panel"
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        shape = (len(self.days), len(self.symbols), len(self.fields))
+        if self.values.shape != shape or self.member.shape != shape[:2]:
+            raise DataError(
+                f"{self.name}: values {self.values.shape} and member {self.member.shape} do not fit "
+                f"{shape[0]} days x {shape[1]} stocks x {shape[2]} fields"
+            )
+        if shape[0] == 0 or shape[1] == 0:
+            raise DataError(f"{self.name}: no rows")
+        if "close" not in self.fields:
+            raise DataError(f"{self.name}: no close price")
+        days = self.days.astype("datetime64[D]")
+        if (np.diff(days) <= np.timedelta64(0, "D")).any():
+            raise DataError(f"{self.name}: days are not sorted and unique")
+        if len(set(self.symbols.tolist())) != shape[1]:
+            raise DataError(f"{self.name}: symbols are not unique")
+        stock_major = np.ascontiguousarray(self.values.transpose(1, 0, 2), dtype=np.float32)
+        object.__setattr__(self, "days", days)
+        object.__setattr__(self, "values", stock_major.transpose(1, 0, 2))
+        object.__setattr__(self, "member", np.ascontiguousarray(self.member, dtype=bool))
+
+    @property
+    def n_days(self) -> int:
+        return len(self.days)
+
+    @property
+    def n_stocks(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def stock_major(self) -> np.ndarray:
+        """`values` as `[N, D, F]`, C-contiguous, no copy."""
+        return self.values.transpose(1, 0, 2)
+
+    def field(self, name: str) -> np.ndarray:
+        """`[D, N]` view of one field; all NaN where the panel does not have it."""
+        if name in self.fields:
+            return self.values[:, :, self.fields.index(name)]
+        return np.full((self.n_days, self.n_stocks), np.nan, dtype=np.float32)
+
+    def position(self, day: str | np.datetime64, side: str = "left") -> int:
+        """Calendar position of the first day >= `day` (`left`), or one past the last day <= it (`right`)."""
+        where = np.searchsorted(self.days, np.datetime64(day, "D"), side=side)  # type: ignore[call-overload]
+        return int(where)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with any value, day, symbol, membership or concept."""
+        digest = hashlib.blake2b(digest_size=8)
+        for part in (self.days.astype(np.int64), self.stock_major, np.packbits(self.member)):
+            digest.update(np.ascontiguousarray(part).data)
+        digest.update("\0".join((*self.symbols.tolist(), *self.fields)).encode())
+        if self.concepts is not None:
+            digest.update("\0".join(self.concepts.names).encode())
+            digest.update(np.ascontiguousarray(self.concepts.start).data)
+            digest.update(np.ascontiguousarray(self.concepts.end).data)
+        return digest.hexdigest()
+
+    def with_notes(self, *notes: str) -> Panel:
+        """The same panel with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def presence(close: np.ndarray) -> np.ndarray:
+    """Membership for sources that state none: from a stock's first to its last close; `[D, N]` -> `[D, N]` bool."""
+    traded = np.isfinite(close)
+    begun = np.maximum.accumulate(traded, axis=0)
+    unfinished = np.maximum.accumulate(traded[::-1], axis=0)[::-1]
+    return begun & unfinished

@@ -1,0 +1,236 @@
+"""The model registry: one file and one decorator add a model.
+
+`@register_model` on a `Network` subclass makes it known to `build`, the CLI, the tests and the report. Every module
+of `zoo.models` is imported on first use; `load_plugin` adds a file from elsewhere.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from zoo.errors import ModelError, did_you_mean
+from zoo.network import Network, WholeModel
+
+Scope = Literal["sample", "day"]
+N = TypeVar("N", bound=type[Network])
+
+_SHAPE_ARGUMENTS = ("n_features", "lookback")
+_specs: dict[str, ModelSpec] = {}
+_scanned = False
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One hyper-parameter of a model: its YAML key, type and default."""
+
+    name: str
+    annotation: Any
+    default: Any
+
+    @property
+    def type_name(self) -> str:
+        if isinstance(self.annotation, type):
+            return self.annotation.__name__
+        return str(self.annotation).replace("typing.", "")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What the registry knows of a model.
+
+    Attributes:
+        name: registry key, lower case.
+        cls: the `Network` subclass.
+        scope: `sample` scores each row alone; `day` scores the rows of a day together.
+        title: name as printed in reports.
+        paper: citation, or a sentence where there is none.
+        needs_concepts: True where the model cannot run on data without concepts.
+        packages: import names of optional packages the model cannot run without.
+    """
+
+    name: str
+    cls: type[Network]
+    scope: Scope
+    title: str
+    paper: str
+    needs_concepts: bool = False
+    packages: tuple[str, ...] = ()
+
+    @property
+    def gradient_trained(self) -> bool:
+        return not issubclass(self.cls, WholeModel)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Hyper-parameters in constructor order."""
+        hints = get_type_hints(self.cls.__init__)
+        signature = inspect.signature(self.cls.__init__)
+        return {
+            name: Parameter(name, hints.get(name, Any), p.default)
+            for name, p in signature.parameters.items()
+            if p.kind is p.KEYWORD_ONLY and name not in _SHAPE_ARGUMENTS
+        }
+
+    @property
+    def source_file(self) -> Path:
+        return Path(inspect.getfile(self.cls))
+
+    def missing_packages(self) -> list[str]:
+        return [p for p in self.packages if importlib.util.find_spec(p) is None]
+
+    def check_params(self, params: dict[str, Any], where: str = "") -> dict[str, Any]:
+        """Validated and coerced copy of `params`, without filling in defaults.
+
+        Raises:
+            ModelError: an unknown key or a value of the wrong type, naming the nearest valid key.
+        """
+        known, checked = self.parameters, {}
+        prefix = f"{where}: " if where else ""
+        for key, value in params.items():
+            if key not in known:
+                raise ModelError(
+                    f"{prefix}model '{self.name}' has no parameter '{key}'"
+                    f"{did_you_mean(key, known)}; it takes {', '.join(known) or 'none'}"
+                )
+            adapter = TypeAdapter(known[key].annotation, config=ConfigDict(strict=False))
+            try:
+                checked[key] = adapter.validate_python(value)
+            except ValidationError as error:
+                reason = error.errors()[0]["msg"].lower()
+                raise ModelError(
+                    f"{prefix}model '{self.name}', parameter '{key}': {reason}, got {value!r}"
+                ) from None
+        return checked
+
+
+def register_model(
+    name: str,
+    *,
+    title: str,
+    paper: str,
+    scope: Scope = "sample",
+    needs_concepts: bool = False,
+    packages: tuple[str, ...] = (),
+) -> Callable[[N], N]:
+    """Class decorator that adds a `Network` to the registry; see `ModelSpec` for the arguments.
+
+    Raises:
+        ModelError: the name is taken by another class, or a constructor argument is not keyword-only.
+    """
+
+    def register(cls: N) -> N:
+        if name != name.lower() or not name.replace("_", "").isalnum() or len(name) > 64:
+            raise ModelError(
+                f"model name {name[:80]!r} must be lower-case letters, digits and '_', at most 64"
+            )
+        taken = _specs.get(name)
+        if taken is not None and taken.source_file != Path(inspect.getfile(cls)):
+            raise ModelError(f"model '{name}' is already registered by {taken.source_file}")
+        for p in list(inspect.signature(cls.__init__).parameters.values())[1:]:
+            if p.kind is not p.KEYWORD_ONLY:
+                raise ModelError(f"model '{name}': constructor argument '{p.name}' must be keyword-only")
+        _specs[name] = ModelSpec(name, cls, scope, title, paper, needs_concepts, packages)
+        return cls
+
+    return register
+
+
+def _scan() -> None:
+    global _scanned
+    if not _scanned:
+        _scanned = True
+        import zoo.models
+
+        for module in pkgutil.iter_modules(zoo.models.__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"zoo.models.{module.name}")
+
+
+def load_plugin(path: str | Path) -> None:
+    """Import a Python file that registers models of its own.
+
+    Raises:
+        ModelError: the file is missing or fails to import.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ModelError(f"plugin {file} does not exist")
+    _scan()
+    module_name = f"zoo_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"plugin {file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"plugin {file} fails to import: {type(error).__name__}: {error}") from error
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Registered names that match a shell glob, sorted."""
+    _scan()
+    return sorted(fnmatch.filter(_specs, pattern))
+
+
+def find_models(patterns: str | Iterable[str]) -> list[str]:
+    """Names matched by a comma list (or several) of names and globs, in the order given, each once.
+
+    Raises:
+        ModelError: an entry matches nothing; names the nearest model.
+    """
+    entries = patterns.split(",") if isinstance(patterns, str) else list(patterns)
+    found: dict[str, None] = {}
+    for entry in (e.strip() for e in entries):
+        if not entry:
+            continue
+        matches = list_models(entry.lower())
+        if not matches:
+            raise ModelError(
+                f"no model '{entry}'{did_you_mean(entry, list_models())}; there are {', '.join(list_models())}"
+            )
+        found.update(dict.fromkeys(matches))
+    if not found:
+        raise ModelError(f"no model named; there are {', '.join(list_models())}")
+    return list(found)
+
+
+def get_spec(name: str) -> ModelSpec:
+    """The spec of one model.
+
+    Raises:
+        ModelError: no such model; names the nearest one.
+    """
+    _scan()
+    if name not in _specs:
+        raise ModelError(f"no model '{name}'{did_you_mean(name, _specs)}; there are {', '.join(list_models())}")
+    return _specs[name]
+
+
+def build(name: str, *, n_features: int, lookback: int, **params: Any) -> Network:
+    """A freshly initialised model for inputs `[S, lookback, n_features]`.
+
+    Raises:
+        ModelError: unknown model or parameter, or a parameter of the wrong type.
+        UnavailableError: a package the model needs is not installed.
+    """
+    from zoo.errors import UnavailableError
+
+    spec = get_spec(name)
+    if missing := spec.missing_packages():
+        raise UnavailableError(f"model '{name}' needs {', '.join(missing)}: pip install {' '.join(missing)}")
+    return spec.cls(n_features=n_features, lookback=lookback, **spec.check_params(params))
