@@ -1,0 +1,112 @@
+"""What is trained on what: frozen configuration sections, unknown keys rejected."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from zoo.errors import ConfigError
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LabelConfig(Section):
+    """Forward return `price(t + lag + horizon) / price(t + lag) - 1`."""
+
+    horizon: int = Field(1, ge=1, description="days the position is held")
+    lag: int = Field(1, ge=0, description="days from the score to the entry price")
+    price: Literal["close", "open"] = "close"
+
+    @property
+    def reach(self) -> int:
+        """Days from t to the last price that label(t) reads."""
+        return self.lag + self.horizon
+
+    @property
+    def definition(self) -> str:
+        entry = f"t+{self.lag}" if self.lag else "t"
+        return f"{self.price}(t+{self.reach})/{self.price}({entry}) - 1"
+
+
+def _date_text(value: object) -> object:
+    return value if isinstance(value, (str, type(None))) else str(value)
+
+
+Day = Annotated[str, BeforeValidator(_date_text), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Span = Annotated[str, Field(pattern=r"^[1-9]\d*[dmy]$")]
+
+
+class FixedSplit(Section):
+    """One (train, valid, test) triple, by fractions of the calendar or by dates (both ends inclusive)."""
+
+    mode: Literal["fixed"] = "fixed"
+    train: float | tuple[Day, Day] = 0.6
+    valid: float | tuple[Day, Day] = 0.2
+    test: float | tuple[Day, Day] = 0.2
+    embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    force: bool = Field(False, description="accept an embargo shorter than the label's reach")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> FixedSplit:
+        parts = (self.train, self.valid, self.test)
+        if len({isinstance(p, tuple) for p in parts}) > 1:
+            raise ValueError("train, valid and test must be all fractions or all date pairs")
+        if not isinstance(self.train, tuple):
+            numbers = [p for p in parts if isinstance(p, float)]
+            if min(numbers) <= 0 or sum(numbers) > 1 + 1e-9:
+                raise ValueError("fractions must be positive and sum to at most 1")
+        return self
+
+
+class WalkForwardSplit(Section):
+    """Folds that move through the calendar; spans like `3y`, `6m`, `250d` (d = calendar positions of the panel)."""
+
+    mode: Literal["walk_forward"]
+    train: Span = "3y"
+    valid: Span = "6m"
+    test: Span = "6m"
+    step: Span = "6m"
+    expanding: bool = False
+    embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    force: bool = Field(False, description="accept an embargo shorter than the label's reach")
+
+
+Split = FixedSplit | WalkForwardSplit
+
+
+class DataConfig(Section):
+    """One dataset: source, features, label, segments."""
+
+    source: str = "planted:mixed"
+    features: str = "raw"
+    lookback: int = Field(20, ge=1)
+    vwap: Literal["source", "typical"] = Field(
+        "source", description="typical: (high + low + close) / 3 instead of the source's vwap"
+    )
+    concepts: str | None = Field(None, description="file of concepts, or a column of the source")
+    label: LabelConfig = LabelConfig()
+    split: Annotated[FixedSplit | WalkForwardSplit, Field(union_mode="left_to_right")] = FixedSplit()
+
+
+class TrainConfig(Section):
+    """How every gradient-trained model of an experiment is fitted."""
+
+    lr: float = Field(1e-3, gt=0)
+    batch_size: int = Field(1024, ge=1, description="rows per optimiser step, for sample and day scope alike")
+    max_epochs: int = Field(20, ge=1)
+    patience: int = Field(5, ge=1, description="epochs without a better valid IC before stopping")
+    max_steps_per_epoch: int | None = Field(None, ge=1)
+    weight_decay: float = Field(0.0, ge=0, description="coupled L2, as torch.optim.Adam")
+    grad_clip: float | None = Field(3.0, gt=0, description="elementwise gradient clip")
+    loss: Literal["mse", "mae"] = "mse"
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise ConfigError(message) unless `condition` holds."""
+    if not condition:
+        raise ConfigError(message)
