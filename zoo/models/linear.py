@@ -2,8 +2,8 @@
 
 Hoerl & Kennard 1970, "Ridge Regression: Biased Estimation for Nonorthogonal Problems".
 The reference hands all rows to scikit-learn at once. Here only the float64 moments of the rows are kept, in
-one pass over the train segment, so memory does not grow with it; the penalty is chosen on the valid segment by
-mean daily IC, the measure by which networks stop early.
+one pass over the train segment, so memory does not grow with it. The penalty is chosen on the valid segment
+by mean daily IC, the measure by which networks stop early.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class Linear(WholeModel):
         mean, target, covariance, moment, rows = self._moments(train)
         scale = covariance.diagonal().mean()
         values, vectors = torch.linalg.eigh(covariance)
-        # Directions without variance carry no information; at l2 = 0 they would be divided by rounding noise.
-        spread = values > values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
+        # Directions without variance carry no information; they would be divided by rounding noise.
+        largest = (covariance.diagonal() + mean.square()).max()
+        spread = values > largest * len(values) * torch.finfo(values.dtype).eps
         projected = torch.where(spread, vectors.T @ moment, 0.0)
         grid = _GRID if self.l2 is None else (self.l2,)
         weights = torch.stack(

@@ -1,0 +1,143 @@
+"""Segments: which days are trained on, validated on and tested on, and the embargo between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.config import FixedSplit, Split, WalkForwardSplit
+from zoo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DayRange:
+    """Calendar positions `start <= day < stop`."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return max(self.stop - self.start, 0)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One (train, valid, test) triple; `index` counts from 0."""
+
+    index: int
+    train: DayRange
+    valid: DayRange
+    test: DayRange
+    embargo: int
+
+    def dates(self, days: np.ndarray) -> dict[str, tuple[str, str]]:
+        """First and last date of each segment."""
+        return {
+            name: (str(days[r.start]), str(days[r.stop - 1]))
+            for name, r in (("train", self.train), ("valid", self.valid), ("test", self.test))
+        }
+
+
+def make_folds(days: np.ndarray, split: Split, reach: int, first_day: int = 0) -> list[Fold]:
+    """The folds of a split over a calendar.
+
+    The embargo is taken off the end of the train and valid segments, so that no label of an earlier segment reads a
+    price of a later one: with reach 2 the last train day t has t + 2 before the first valid day.
+
+    Args:
+        days: `[D]` datetime64[D].
+        split: fixed or walk-forward.
+        reach: days from t to the last price label(t) reads.
+        first_day: calendar position before which nothing is trained on.
+
+    Raises:
+        ConfigError: a segment is empty, out of order, overlapping, or the embargo is shorter than `reach`.
+    """
+    embargo = reach if split.embargo == "auto" else split.embargo
+    if embargo < reach and not split.force:
+        raise ConfigError(
+            f"split.embargo of {embargo} days is shorter than the label's reach of {reach}: train labels would read "
+            f"validation prices; use 'auto', or set split.force: true to do it all the same"
+        )
+    if isinstance(split, FixedSplit):
+        borders = [_fixed_borders(days, split, first_day)]
+    else:
+        borders = _walk_forward_borders(days, split, first_day)
+    return [_fold(i, border, embargo, days) for i, border in enumerate(borders)]
+
+
+Borders = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def _fixed_borders(days: np.ndarray, split: FixedSplit, first_day: int) -> Borders:
+    parts = (split.train, split.valid, split.test)
+    if isinstance(split.train, tuple):
+        spans = []
+        for name, part in zip(("train", "valid", "test"), parts, strict=True):
+            first, last = (np.datetime64(d, "D") for d in part)  # type: ignore[union-attr]
+            start = int(np.searchsorted(days, first, side="left"))
+            stop = int(np.searchsorted(days, last, side="right"))
+            if start >= stop:
+                raise ConfigError(f"split.{name} {first} .. {last} holds no day of the data ({days[0]} .. {days[-1]})")
+            spans.append((start, stop))
+        (a, b, c) = spans
+        if a[1] > b[0] or b[1] > c[0]:
+            raise ConfigError("split: train, valid and test must follow each other without overlap")
+        return ((max(a[0], first_day), a[1]), b, c)
+    usable = len(days) - first_day
+    ends = first_day + np.round(np.cumsum([float(p) for p in parts]) * usable).astype(int)  # type: ignore[arg-type]
+    return ((first_day, int(ends[0])), (int(ends[0]), int(ends[1])), (int(ends[1]), int(ends[2])))
+
+
+def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: int) -> list[Borders]:
+    folds: list[Borders] = []
+    anchor = days[first_day]
+    train_stop = _shift(days, anchor, split.train)
+    while True:
+        valid_stop = _shift(days, train_stop, split.valid)
+        test_stop = _shift(days, valid_stop, split.test)
+        bounds = [int(np.searchsorted(days, edge)) for edge in (anchor, train_stop, valid_stop, test_stop)]
+        if bounds[3] <= bounds[2] or valid_stop > days[-1]:
+            break
+        start = first_day if split.expanding else bounds[0]
+        folds.append(((start, bounds[1]), (bounds[1], bounds[2]), (bounds[2], bounds[3])))
+        if test_stop > days[-1]:
+            break
+        anchor, train_stop = _shift(days, anchor, split.step), _shift(days, train_stop, split.step)
+    if not folds:
+        raise ConfigError(
+            f"split: {len(days) - first_day} days ({days[first_day]} .. {days[-1]}) are too few for train "
+            f"{split.train} + valid {split.valid} + test {split.test}"
+        )
+    return folds
+
+
+def _shift(days: np.ndarray, day: np.datetime64, span: str) -> np.datetime64:
+    """The date `span` after `day`; `d` counts days of the panel's calendar, `m` and `y` calendar months."""
+    count, unit = int(span[:-1]), span[-1]
+    if unit == "d":
+        position = int(np.searchsorted(days, day)) + count
+        return days[position] if position < len(days) else days[-1] + np.timedelta64(position - len(days) + 1, "D")
+    months = count * (12 if unit == "y" else 1)
+    month = day.astype("datetime64[M]")
+    within = day - month.astype("datetime64[D]")
+    return (month + np.timedelta64(months, "M")).astype("datetime64[D]") + within
+
+
+def _fold(index: int, borders: Borders, embargo: int, days: np.ndarray) -> Fold:
+    (train_start, train_stop), (valid_start, valid_stop), (test_start, test_stop) = borders
+    fold = Fold(
+        index,
+        DayRange(train_start, min(train_stop, valid_start - embargo)),
+        DayRange(valid_start, min(valid_stop, test_start - embargo)),
+        DayRange(test_start, test_stop),
+        embargo,
+    )
+    for name in ("train", "valid", "test"):
+        if len(getattr(fold, name)) == 0:
+            raise ConfigError(
+                f"split: the {name} segment of fold {index} is empty after an embargo of {embargo} days "
+                f"({len(days)} days in all)"
+            )
+    return fold
