@@ -131,6 +131,15 @@ def test_linear_ignores_constant_and_duplicate_columns(l2: float | None):
     assert weight[[0, 2]].tolist() == pytest.approx([0, 0], abs=1e-9)
 
 
+@pytest.mark.parametrize("l2", [None, 0.0])
+def test_linear_without_any_varying_column_scores_the_mean_label(l2: float | None):
+    train, valid = planted(30), planted(5, seed=9)
+    train.x[:], valid.x[:] = 0.1, 0.1
+    model, _ = fitted("linear", train, valid, l2=l2)
+    mean = train.label[torch.isfinite(train.label)].mean().item()
+    assert model(valid.x + 1).tolist() == pytest.approx([mean] * len(valid.x), abs=1e-6)
+
+
 def test_linear_fits_where_no_valid_day_has_an_ic():
     model, facts = fitted("linear", planted(30), planted(6, stocks=1, seed=9))
     assert facts["l2"] == 100.0
@@ -144,3 +153,22 @@ def test_linear_names_what_is_missing():
         fitted("linear", train, planted(3))
     with pytest.raises(ModelError, match=r"'l2'.*got -1"):
         zoo.registry.build("linear", n_features=1, lookback=5, l2=-1.0)
+
+
+def test_mlp_has_two_hidden_layers_on_the_flat_window():
+    model = zoo.registry.build("mlp", n_features=6, lookback=60, hidden_size=32)
+    assert sum(p.numel() for p in model.parameters()) == (360 * 32 + 32) + (32 * 32 + 32) + (32 + 1)
+
+
+def test_mlp_learns_a_product_that_a_linear_model_cannot():
+    torch.manual_seed(0)
+    x = torch.randn(4000, 2, 1)
+    label = x[:, 0, 0] * x[:, 1, 0]
+    model = zoo.registry.build("mlp", n_features=1, lookback=2)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    for _ in range(200):
+        optimiser.zero_grad()
+        (model(x[:3000]) - label[:3000]).square().mean().backward()
+        optimiser.step()
+    day = torch.zeros(1000, dtype=torch.int64)
+    assert daily_ic(model(x[3000:]).detach(), label[3000:], day).item() > 0.95
