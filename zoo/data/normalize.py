@@ -26,27 +26,22 @@ class RobustStats:
     center: np.ndarray
     scale: np.ndarray
 
-    def apply(self, x: Tensor) -> Tensor:
-        """`clip((x - center) / scale, -3, 3)`, then NaN -> 0; `x [..., T, F]`, changed in place and returned."""
-        x -= torch.as_tensor(self.center, device=x.device)
-        x /= torch.as_tensor(self.scale, device=x.device)
-        return x.clamp_(-CLIP, CLIP).nan_to_num_(nan=0.0)
-
-    def to(self, device: torch.device | str) -> DeviceStats:
-        return DeviceStats(
+    def to(self, device: torch.device | str) -> Normalizer:
+        """The same statistics, ready to apply to tensors on a device."""
+        return Normalizer(
             torch.as_tensor(self.center, device=device), torch.as_tensor(self.scale, device=device)
         )
 
 
 @dataclass(frozen=True)
-class DeviceStats:
+class Normalizer:
     """`RobustStats` resident on the device that trains."""
 
     center: Tensor
     scale: Tensor
 
     def apply(self, x: Tensor) -> Tensor:
-        """As `RobustStats.apply`."""
+        """`clip((x - center) / scale, -3, 3)`, then NaN -> 0; `x [..., T, F]`, changed in place and returned."""
         return x.sub_(self.center).div_(self.scale).clamp_(-CLIP, CLIP).nan_to_num_(nan=0.0)
 
 

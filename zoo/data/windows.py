@@ -33,13 +33,11 @@ class Windows:
         stocks, days, columns = source.shape
         self.lookback = feature_set.lookback
         self._feature_set = feature_set
-        self._stats = None
+        self._per_window = stats.to(device) if feature_set.stats_per_lag else None
         padded = torch.full((stocks, self.lookback - 1 + days, columns), torch.nan)
         padded[:, self.lookback - 1 :] = torch.from_numpy(source)
-        if feature_set.stats_per_lag:
-            self._stats = stats.to(device)
-        else:
-            stats.apply(padded)
+        if self._per_window is None:
+            stats.to("cpu").apply(padded)
         self._flat = padded.view(-1, columns).to(device)
         self._days = self.lookback - 1 + days
         # View [window, T, F] on the flat rows; window i starts at row i. Nothing is copied.
@@ -54,9 +52,9 @@ class Windows:
             window = torch.from_numpy(self._view.numpy()[start.numpy()])
         else:
             window = self._view[start]
-        if self._stats is None:
+        if self._per_window is None:
             return window
-        return self._stats.apply(self._feature_set.window_to_features(window))
+        return self._per_window.apply(self._feature_set.window_to_features(window))
 
 
 class Dataset:

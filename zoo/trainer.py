@@ -1,0 +1,227 @@
+"""The only training loop: every gradient-trained network goes through `fit`, with no knowledge of test data.
+
+Identical treatment means: same Adam, same loss, same rows per step, same order of rows for the same seed, same early
+stop on the mean daily IC of the valid segment, same elementwise clip. What a network does differently it does through
+the hooks of `zoo.network`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from zoo.config import TrainConfig
+from zoo.crosssection import pearson_rows
+from zoo.data.split import DayRange
+from zoo.data.windows import Segment
+from zoo.errors import ModelError, UnavailableError
+from zoo.losses import LOSSES
+from zoo.network import Batch, EpochContext, Network, WholeModel
+from zoo.registry import Scope, get_spec
+
+EVALUATION_ROWS = 2048
+"""Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed; `train_loss` is the mean over steps, times are seconds."""
+
+    stage: str
+    epoch: int
+    train_loss: float
+    valid_ic: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a fit went.
+
+    Attributes:
+        history: one entry per epoch; empty for models fitted as a whole.
+        best_epoch: epoch (from 1, in the last stage) whose weights were kept; 0 for models fitted as a whole.
+        steps: optimiser steps taken in all stages.
+        rows_per_step: rows of one step.
+        seconds: wall time of the whole fit.
+        facts: what a model fitted as a whole reports of itself.
+    """
+
+    history: tuple[Epoch, ...]
+    best_epoch: int
+    steps: int
+    rows_per_step: int
+    seconds: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator a model may draw from; call before building it."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - third-party models may draw from the global generator
+    torch.manual_seed(seed)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def fit(
+    model: Network,
+    train: Segment,
+    valid: Segment,
+    config: TrainConfig,
+    *,
+    scope: Scope,
+    seed: int = 0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> FitResult:
+    """Train `model` in place and leave it with the weights of its best valid epoch, in eval mode.
+
+    Raises:
+        ModelError: the train segment has no labelled row, or the loss stopped being finite.
+    """
+    began = time.perf_counter()
+    if len(train.labelled_rows) == 0:
+        raise ModelError("the train segment has no row with a label")
+    model.to(train.dataset.device)
+    rows = train.rows_per_step(config.batch_size)
+    if isinstance(model, WholeModel):
+        facts = model.fit(train, valid, config)
+        model.eval()
+        return FitResult((), 0, 0, rows, time.perf_counter() - began, facts)
+
+    history: list[Epoch] = []
+    steps = best_epoch = 0
+    order = torch.Generator().manual_seed(seed)
+    for stage in model.stages:
+        model.on_stage(stage)
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        best_ic, best_state, best_epoch = -math.inf, copy.deepcopy(model.state_dict()), 0
+        for epoch in range(1, config.max_epochs + 1):
+            start = time.perf_counter()
+            model.on_epoch(_context(train, stage, epoch - 1, "train"))
+            loss, taken = _train_epoch(model, train, rows, scope, order, optimizer, config)
+            steps += taken
+            ic = mean_daily_ic(model, valid, scope=scope, stage=stage, epoch=epoch)
+            history.append(Epoch(stage, epoch, loss, ic, time.perf_counter() - start))
+            if on_epoch is not None:
+                on_epoch(history[-1])
+            if ic > best_ic:
+                best_ic, best_state, best_epoch = ic, copy.deepcopy(model.state_dict()), epoch
+            elif epoch - best_epoch >= config.patience:
+                break
+        model.load_state_dict(best_state)
+    model.eval()
+    return FitResult(tuple(history), best_epoch, steps, rows, time.perf_counter() - began)
+
+
+def _train_epoch(
+    model: Network,
+    train: Segment,
+    rows: int,
+    scope: Scope,
+    order: torch.Generator,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+) -> tuple[float, int]:
+    """One pass over the labelled train rows; returns (mean loss over steps, steps)."""
+    model.train()
+    loss_fn = LOSSES[config.loss]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    losses: list[torch.Tensor] = []
+    for batch in train.batches(rows, scope=scope, generator=order, labelled=True):
+        optimizer.zero_grad(set_to_none=True)
+        loss = model.training_loss(batch, loss_fn)
+        loss.backward()
+        if config.grad_clip is not None:
+            torch.nn.utils.clip_grad_value_(parameters, config.grad_clip)
+        optimizer.step()
+        losses.append(loss.detach())
+        if len(losses) == config.max_steps_per_epoch:
+            break
+    # The only host-device synchronisation of the epoch.
+    mean = float(torch.stack(losses).mean())
+    if not math.isfinite(mean):
+        raise ModelError(
+            f"the training loss became {mean} within {len(losses)} steps at train.lr {config.lr}; lower train.lr"
+        )
+    return mean, len(losses)
+
+
+@torch.no_grad()
+def predict(
+    model: Network,
+    segment: Segment,
+    *,
+    scope: Scope,
+    stage: str | None = None,
+    epoch: int = 0,
+    purpose: Literal["evaluate", "predict"] = "predict",
+) -> np.ndarray:
+    """Scores of every member row of a segment, `[days of the segment, N]` float32, NaN for non-members.
+
+    The last partial batch counts; day-scope networks see whole days.
+    """
+    model.eval()
+    model.on_epoch(_context(segment, stage or model.stages[-1], epoch, purpose))
+    scores = np.full(len(segment.days) * segment.dataset.panel.n_stocks, np.nan, dtype=np.float32)
+    rows, done = segment.rows - segment.days.start * segment.dataset.panel.n_stocks, 0
+    for batch in segment.batches(EVALUATION_ROWS, scope=scope):
+        scores[rows[done : done + len(batch)]] = model.score(batch).float().cpu().numpy()
+        done += len(batch)
+    return scores.reshape(len(segment.days), -1)
+
+
+def mean_daily_ic(
+    model: Network, segment: Segment, *, scope: Scope, stage: str | None = None, epoch: int = 0
+) -> float:
+    """Mean over days of the Pearson correlation of score and raw label; -inf where no day has one."""
+    score = predict(model, segment, scope=scope, stage=stage, epoch=epoch, purpose="evaluate")
+    label = segment.dataset.raw_label[segment.days.start : segment.days.stop]
+    daily = pearson_rows(score, label)
+    defined = daily[np.isfinite(daily)]
+    return float(defined.mean()) if len(defined) else -math.inf
+
+
+def _context(
+    segment: Segment, stage: str, epoch: int, purpose: Literal["train", "evaluate", "predict"]
+) -> EpochContext:
+    dataset = segment.dataset
+
+    def replay() -> Iterator[Batch]:
+        first = min(dataset.fold.train.start, segment.days.start)
+        yield from Segment(dataset, DayRange(first, segment.days.stop)).batches(EVALUATION_ROWS, scope="day")
+
+    return EpochContext(
+        stage=stage,
+        epoch=epoch,
+        purpose=purpose,
+        replay=replay,
+        reach=dataset.config.label.reach,
+        n_days=dataset.panel.n_days,
+        n_stocks=dataset.panel.n_stocks,
+    )
+
+
+def check_requirements(name: str, dataset_has_concepts: bool) -> None:
+    """Raise where a model cannot run on this data or machine.
+
+    Raises:
+        UnavailableError: a package is missing, or the data has no concepts and the model needs them.
+    """
+    spec = get_spec(name)
+    if missing := spec.missing_packages():
+        raise UnavailableError(f"{name} needs {', '.join(missing)}: pip install {' '.join(missing)}")
+    if spec.needs_concepts and not dataset_has_concepts:
+        raise UnavailableError(
+            f"{name} needs concepts: name a file with --concepts, or give the data a 'sector' column"
+        )
+
+
