@@ -1,0 +1,48 @@
+"""Alpha Zoo: networks that forecast stock returns, trained alike.
+
+>>> panel = zoo.load_panel("prices.parquet")
+>>> model = zoo.build("gru", n_features=6, lookback=60)
+>>> scores = zoo.load("results/runs/quick/trials/1f0c...").predict(panel)
+
+Names are imported on first use, so that `import zoo` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.checkpoint import Forecaster, load
+    from zoo.data.panel import Panel
+    from zoo.data.sources import load_panel
+    from zoo.errors import ZooError
+    from zoo.registry import build, list_models, register_model
+
+__version__ = "0.1.0"
+__all__ = [
+    "Forecaster",
+    "Panel",
+    "ZooError",
+    "build",
+    "list_models",
+    "load",
+    "load_panel",
+    "register_model",
+]
+_HOMES = {
+    "Forecaster": "zoo.checkpoint",
+    "Panel": "zoo.data.panel",
+    "ZooError": "zoo.errors",
+    "build": "zoo.registry",
+    "list_models": "zoo.registry",
+    "load": "zoo.checkpoint",
+    "load_panel": "zoo.data.sources",
+    "register_model": "zoo.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,156 @@
+"""Trained models on disk: safetensors for numbers, JSON for the rest; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zoo import registry, trainer
+from zoo.config import DataConfig
+from zoo.data.normalize import RobustStats
+from zoo.data.panel import Panel
+from zoo.data.sources import load_panel
+from zoo.data.split import DayRange, Fold
+from zoo.data.windows import Dataset
+from zoo.errors import DataError, ModelError
+from zoo.network import Network
+
+FORMAT = 1
+WEIGHTS, HEADER = "model.safetensors", "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A trained model with the normalisation it was trained under.
+
+    Attributes:
+        name: registry key.
+        params: hyper-parameters that differ from the defaults.
+        data: the data configuration it was trained on.
+        stats: the stored normalisation; never refitted.
+        model: the network, in eval mode.
+    """
+
+    name: str
+    params: dict[str, Any]
+    data: DataConfig
+    stats: RobustStats
+    model: Network
+
+    def predict(
+        self,
+        panel: Panel | pd.DataFrame | str | Path,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        device: str = "cpu",
+    ) -> pd.Series:
+        """Scores of all members from `start` to `end` (dates, inclusive; default: all days with a full window).
+
+        Args:
+            panel: daily data holding the history each window needs, or a source that can be loaded as such.
+            start, end: first and last day to score, `YYYY-MM-DD`.
+            device: where to compute.
+
+        Returns:
+            float32 Series `score` indexed (datetime, instrument), sorted.
+
+        Raises:
+            DataError: too little history, or no day in the range.
+            UnavailableError: the model needs concepts and the panel has none.
+        """
+        if not isinstance(panel, Panel):
+            panel = load_panel(panel, vwap=self.data.vwap, concepts=self.data.concepts)
+        trainer.check_requirements(self.name, panel.concepts is not None)
+        fold = _prediction_fold(panel, self._warmup, start, end)
+        dataset = Dataset(panel, self.data, fold, device=device, stats=self.stats)
+        self.model.to(device)
+        scores = trainer.predict(self.model, dataset.test, scope=registry.get_spec(self.name).scope)
+        return score_series(scores, panel, fold.test)
+
+    @property
+    def _warmup(self) -> int:
+        from zoo.data.features import make_feature_set
+
+        return make_feature_set(self.data.features, self.data.lookback).warmup
+
+
+def score_series(scores: np.ndarray, panel: Panel, days: DayRange) -> pd.Series:
+    """Dense scores `[days, N]` as a Series of the member rows, indexed (datetime, instrument)."""
+    day, stock = np.nonzero(panel.member[days.start : days.stop])
+    index = pd.MultiIndex.from_arrays(
+        [panel.days[days.start : days.stop][day].astype("datetime64[ns]"), panel.symbols[stock].astype(object)],
+        names=["datetime", "instrument"],
+    )
+    return pd.Series(scores[day, stock], index=index, name="score", dtype=np.float32)
+
+
+def _prediction_fold(panel: Panel, warmup: int, start: str | None, end: str | None) -> Fold:
+    if panel.n_days <= warmup:
+        raise DataError(
+            f"{panel.name}: {panel.n_days} days, but one score reads {warmup + 1}; give more history"
+        )
+    first = max(warmup, panel.position(start) if start else 0)
+    stop = panel.position(end, side="right") if end else panel.n_days
+    if first >= stop:
+        raise DataError(
+            f"{panel.name}: no day to score between {start or panel.days[warmup]} and {end or panel.days[-1]}; "
+            f"days with a full window are {panel.days[warmup]} .. {panel.days[-1]}"
+        )
+    none = DayRange(0, 0)
+    return Fold(0, none, none, DayRange(first, stop), 0)
+
+
+def save(folder: Path, model: Network, name: str, params: dict[str, Any], dataset: Dataset) -> None:
+    """Write a trained model and its normalisation into an existing folder."""
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{key}": value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
+    tensors["features.center"] = torch.from_numpy(dataset.stats.center)
+    tensors["features.scale"] = torch.from_numpy(dataset.stats.scale)
+    # Shared storage would be refused, so tied tensors are written out.
+    save_file({key: value.clone() for key, value in tensors.items()}, folder / WEIGHTS)
+    header = {
+        "format": FORMAT,
+        "model": name,
+        "params": params,
+        "n_features": dataset.n_features,
+        "lookback": dataset.lookback,
+        "data": dataset.config.model_dump(mode="json"),
+    }
+    (folder / HEADER).write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+
+
+def load(path: str | Path) -> Forecaster:
+    """The trained model stored in a folder (a trial of a finished run).
+
+    Raises:
+        ModelError: nothing is stored there, it was written by another format version, or its weights do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(path)
+    if not (folder / HEADER).is_file():
+        raise ModelError(f"{folder} holds no trained model ({HEADER} is missing)")
+    try:
+        header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        if header["format"] != FORMAT:
+            raise ModelError(f"{folder}: written in format {header['format']}, this version reads {FORMAT}")
+        model = registry.build(
+            header["model"], n_features=header["n_features"], lookback=header["lookback"], **header["params"]
+        )
+        state = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
+        model.load_state_dict(state)
+        stats = RobustStats(tensors["features.center"].numpy(), tensors["features.scale"].numpy())
+        data = DataConfig.model_validate(header["data"])
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder}: cannot be loaded: {error}") from error
+    return Forecaster(header["model"], header["params"], data, stats, model.eval())
