@@ -1,0 +1,129 @@
+"""What the planted markets plant: one mechanism per ability, a signal of day t that reads nothing after t."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Cell = tuple[str, int]
+"""A panel value the signal reads, as (field, lag): the field's value on day t - lag."""
+
+FADE = (1.0, 0.7, 0.4)
+HUMP = (0.6, 1.0, 0.6)
+STORM_LAGS = 5
+
+
+@dataclass(frozen=True)
+class World:
+    """What happens in a market before any signal, over T days (burn-in included) and N stocks.
+
+    Attributes:
+        returns: `[T, N]` simple close-to-close returns; the simulation fills them forward in time.
+        noise: `[T, N]` standard normal innovations of the returns.
+        market: `[T]` standard normal common factor.
+        volatility: `[T]` standard deviation of a stock's return around the market's on that day.
+        stormy: `[T]` bool, the day is in the high-volatility regime.
+        log_volume: `[T, N]`.
+        group: `[N]` concept of each stock.
+    """
+
+    returns: np.ndarray
+    noise: np.ndarray
+    market: np.ndarray
+    volatility: np.ndarray
+    stormy: np.ndarray
+    log_volume: np.ndarray
+    group: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """One planted signal.
+
+    Attributes:
+        read: (world, t, lookback) -> `[N]` signal of day t, any scale, from days up to t.
+        own_cells: lookback -> cells of the stock itself that the signal reads.
+        peer_cells: lookback -> cells of its concept peers that the signal reads.
+    """
+
+    read: Callable[[World, int, int], np.ndarray]
+    own_cells: Callable[[int], tuple[Cell, ...]]
+    peer_cells: Callable[[int], tuple[Cell, ...]] = lambda lookback: ()
+
+
+def long_lag(lookback: int) -> int:
+    """Centre of the three returns that `long` reads: 0.8 x lookback, less where the window is too short.
+
+    The return of day t - d needs the close of t - d - 1, which must be inside the window.
+    """
+    return min(round(0.8 * lookback), lookback - 3)
+
+
+def _weighted(returns: np.ndarray, t: int, lag: int, weights: tuple[float, ...]) -> np.ndarray:
+    # Unequal weights: with equal ones the inner closes cancel and only the two outer ones would be read.
+    return sum((w * returns[t - lag - k] for k, w in enumerate(weights)), start=np.zeros(returns.shape[1]))
+
+
+def _closes(first: int, n_returns: int) -> tuple[Cell, ...]:
+    return tuple(("close", lag) for lag in range(first, first + n_returns + 1))
+
+
+def _local(world: World, t: int, lookback: int) -> np.ndarray:
+    return -_weighted(world.returns, t, 0, FADE)
+
+
+def _long(world: World, t: int, lookback: int) -> np.ndarray:
+    return _weighted(world.returns, t, long_lag(lookback) - 1, HUMP)
+
+
+def _interaction(world: World, t: int, lookback: int) -> np.ndarray:
+    return np.sign(world.log_volume[t] - world.log_volume[t - 1]) * world.returns[t]
+
+
+def _relation(world: World, t: int, lookback: int) -> np.ndarray:
+    # Innovations, not returns: a peer's return contains its own planted signal, hence this stock's past.
+    noise, group = world.noise[t], world.group
+    size = np.bincount(group)[group]
+    return (np.bincount(group, weights=noise)[group] - noise) / (size - 1)
+
+
+def _regime(world: World, t: int, lookback: int) -> np.ndarray:
+    # Lags 3 .. 5 keep it apart from `local`, which reads lags 0 .. 2, so that `mixed` has equal shares.
+    momentum = _weighted(world.returns, t, 3, FADE)
+    return -momentum if world.stormy[t] else momentum
+
+
+MECHANISMS: dict[str, Mechanism] = {
+    "local": Mechanism(_local, lambda lookback: _closes(0, 3)),
+    "long": Mechanism(_long, lambda lookback: _closes(long_lag(lookback) - 1, 3)),
+    "interaction": Mechanism(_interaction, lambda lookback: (*_closes(0, 1), ("volume", 0), ("volume", 1))),
+    "relation": Mechanism(_relation, lambda lookback: (), lambda lookback: _closes(0, 1)),
+    "regime": Mechanism(
+        _regime,
+        lambda lookback: (
+            *_closes(3, 3),
+            *((field, lag) for field in ("high", "low") for lag in range(STORM_LAGS)),
+        ),
+    ),
+}
+
+MARKETS: dict[str, tuple[str, ...]] = {
+    **{n: (n,) for n in MECHANISMS},
+    "mixed": tuple(MECHANISMS),
+    "null": (),
+}
+"""The mechanisms of each market; several have equal shares of the signal's variance."""
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """`[N]` with mean 0 and standard deviation 1 (ddof 0) over the stocks."""
+    centred = values - values.mean()
+    return centred / np.sqrt(np.mean(centred * centred))
+
+
+def signal_of(market: str, world: World, t: int, lookback: int) -> np.ndarray:
+    """`[N]` standardised signal of day t in a market that has one."""
+    parts = [standardised(MECHANISMS[name].read(world, t, lookback)) for name in MARKETS[market]]
+    return parts[0] if len(parts) == 1 else standardised(np.sum(parts, axis=0))
