@@ -30,7 +30,8 @@ class GhostBatchNorm(nn.BatchNorm1d):
     def _part(self, rows: Tensor) -> Tensor:
         if len(rows) > 1 or not self.training:
             return super().forward(rows)
-        assert self.running_mean is not None and self.running_var is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
         # Copies: a later batch moves the running statistics in place before this part's backward needs them.
         mean, variance = self.running_mean.clone(), self.running_var.clone()
         return F.batch_norm(rows, mean, variance, self.weight, self.bias, eps=self.eps)

@@ -1,14 +1,16 @@
 """TRA: several predictors, and a router that sends each row to one of them.
 
-Lin, Zhou, Liu & Bian 2021, "Learning Multiple Stock Trading Patterns with Temporal Routing Adaptor and Optimal
-Transport", KDD. Backbone: LSTM with attention over time.
+Lin, Zhou, Liu & Bian 2021, "Learning Multiple Stock Trading Patterns with Temporal Routing Adaptor and
+Optimal Transport", KDD. Backbone: LSTM with attention over time.
 
-The reference picks the first stage's best epoch by predictions weighted with the transport plan, which has read the
-labels of the days it is judged on. Here both stages stop on the shared valid IC of scores that read no label: the
-mean of the predictors in the first, the routed predictor in the second. The reference trains without gradient
-clipping and stops on Rank IC; here the shared trainer decides. The memory counts days of the panel's calendar, where
-the reference counts a stock's own rows. Look-ahead: a row of day t reads the memory of days up to t - reach only,
-whose labels are known on day t.
+The reference picks the first stage's best epoch by predictions weighted with the transport plan, which has
+read the labels of the days it is judged on. Here both stages stop on the shared valid IC of scores that
+read no label: the mean of the predictors in the first, the routed predictor in the second. The reference
+trains without gradient clipping and stops on Rank IC; here the shared trainer decides. The memory counts
+days of the panel's calendar, the reference's counts a stock's own rows.
+
+No look-ahead: a row of day t reads the memory of days up to t - reach only, whose labels are known on day
+t.
 """
 
 from __future__ import annotations
@@ -105,7 +107,7 @@ class TRA(Network):
         return self._scores(batch.x, self._recall(batch))
 
     def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
-        """Stage `pretrain`: mean over rows of sum_k error * P. Then: loss of the chosen minus the transport term."""
+        """Loss of the chosen predictor minus the transport term; in stage `pretrain` errors weighted by P."""
         past = self._recall(batch)
         predictions, logits, _ = self._states(batch.x, past)
         errors = squared_errors(predictions, batch.label)
@@ -128,12 +130,13 @@ class TRA(Network):
     def on_epoch(self, context: EpochContext) -> None:
         """Rebuild the memory by replaying all days, before the main stage and before each of its evaluations.
 
-        Training epochs go on with the memory of the evaluation before them; stage `pretrain` scores without
-        memory and only starts from an empty one.
+        Training epochs go on with the memory of the evaluation before them. Stage `pretrain` scores without
+        memory: it starts from an empty one, which only its training batches write.
         """
         self.reach = context.reach
         size = (context.n_days, context.n_stocks, self.num_states)
-        if context.purpose == "train" and self.memory is not None and self.memory.shape == size:
+        fits = self.memory is not None and self.memory.shape == size
+        if fits and (context.purpose == "train" or self.stage == "pretrain"):
             return
         self.memory = self.gate.weight.new_zeros(size)
         if self.stage == "pretrain":
@@ -152,7 +155,7 @@ class TRA(Network):
         return {"routing": (logits / self.tau).softmax(1), "time": time}
 
     def _states(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Predictions `[S, K]`, routing logits `[S, K]`, time weights `[S, T]` given memory `past [S, R, K]`."""
+        """Predictions and routing logits `[S, K]`, time weights `[S, T]`, given memory `past [S, R, K]`."""
         summary, time = self.backbone(x)
         _, (last, _) = self.router(past)
         return self.predictors(summary), self.gate(torch.cat([summary, last[-1]], dim=1)), time
@@ -180,7 +183,7 @@ class TRA(Network):
         return self.gate.weight.new_zeros(rows, max(self.lookback - self.reach, 1), self.num_states)
 
     def _recall(self, batch: Batch) -> Tensor:
-        """`[S, R, K]` memory of days t - T + 1 .. t - reach of each row's stock, oldest first, 0 where none."""
+        """Memory `[S, R, K]` of a row's stock on days t - T + 1 .. t - reach, oldest first, 0 where none."""
         if self.memory is None or self.lookback <= self.reach:
             return self._no_memory(len(batch))
         lags = torch.arange(1 - self.lookback, 1 - self.reach, device=batch.day.device)

@@ -1,0 +1,155 @@
+"""TabNet: sequential sparse attention over the columns of a flat row.
+
+Arik & Pfister 2019, "TabNet: Attentive Interpretable Tabular Learning", AAAI 2021. Sparsemax: Martins &
+Astudillo 2016. Ghost batch norm: Hoffer et al. 2017.
+
+The reference never updates the prior (`update_prior=False` does as it does), never trains its output head,
+computes its sparsity loss without using it, swaps the arguments of its pre-training loss and reads missing
+labels as 0. Here the prior follows the paper, everything is trained, rows without a label do not count in
+the loss, and sparsity loss and pre-training are parameters, off by default so that every network is treated
+alike. The reference's published run pre-trains for 50 epochs, with batches of 4096 rows.
+
+The flat row is feature-major: column f * T + t holds feature f on day t of the window, oldest first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ModelError
+from zoo.models._tabnet import Decoder, Encoder, reconstruction_loss, sparsity
+from zoo.network import Batch, Loss, Network
+from zoo.registry import register_model
+
+
+@register_model(
+    "tabnet",
+    title="TabNet",
+    paper="Arik & Pfister 2019, TabNet: Attentive Interpretable Tabular Learning",
+)
+class TabNet(Network):
+    """Encoder of `n_steps` steps, the first without a mask, and a Linear head.
+
+    Args:
+        hidden_size: width of the encoder's summary.
+        n_d, n_a: columns of a step's output that decide the score / the next mask.
+        n_steps: steps, at least 2.
+        n_shared, n_ind: gated blocks of a step whose Linear all steps share / that are its own.
+        relax: how freely a column may be read by several steps; 1 allows one.
+        update_prior: whether a column read by one step is less available to the next.
+        virtual_batch_size: rows normalised together in training, see `GhostBatchNorm`; a batch of one row is
+            normalised by the running statistics.
+        sparsity_weight: weight of the masks' entropy in the loss.
+        pretrain: add a stage `pretrain` that reconstructs entries hidden from the encoder; reads no label.
+        pretrain_hidden: probability that an entry is hidden.
+        pretrain_target: what is reconstructed and measures a column's spread: the `input`, or as in the
+            reference its `hidden` part, 0 elsewhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        lookback: int,
+        hidden_size: int = 64,
+        n_d: int = 64,
+        n_a: int = 64,
+        n_steps: int = 5,
+        n_shared: int = 2,
+        n_ind: int = 2,
+        relax: float = 1.3,
+        update_prior: bool = True,
+        virtual_batch_size: int = 2048,
+        sparsity_weight: float = 0.0,
+        pretrain: bool = False,
+        pretrain_hidden: float = 0.3,
+        pretrain_target: Literal["input", "hidden"] = "input",
+    ) -> None:
+        super().__init__()
+        if n_steps < 2:
+            raise ModelError(
+                f"model 'tabnet': n_steps must be at least 2, the first has no mask; got {n_steps}"
+            )
+        if n_shared + n_ind < 1:
+            raise ModelError("model 'tabnet': n_shared + n_ind must be at least 1")
+        if virtual_batch_size < 1:
+            raise ModelError(
+                f"model 'tabnet': virtual_batch_size must be at least 1, got {virtual_batch_size}"
+            )
+        self.n_features, self.lookback = n_features, lookback
+        self.sparsity_weight = sparsity_weight
+        self.pretrain_hidden, self.pretrain_target = pretrain_hidden, pretrain_target
+        n = n_features * lookback
+        self.encoder = Encoder(
+            n,
+            hidden_size,
+            n_d=n_d,
+            n_a=n_a,
+            n_steps=n_steps,
+            n_shared=n_shared,
+            n_ind=n_ind,
+            relax=relax,
+            update_prior=update_prior,
+            virtual_batch_size=virtual_batch_size,
+        )
+        self.head = nn.Linear(hidden_size, 1)
+        self.decoder: Decoder | None = None
+        if pretrain:
+            self.decoder = Decoder(
+                hidden_size,
+                n,
+                n_steps=n_steps,
+                n_shared=n_shared,
+                n_ind=n_ind,
+                virtual_batch_size=virtual_batch_size,
+            )
+        self.stages = ("pretrain", "main") if pretrain else ("main",)
+        self.stage = "main"
+
+    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+        """Scores `[S]` of `x [S, T, F]`."""
+        return self.head(self.encoder(_flat(x)).summary).squeeze(1)
+
+    def training_loss(self, batch: Batch, loss: Loss) -> Tensor:
+        """The shared loss plus weighted sparsity; in stage `pretrain` the reconstruction loss instead."""
+        x = _flat(batch.x)
+        if self.stage == "pretrain":
+            hidden = torch.bernoulli(torch.full_like(x, self.pretrain_hidden))
+            return self.pretraining_loss(x, hidden)
+        encoded = self.encoder(x)
+        value = loss(self.head(encoded.summary).squeeze(1), batch.label)
+        return value + self.sparsity_weight * sparsity(encoded.masks) if self.sparsity_weight else value
+
+    def pretraining_loss(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """Error on what is hidden of flat rows `x [S, F*T]`; `hidden [S, F*T]` is 1 there, else 0."""
+        target = x if self.pretrain_target == "input" else x * hidden
+        return reconstruction_loss(self.reconstruct(x, hidden), target, hidden)
+
+    def reconstruct(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """`[S, F*T]` from the entries of `x [S, F*T]` that `hidden` leaves.
+
+        Raises:
+            ModelError: the model was built without pre-training.
+        """
+        if self.decoder is None:
+            raise ModelError("model 'tabnet' has no decoder: build it with pretrain=True")
+        return self.decoder(self.encoder(x * (1 - hidden), 1 - hidden).summary)
+
+    def on_stage(self, stage: str) -> None:
+        self.stage = stage
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """`mask [S, T, F]`: the steps' masks weighted by their shares of the decision; a row sums to 1."""
+        _, masks, decisions = self.encoder(_flat(batch.x))
+        shares = torch.stack([decision.sum(1) for decision in decisions])
+        total = shares.sum(0)
+        shares = torch.where(total > 0, shares / total, 1 / len(masks))
+        mask = (shares.unsqueeze(2) * torch.stack(masks)).sum(0)
+        return {"mask": mask.unflatten(1, (self.n_features, self.lookback)).transpose(1, 2)}
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(1)
