@@ -32,16 +32,17 @@ def as_columns(daily: np.ndarray) -> np.ndarray:
 
 
 def fallback_block(n_days: int) -> float:
-    """n^(1/3), the rate at which the optimal block grows; for series too short or too constant to estimate it."""
+    """n^(1/3), the rate at which the optimal block grows; for series too short or constant to estimate it."""
     return max(1.0, float(n_days) ** (1 / 3))
 
 
 def block_length(daily: np.ndarray) -> float:
     """Mean block length in days that suits all columns of `daily [D, M]`, at least 1.
 
-    Politis & White (2004, corrected 2009) for the stationary bootstrap, per column, then the mean over the columns
-    that vary and have at least `MIN_DAYS_FOR_BLOCK` days: the shared draws need one length, and the estimate of a
-    single column is noisy, so that the largest of many would mostly be an accident. `fallback_block` if none qualify.
+    Politis & White (2004, corrected 2009) for the stationary bootstrap, per column, then the mean over the
+    columns that vary and have at least `MIN_DAYS_FOR_BLOCK` days: the shared draws need one length, and the
+    estimate of a single column is noisy, so that the largest of many would mostly be an accident.
+    `fallback_block` if none qualify.
     """
     from arch.bootstrap import optimal_block_length
 
@@ -59,7 +60,8 @@ def block_length(daily: np.ndarray) -> float:
 def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Generator) -> np.ndarray:
     """Resampled days `[n_draws, n_days]` int64 of the stationary bootstrap (Politis & Romano 1994).
 
-    A block begins at a uniform day, runs on through the (circular) calendar, and ends with probability 1 / block.
+    A block begins at a uniform day, runs on through the (circular) calendar, and ends with probability 1 /
+    block.
     """
     position = np.arange(n_days)
     begins = rng.random((n_draws, n_days)) < 1.0 / block
@@ -72,9 +74,10 @@ def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Gene
 def bootstrap_means(
     daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None
 ) -> np.ndarray:
-    """Means of resampled days `[draws, M]` of `daily [D, M]` (or `[D]`), the same days for all columns of a draw.
+    """Means of resampled days `[draws, M]` of `daily [D, M]` (or `[D]`), the same days for all columns.
 
-    Each mean runs over the column's own days in the resample; NaN where it has none there. Deterministic by `seed`.
+    Each mean runs over the column's own days in the resample; NaN where it has none there. Deterministic by
+    `seed`.
 
     Args:
         block: mean block length in days; None estimates it with `block_length`.
@@ -90,7 +93,7 @@ def bootstrap_means(
         return np.full((draws, n_columns), np.nan)
     block = block_length(columns) if block is None else block
     present = np.isfinite(columns)
-    # Centred on the column mean, so that sums of many days lose no digits and a constant column stays constant.
+    # Centred on the column mean, so that long sums lose no digits and a constant column stays constant.
     centre = np.nansum(columns, axis=0) / np.maximum(present.sum(axis=0), 1)
     both = np.hstack([np.where(present, columns - centre, 0.0), present.astype(np.float64)])
     rng = np.random.default_rng(seed)

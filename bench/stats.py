@@ -1,7 +1,8 @@
 """Statistics of daily series: how sure a mean is, which models differ, and which could have been told apart.
 
-The daily series (IC, Rank IC, excess return) is the unit of all statistics: days on axis 0, models on axis 1, NaN
-for a day that is skipped. Resampling lives in `bench.bootstrap`, whose three verbs are part of this interface.
+The daily series (IC, Rank IC, excess return) is the unit of all statistics: days on axis 0, models on axis 1,
+NaN for a day that is skipped. Resampling lives in `bench.bootstrap`, whose three verbs are part of this
+interface.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ __all__ = [
 def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
     """t statistic of the mean of `series [D]` with a Newey & West (1987) standard error.
 
-    t = mean / sqrt(S / n), S = g_0 + 2 sum_{j=1..L} (1 - j / (L + 1)) g_j, g_j the j-th autocovariance with divisor n.
-    Skipped days are left out and the rest taken as adjacent. NaN for fewer than 2 days or a constant series.
+    t = mean / sqrt(S / n), S = g_0 + 2 sum_{j=1..L} (1 - j / (L + 1)) g_j, g_j the j-th autocovariance with
+    divisor n. Skipped days are left out and the rest taken as adjacent. NaN for fewer than 2 days or a
+    constant series.
 
     Args:
         lags: L; None takes floor(4 (n / 100)^(2/9)) (Newey & West 1994).
@@ -60,11 +62,12 @@ def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
 def paired_pvalues(
     daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None
 ) -> np.ndarray:
-    """Two-sided p-values `[P]` that two columns of `daily [D, M]` have equal means, for all P = M (M - 1) / 2 pairs.
+    """Two-sided p-values `[P]` of equal means, for all P = M (M - 1) / 2 pairs of columns of `daily [D, M]`.
 
-    Pairs are in the order of `np.triu_indices(M, 1)`. For each pair d is the mean difference on the days that both
-    have and d* its bootstrap means; p = (1 + #{|d* - d| >= |d|}) / (draws + 1) (Davison & Hinkley 1997, eq. 4.11).
-    Two identical columns give 1; a pair without a common day NaN. Correct for the number of pairs with `holm`.
+    Pairs are in the order of `np.triu_indices(M, 1)`. For each pair d is the mean difference on the days that
+    both have and d* its bootstrap means; p = (1 + #{|d* - d| >= |d|}) / (draws + 1) (Davison & Hinkley 1997,
+    eq. 4.11). Two identical columns give 1; a pair without a common day NaN. Correct for the number of pairs
+    with `holm`.
     """
     columns = as_columns(daily)
     first, second = np.triu_indices(columns.shape[1], 1)
@@ -83,8 +86,8 @@ def paired_pvalues(
 def holm(pvalues: np.ndarray) -> np.ndarray:
     """Holm (1979) step-down adjusted p-values `[P]`: significant at level a where <= a, family-wise.
 
-    The k-th smallest of m is multiplied by m - k + 1, made non-decreasing and capped at 1. NaN stays NaN and does
-    not count towards m.
+    The k-th smallest of m is multiplied by m - k + 1, made non-decreasing and capped at 1. NaN stays NaN and
+    does not count towards m.
     """
     raw = np.asarray(pvalues, dtype=np.float64)
     adjusted = np.full(raw.shape, np.nan)
@@ -108,8 +111,8 @@ def detectable_difference(
     """Smallest true difference of two means that a two-sided test at `level` finds with probability `power`.
 
     (z_{1 - level/2} + z_power) * SE, with SE the sd of the block-bootstrap means of the daily difference of
-    `daily_a [D]` and `daily_b [D]`; the usual normal power formula (the far tail's share of the power is ignored).
-    NaN where the two have no common day.
+    `daily_a [D]` and `daily_b [D]`; the usual normal power formula (the far tail's share of the power is
+    ignored). NaN where the two have no common day.
 
     Raises:
         ZooError: `power` or `level` outside (0, 1).
@@ -129,7 +132,8 @@ class ConfidenceSet:
     """Model confidence set.
 
     Attributes:
-        pvalues: `[M]`, the smallest size at which the model would be left out; NaN for a model without scores.
+        pvalues: `[M]`, the smallest size at which the model would be left out; NaN for a model without
+            scores.
         included: `[M]` bool, in the set: cannot be told from the best.
         n_days: days used, those on which every model with scores has one.
     """
@@ -150,8 +154,9 @@ def model_confidence_set(
 ) -> ConfidenceSet:
     """The models of `daily [D, M]` that hold the best mean with confidence 1 - `size`.
 
-    Hansen, Lunde & Nason (2011), range statistic T_R, stationary bootstrap (`arch.bootstrap.MCS`). Identical columns
-    enter once and share their p-value, because their difference has no variance. Columns without any day stay out.
+    Hansen, Lunde & Nason (2011), range statistic T_R, stationary bootstrap (`arch.bootstrap.MCS`). Identical
+    columns enter once and share their p-value, because their difference has no variance. Columns without any
+    day stay out.
 
     Raises:
         ZooError: `size` outside (0, 1).
@@ -190,7 +195,8 @@ class VarianceSplit:
 
     Attributes:
         seeds: between seeds: luck of initialisation and batch order, the same on all days.
-        days: between day-blocks: luck of the period, the same for all seeds; already that of the whole period's mean.
+        days: between day-blocks: luck of the period, the same for all seeds; already that of the whole
+            period's mean.
         rest: seed by block: what neither explains; already that of the whole period's mean.
         n_seeds, n_blocks: size of the table behind it. A figure that it cannot give is NaN.
     """
@@ -205,10 +211,11 @@ class VarianceSplit:
 def variance_split(daily: np.ndarray, *, block: float | None = None) -> VarianceSplit:
     """Split the variance of the mean of `daily [seeds, D]` into seeds and day-blocks, never pooled.
 
-    Two-way random effects without replication (Searle, Casella & McCulloch 1992, ch. 4) on the table of S seeds x B
-    block means: var_seeds = (MS_seeds - MS_rest) / B, var_days = (MS_blocks - MS_rest) / S / B, var_rest = MS_rest / B,
-    each at least 0. Blocks are runs of `block` days (None: `bench.bootstrap.block_length`) of the days that all seeds
-    have. With one seed `days` holds the whole between-block variance and the other two are NaN.
+    Two-way random effects without replication (Searle, Casella & McCulloch 1992, ch. 4) on the table of S
+    seeds x B block means: var_seeds = (MS_seeds - MS_rest) / B, var_days = (MS_blocks - MS_rest) / S / B,
+    var_rest = MS_rest / B, each at least 0. Blocks are runs of `block` days (None:
+    `bench.bootstrap.block_length`) of the days that all seeds have. With one seed `days` holds the whole
+    between-block variance and the other two are NaN.
     """
     table = np.atleast_2d(np.asarray(daily, dtype=np.float64))
     n_seeds = len(table)
@@ -236,7 +243,7 @@ def variance_split(daily: np.ndarray, *, block: float | None = None) -> Variance
 
 
 def false_positive_interval(n: int, level: float = 0.05, confidence: float = 0.95) -> tuple[float, float]:
-    """Where the false-positive rate of `n` independent tests at `level` falls with probability >= `confidence`.
+    """Where the false-positive rate of `n` independent tests at `level` falls, with probability `confidence`.
 
     Central quantiles of Binomial(n, level) / n.
 
