@@ -1,0 +1,57 @@
+"""Where trials run: in this process, or in several. All report through the same events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench.store import RunStore
+from bench.trial import Trial
+from zoo.trainer import Epoch
+
+
+@dataclass(frozen=True)
+class Started:
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    trial: Trial
+    epoch: Epoch
+
+
+@dataclass(frozen=True)
+class Done:
+    trial: Trial
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """`error` is one sentence; `details` a traceback, or empty where the sentence says all."""
+
+    trial: Trial
+    error: str
+    details: str
+
+
+Event = Started | EpochDone | Done | Failed
+
+
+class Executor(Protocol):
+    def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str]) -> Iterator[Event]:
+        """Run trials and yield what happens; one trial's failure never stops the others."""
+        ...
+
+
+def make_executor(jobs: int, device: str) -> Executor:
+    """In-process for one job or a GPU, else `jobs` worker processes."""
+    if jobs <= 1 or device == "cuda":
+        from bench.executors.inline import run_inline
+
+        return run_inline
+    from bench.executors.processes import ProcessExecutor
+
+    return ProcessExecutor(jobs)

@@ -1,0 +1,197 @@
+"""Experiments as YAML: loading, overrides, and errors that name file, line, key and the nearest valid key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from zoo.config import DataConfig, Section, TrainConfig
+from zoo.errors import ConfigError, did_you_mean
+
+
+class ModelEntry(Section):
+    """What one model does differently from the defaults of its class and from the shared `train` section."""
+
+    params: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+class ExperimentConfig(Section):
+    """A whole experiment: one dataset, one treatment, some models, some seeds."""
+
+    name: str = Field("quick", description="names the run: results/runs/<name>")
+    protocol: str = Field("uniform", description="what the settings follow, printed in the report")
+    note: str = Field("", description="one sentence printed under the setup line")
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    models: dict[str, ModelEntry] = Field({}, description="model -> {params, train}; all of them run by default")
+    baseline: str | None = Field("linear", description="model that differences are taken to; always run")
+    seeds: list[int] = Field([0, 1, 2], min_length=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @field_validator("name")
+    @classmethod
+    def _safe_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+            raise ValueError("must be 1 to 80 letters, digits, '.', '_' or '-', starting with a letter or digit")
+        return name
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _empty_entries(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: {} if entry is None else entry for name, entry in value.items()}
+        return value
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique_seeds(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("must be different and not negative")
+        return seeds
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loading in which a key given twice is an error, not silently the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key_node.value}' is given twice", key_node.start_mark
+                )
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
+    """The experiment of a YAML file (None: all defaults), with dotted `overrides` applied on top.
+
+    Raises:
+        ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
+    """
+    file = Path(path) if path is not None else None
+    document, lines = ({}, {}) if file is None else _read(file)
+    origin = {}
+    for dotted, value in (overrides or {}).items():
+        _assign(document, dotted, value)
+        origin[dotted] = "--set"
+    try:
+        return ExperimentConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, document, lines, file, origin)) from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`"train.lr=5e-4"` -> `("train.lr", "5e-4")`, the value read as YAML.
+
+    Raises:
+        ConfigError: no `=`, or a value that is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text}: must be KEY=VALUE, for example train.lr=5e-4")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    if not file.is_file():
+        near = [p.name for p in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
+        raise ConfigError(f"configuration {file} does not exist{did_you_mean(file.name, near)}")
+    try:
+        text = file.read_text(encoding="utf-8")
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    if document is None:
+        return {}, {}
+    if not isinstance(document, dict) or root is None:
+        raise ConfigError(f"{file}: must be a mapping of keys, found {type(document).__name__}")
+    return document, dict(_key_lines(root, ()))
+
+
+def _key_lines(node: yaml.Node, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], int]]:
+    """The 1-based line of every key, by its path."""
+    found: list[tuple[tuple[str, ...], int]] = []
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            found.append((here, key.start_mark.line + 1))
+            found += _key_lines(value, here)
+    return found
+
+
+def _assign(document: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    here = document
+    for parent in parents:
+        if here.get(parent) is None:
+            here[parent] = {}
+        here = here[parent]
+        if not isinstance(here, dict):
+            raise ConfigError(f"--set {dotted}: '{parent}' is a value, not a section")
+    here[last] = value
+
+
+def _explain(
+    error: ValidationError,
+    document: dict[str, Any],
+    lines: dict[tuple[str, ...], int],
+    file: Path | None,
+    origin: dict[str, str],
+) -> str:
+    messages = []
+    for problem in error.errors():
+        # Pydantic puts the tag of a union into the location; a user's key path does not have it.
+        path = tuple(str(p) for p in problem["loc"] if p not in ("fixed", "walk_forward"))
+        dotted = ".".join(path)
+        where = origin.get(dotted) or str(file or "configuration")
+        if path in lines and dotted not in origin:
+            where += f", line {lines[path]}"
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(path[:-1], document)
+            messages.append(f"{where}: unknown key '{dotted}'{did_you_mean(path[-1], known)}")
+            continue
+        reason = problem["msg"].removeprefix("Value error, ")
+        value = problem.get("input")
+        shown = "" if isinstance(value, dict) else f", got {value!r}"
+        messages.append(f"{where}: '{dotted}': {reason[0].lower()}{reason[1:]}{shown}")
+    return "\n".join(messages)
+
+
+def _known_keys(path: tuple[str, ...], document: dict[str, Any]) -> list[str]:
+    """The keys a section at `path` may have."""
+    section: type[Section] = ExperimentConfig
+    here: Any = document
+    parts = list(path)
+    while parts:
+        part = parts.pop(0)
+        here = here.get(part, {}) if isinstance(here, dict) else {}
+        annotation = section.model_fields[part].annotation if part in section.model_fields else None
+        if get_origin(annotation) is dict:
+            section = get_args(annotation)[1]
+            if parts:
+                parts.pop(0)
+            continue
+        choices = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, Section)]
+        if not choices:
+            choices = [
+                inner
+                for a in get_args(annotation)
+                for inner in get_args(a)[:1]
+                if isinstance(inner, type) and issubclass(inner, Section)
+            ]
+        if not choices:
+            return []
+        walk_forward = isinstance(here, dict) and here.get("mode") == "walk_forward"
+        section = choices[-1] if walk_forward else choices[0]
+    return list(section.model_fields)

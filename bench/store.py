@@ -1,0 +1,168 @@
+"""Records on disk: a trial's record is written once, atomically, and found again by its key.
+
+    results/runs/<name>/run.json              what was asked for, on which data
+    results/runs/<name>/trials/<key>/         record.json, daily.parquet, scores.parquet, checkpoint.json, model.safetensors
+    results/runs/<name>/failed/<key>.json     why a trial failed; gone once it succeeds
+    results/runs/<name>/latency.json          one-day latency samples, by machine
+
+`record.json` lists the checksum of every other file of its folder. A trial counts as done when the record and all
+files are whole; anything else is run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError, did_you_mean
+
+RECORD = "record.json"
+FORMAT = 1
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def key_of(*parts: Any) -> str:
+    """16 hex digits of the canonical JSON of `parts`."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Replace a text file so that a reader sees the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where the file is missing or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class RunStore:
+    """The folder of one run."""
+
+    def __init__(self, results: Path, name: str) -> None:
+        self.results, self.name = results, name
+        self.folder = results / "runs" / name
+        self.trials = self.folder / "trials"
+        self.failed = self.folder / "failed"
+
+    @classmethod
+    def open(cls, results: Path, name: str) -> RunStore:
+        """An existing run.
+
+        Raises:
+            ConfigError: no such run, naming the nearest.
+        """
+        store = cls(results, name)
+        runs = results / "runs"
+        names = sorted(p.name for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
+        if name not in names:
+            there = f"; there are {', '.join(names)}" if names else ""
+            raise ConfigError(f"no run '{name}' under {runs}{did_you_mean(name, names)}{there}")
+        return store
+
+    def trial_folder(self, key: str) -> Path:
+        return self.trials / key
+
+    def is_done(self, key: str) -> bool:
+        """True where the record and every file it lists are whole."""
+        record = read_json(self.trial_folder(key) / RECORD)
+        if record is None or record.get("key") != key or not isinstance(record.get("files"), dict):
+            return False
+        return all(
+            (file := self.trial_folder(key) / name).is_file() and digest(file) == checksum
+            for name, checksum in record["files"].items()
+        )
+
+    def write_trial(self, record: dict[str, Any], fill: Callable[[Path], None]) -> None:
+        """Store a trial: `fill(folder)` writes its files, then the record with their checksums joins them.
+
+        The folder appears under its key in one rename. A killed process, a full disk or an interrupt leaves no
+        record, and never a partial one.
+        """
+        self.trials.mkdir(parents=True, exist_ok=True)
+        key = record["key"]
+        temporary = Path(tempfile.mkdtemp(dir=self.trials, prefix=f".{key}."))
+        try:
+            fill(temporary)
+            files = sorted(p for p in temporary.iterdir() if p.is_file())
+            full = {"format": FORMAT, **record, "files": {p.name: digest(p) for p in files}}
+            write_atomic(temporary / RECORD, json.dumps(full, indent=1) + "\n")
+            for path in files:
+                _sync(path)
+            _sync(temporary)
+            os.chmod(temporary, 0o755)
+            shutil.rmtree(self.trial_folder(key), ignore_errors=True)
+            os.replace(temporary, self.trial_folder(key))
+            _sync(self.trials)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        (self.failed / f"{key}.json").unlink(missing_ok=True)
+
+    def write_failure(self, key: str, failure: dict[str, Any]) -> None:
+        write_atomic(self.failed / f"{key}.json", json.dumps({"key": key, **failure}, indent=1) + "\n")
+
+    def record(self, key: str) -> dict[str, Any] | None:
+        return read_json(self.trial_folder(key) / RECORD)
+
+    def failure(self, key: str) -> dict[str, Any] | None:
+        return read_json(self.failed / f"{key}.json")
+
+    def keys(self) -> list[str]:
+        """Keys of all stored trials, also of those an older configuration left behind."""
+        return sorted(p.parent.name for p in self.trials.glob(f"[0-9a-f]*/{RECORD}"))
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        write_atomic(self.folder / "run.json", json.dumps(run, indent=1) + "\n")
+
+    def run(self) -> dict[str, Any]:
+        """What the run was asked to do.
+
+        Raises:
+            ConfigError: the run's description is missing or damaged.
+        """
+        found = read_json(self.folder / "run.json")
+        if found is None:
+            raise ConfigError(f"{self.folder / 'run.json'} is missing or damaged; run the experiment again")
+        return found
+
+    def sweep(self) -> None:
+        """Remove what killed processes left behind."""
+        if self.trials.is_dir():
+            for path in self.trials.glob(".*.*"):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
