@@ -166,9 +166,115 @@ def test_mlp_learns_a_product_that_a_linear_model_cannot():
     label = x[:, 0, 0] * x[:, 1, 0]
     model = zoo.registry.build("mlp", n_features=1, lookback=2)
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
-    for _ in range(200):
+    for _ in range(100):
         optimiser.zero_grad()
         (model(x[:3000]) - label[:3000]).square().mean().backward()
         optimiser.step()
     day = torch.zeros(1000, dtype=torch.int64)
     assert daily_ic(model(x[3000:]).detach(), label[3000:], day).item() > 0.95
+
+
+def interaction(days: int, seed: int) -> TensorRows:
+    """Rows whose label is a product of two inputs plus as much noise."""
+    rows = planted(days, lookback=4, n_features=2, seed=seed)
+    x, labelled = rows.x, torch.isfinite(rows.label)
+    noise = torch.randn(len(x), generator=torch.Generator().manual_seed(seed + 2))
+    rows.label[labelled] = (x[:, 0, 0] * x[:, 3, 1] + noise)[labelled]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def boosted() -> tuple[WholeModel, dict]:
+    torch.manual_seed(0)
+    return fitted("lightgbm", interaction(200, 0), interaction(50, 7))
+
+
+def test_lightgbm_finds_a_product_on_fresh_rows(boosted: tuple[WholeModel, dict]):
+    test = interaction(100, 20)
+    ic = daily_ic(boosted[0](test.x), test.label, torch.arange(len(test.x)) // test.stocks).nanmean()
+    assert ic > 0.5, "the best attainable is 0.71"
+
+
+def test_lightgbm_keeps_the_round_of_the_best_valid_ic(boosted: tuple[WholeModel, dict]):
+    model, facts = boosted
+    valid = interaction(50, 7)
+    ic = daily_ic(model(valid.x), valid.label, torch.arange(len(valid.x)) // valid.stocks).nanmean()
+    assert ic.item() == pytest.approx(facts["valid_ic"], abs=1e-6)
+    assert 1 < facts["rounds"] < 1000
+
+
+def test_lightgbm_equals_training_on_the_matrix_at_once(boosted: tuple[WholeModel, dict]):
+    import lightgbm
+
+    model, facts = boosted
+    rows = interaction(200, 0)
+    keep = torch.isfinite(rows.label)
+    torch.manual_seed(0)
+    params = {
+        **model.params,  # type: ignore[dict-item]
+        "objective": "regression",
+        "seed": int(torch.randint(2**31 - 1, ())),
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(rows.x.flatten(1)[keep].numpy(), label=rows.label[keep].numpy(), params=params)
+    literal = lightgbm.train(params, data, num_boost_round=facts["rounds"])
+    np.testing.assert_array_equal(
+        model(rows.x).numpy(), np.asarray(literal.predict(rows.x.flatten(1).numpy()), np.float32)
+    )
+
+
+def test_lightgbm_survives_its_state_dict(boosted: tuple[WholeModel, dict]):
+    model, _ = boosted
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    assert all(isinstance(value, Tensor) for value in state.values())
+    fresh = zoo.registry.build("lightgbm", n_features=2, lookback=4)
+    x = interaction(3, 30).x
+    assert fresh(x).abs().max() == 0, "not fitted yet"
+    fresh.load_state_dict(state)
+    torch.testing.assert_close(fresh(x), model(x), atol=0, rtol=0)
+
+
+def test_lightgbm_depends_on_the_seed_of_torch_and_on_nothing_else():
+    train, valid = interaction(40, 0), interaction(20, 7)
+    scores = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        scores.append(fitted("lightgbm", train, valid, num_rounds=5)[0](valid.x))
+    assert torch.equal(scores[0], scores[1])
+    assert not torch.equal(scores[0], scores[2])
+
+
+def test_lightgbm_draws_the_same_share_of_every_day_and_says_so(caplog: pytest.LogCaptureFixture):
+    from zoo.models.lightgbm import _even_share
+
+    day = np.repeat([3, 5, 8], [100, 300, 50])
+    kept = _even_share(day, 90, np.random.default_rng(0))
+    assert len(np.unique(kept)) == 90
+    assert np.unique(day[kept], return_counts=True)[1].tolist() == [20, 60, 10]
+    _, facts = fitted("lightgbm", interaction(40, 0), interaction(20, 7), max_rows=300, num_rounds=3)
+    assert (facts["rows"], facts["rows_used"]) == (720, 300)
+    assert "300 of 720 train rows used" in caplog.text
+
+
+def test_lightgbm_reads_exactly_the_rows_that_are_kept():
+    from zoo.models.lightgbm import _stream
+
+    rows = planted(500, stocks=20)
+    labelled = rows.x[torch.isfinite(rows.label)].flatten(1).numpy()
+    kept = np.sort(np.random.default_rng(0).permutation(len(labelled))[:5000])
+    stream = _stream(rows, kept)
+    assert len(stream) == 5000
+    for position in (7, 7, 4999, 12):
+        np.testing.assert_array_equal(stream[position], labelled[kept[position]])
+    np.testing.assert_array_equal(stream[0:4096], labelled[kept[:4096]])
+    np.testing.assert_array_equal(stream[4096:5000], labelled[kept[4096:]])
+
+
+def test_lightgbm_names_the_segment_without_labels():
+    valid = planted(3)
+    valid.label[:] = torch.nan
+    with pytest.raises(ModelError, match="valid segment has no labelled row"):
+        fitted("lightgbm", planted(3), valid)

@@ -1,8 +1,8 @@
 """MLP: a multilayer perceptron on the flattened window.
 
 Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors".
-The reference's DNN is one hidden layer of 256 with batch normalisation and LeakyReLU, fitted by its own loop. Here
-it is two plain hidden layers, so that a row's score depends on no other row, in training neither.
+The reference's DNN is one hidden layer of 256 with batch normalisation and LeakyReLU, fitted by its own loop.
+Here it is two plain hidden layers, so that a row's score depends on no other row, in training neither.
 """
 
 from __future__ import annotations
