@@ -1,0 +1,138 @@
+"""Groups of stocks: a column of the rows (sector, industry), or a file symbol, concept[, start, end]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo.data.panel import Concepts
+from zoo.data.sources.cells import Table, to_days, to_names
+from zoo.data.sources.columns import CONCEPT_ROLES, missing, recognise
+from zoo.errors import DataError
+
+
+def concepts_of_rows(code: np.ndarray, names: list[str], column: str) -> tuple[Concepts, list[str]]:
+    """Concepts from one code per stock and day, and the note on them.
+
+    Where no stock ever changes its concept the column holds no dates: today's concepts stand for all of
+    history (`snapshot`). Otherwise each holds from the day it first appears until the next one does.
+
+    Args:
+        code: `[N, D]` position in `names`, -1 where unknown.
+    """
+    n_stocks, n_days = code.shape
+    order = sorted(range(len(names)), key=names.__getitem__)
+    names = [names[k] for k in order]
+    code = np.append(np.argsort(order), -1).astype(np.int32)[code]
+    highest = code.max(axis=1)
+    lowest = np.where(code >= 0, code, len(names)).min(axis=1)
+    snapshot = bool((lowest >= highest).all())
+    if snapshot:
+        stock = np.flatnonzero(highest >= 0)
+        what, start, end = highest[stock], np.zeros_like(stock), np.full_like(stock, n_days - 1)
+    else:
+        stock, what, start, end = _runs(code)
+    built = _spans(stock, what, start, end, n_stocks, names, snapshot)
+    return built, [_note(built, f"column {column}")]
+
+
+def _runs(code: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(stock, code, first day, last day) of every stretch of one code; unknown days take the code before."""
+    n_days = code.shape[1]
+    last = np.maximum.accumulate(np.where(code >= 0, np.arange(n_days, dtype=np.int32), -1), axis=1)
+    filled = np.where(last >= 0, np.take_along_axis(code, np.maximum(last, 0), axis=1), -1)
+    stock, start = np.nonzero(np.diff(filled, axis=1, prepend=-1))
+    end = np.append(start[1:] - 1, n_days - 1)
+    end[np.append(stock[1:] != stock[:-1], True)] = n_days - 1
+    return stock, filled[stock, start], start, end
+
+
+def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[Concepts, list[str]]:
+    """Concepts from a table symbol, concept[, start, end] with both days inclusive and empty = open.
+
+    Args:
+        symbols, days: `[N]` and `[D]` of the panel.
+
+    Raises:
+        DataError: a column or symbol is missing, a span ends before it starts, or no symbol is in the panel.
+    """
+    roles = recognise(table.columns, table.where, CONCEPT_ROLES)
+    for role in ("symbol", "concept"):
+        if role not in roles:
+            raise missing(role, table.columns, table.where)
+    who, own = to_names(table, roles["symbol"])
+    what, names = to_names(table, roles["concept"])
+    position = {text: k for k, text in enumerate(symbols.tolist())}
+    stock = np.array([position.get(text, -1) for text in own], dtype=np.int64)[who]
+    low, high = np.zeros(len(who), np.int64), np.full(len(who), len(days) - 1, np.int64)
+    if "start" in roles:
+        low = _positions(table, roles["start"], days, "left", low)
+    if "end" in roles:
+        high = _positions(table, roles["end"], days, "right", high)
+    if {"start", "end"} <= set(roles):
+        _check_order(table, roles["start"], roles["end"])
+    inside = (stock >= 0) & (low <= high)
+    if not (stock >= 0).any():
+        near = f"the file has {own[0]!r}, the data {symbols[0]!r}" if own else "the file has no rows"
+        raise DataError(f"{table.where}: none of its symbols is in the data; {near}")
+    snapshot = not {"start", "end"} & set(roles)
+    rows = np.unique(np.stack([stock, what, low, high], axis=1)[inside], axis=0)
+    used = np.unique(rows[:, 1]) if len(rows) else np.empty(0, np.int64)
+    if not len(used):
+        raise DataError(f"{table.where}: no span touches the days of the data, {days[0]} .. {days[-1]}")
+    built = _spans(
+        rows[:, 0],
+        np.searchsorted(used, rows[:, 1]),
+        rows[:, 2],
+        rows[:, 3],
+        len(symbols),
+        [names[k] for k in used],
+        snapshot,
+    )
+    notes = [_note(built, table.where)]
+    strange = len(set(own) - set(position))
+    if strange:
+        notes.append(f"{strange} symbols of {table.where} are not in the data and are left out")
+    return built, notes
+
+
+def _positions(table: Table, column: str, days: np.ndarray, side: str, open_ended: np.ndarray) -> np.ndarray:
+    """Calendar positions of a column of days, both ends inclusive; `open_ended` where a cell is empty."""
+    dates = to_days(table, column, optional=True)
+    found = np.searchsorted(days, dates, side=side) - (side == "right")  # type: ignore[call-overload]
+    return np.where(np.isnat(dates), open_ended, found)
+
+
+def _check_order(table: Table, start: str, end: str) -> None:
+    first, last = to_days(table, start, optional=True), to_days(table, end, optional=True)
+    wrong = first > last
+    if wrong.any():
+        series = table.read(end)
+        raise table.bad_cell(series, end, int(wrong.argmax()), f"lies before {start!r} of the same row")
+
+
+def _spans(
+    stock: np.ndarray,
+    what: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    n_stocks: int,
+    names: list[str],
+    snapshot: bool,
+) -> Concepts:
+    """Concepts from a list of memberships; the k-th of a stock in a concept gets slot k."""
+    pair = stock.astype(np.int64) * len(names) + what
+    order = np.argsort(pair, kind="stable")
+    pair, start, end = pair[order], start[order], end[order]
+    slot = np.arange(len(pair)) - np.searchsorted(pair, pair)
+    shape = (int(slot.max(initial=0)) + 1, n_stocks, len(names))
+    first, last = np.ones(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
+    at = (slot, *np.divmod(pair, len(names)))
+    first[at], last[at] = start, end
+    return Concepts(names=tuple(names), start=first, end=last, snapshot=snapshot)
+
+
+def _note(concepts: Concepts, source: str) -> str:
+    n_without = int((concepts.start > concepts.end).all(axis=(0, 2)).sum())
+    dates = "without dates, so today's stand for all of history" if concepts.snapshot else "with dates"
+    without = f"; {n_without} stocks have none" if n_without else ""
+    return f"concepts: {len(concepts.names)} from {source}, {dates}{without}"
