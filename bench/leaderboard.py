@@ -1,0 +1,284 @@
+"""Stored records -> one frame: the only input of console, markdown and page. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import stats
+from bench.metrics import summary
+from bench.store import RunStore, read_json
+from zoo.errors import ConfigError
+
+COLUMNS = {
+    "model": "str",
+    "title": "str",
+    "scope": "str",
+    "status": "str",
+    "ranked": "bool",
+    "n_trials": "int64",
+    "n_planned": "int64",
+    "n_days": "int64",
+    "ic": "float64",
+    "ic_half": "float64",
+    "ic_seed_sd": "float64",
+    "icir": "float64",
+    "rank_ic": "float64",
+    "rank_ic_half": "float64",
+    "rank_ic_seed_sd": "float64",
+    "rank_icir": "float64",
+    "mse": "float64",
+    "mae": "float64",
+    "r2": "float64",
+    "long_short": "float64",
+    "versus_baseline": "float64",
+    "versus_baseline_low": "float64",
+    "versus_baseline_high": "float64",
+    "capture": "float64",
+    "capture_low": "float64",
+    "capture_high": "float64",
+    "n_parameters": "float64",
+    "fit_seconds": "float64",
+    "latency_ms": "float64",
+    "latency_p90_ms": "float64",
+    "latency_device": "str",
+}
+"""Columns and dtypes of the frame, enforced on writing and reading.
+
+`*_half` is the half-width of a 95 % block-bootstrap interval over days, `*_seed_sd` the standard deviation over seeds
+of the mean over days; `versus_baseline` the Rank IC minus the baseline's; `capture` the IC as a share of the oracle's.
+"""
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All a report prints.
+
+    Attributes:
+        run: `run.json`.
+        frame: one row per model, best Rank IC first, unranked models last; columns as `COLUMNS`.
+        pairs: one row per pair of ranked models: a, b, difference of Rank IC (a - b) with its 95 % interval and the
+            smallest difference detectable with 80 % power.
+        folds: one row per model and fold: ic, rank_ic, mse, days.
+        records: the records behind it, by key.
+        failures: what failed, by key.
+        oracle: IC, Rank IC and designed IC of the true signal on the test days; None for real data.
+        daily: Rank IC per day and model, mean over seeds; NaN = skipped day.
+    """
+
+    run: dict[str, Any]
+    frame: pd.DataFrame
+    pairs: pd.DataFrame
+    folds: pd.DataFrame
+    records: dict[str, dict[str, Any]]
+    failures: dict[str, dict[str, Any]]
+    oracle: dict[str, float] | None
+    daily: pd.DataFrame
+
+    def record_of(self, model: str) -> dict[str, Any] | None:
+        """The first stored record of a model."""
+        return next((r for r in self.records.values() if r["model"] == model), None)
+
+    @property
+    def baseline(self) -> str | None:
+        return self.run["baseline"]
+
+
+def build_leaderboard(store: RunStore) -> Leaderboard:
+    """The leaderboard of a run: a pure function of its records.
+
+    Raises:
+        ConfigError: the run has neither a record nor a failure.
+    """
+    run = store.run()
+    records = {t["key"]: r for t in run["trials"] if (r := store.record(t["key"])) is not None}
+    failures = {
+        t["key"]: f
+        for t in run["trials"]
+        if t["key"] not in records and (f := store.failure(t["key"])) is not None
+    }
+    if not records and not failures:
+        raise ConfigError(f"run '{store.name}' has no finished trial yet")
+    frames = {key: pd.read_parquet(store.trial_folder(key) / "daily.parquet") for key in records}
+    oracle_frame = _oracle_frame(store)
+    rank_ic = _daily(run, records, frames, "rank_ic")
+    ic = _daily(run, records, frames, "ic")
+    draws = {
+        "ic": _bootstrap(ic, None if oracle_frame is None else oracle_frame["ic"]),
+        "rank_ic": _bootstrap(rank_ic, None),
+    }
+    latency = _latency(store)
+    rows = [_row(m, run, records, frames, ic, rank_ic, draws, oracle_frame, latency) for m in run["models"]]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    frame = frame.sort_values(["ranked", "rank_ic"], ascending=False, kind="stable").reset_index(drop=True)
+    ranked = frame.loc[frame["ranked"], "model"].tolist()
+    oracle = None
+    if oracle_frame is not None:
+        oracle = {
+            "ic": float(oracle_frame["ic"].mean()),
+            "rank_ic": float(oracle_frame["rank_ic"].mean()),
+            "designed_ic": float(oracle_frame["designed_ic"].iloc[0]),
+        }
+    return Leaderboard(
+        run,
+        frame,
+        _pairs(ranked, rank_ic, draws["rank_ic"]),
+        _folds(run, records, frames),
+        records,
+        failures,
+        oracle,
+        rank_ic,
+    )
+
+
+def write_frame(board: Leaderboard, path: Any) -> None:
+    """The frame as parquet."""
+    board.frame.to_parquet(path, index=False)
+
+
+def _oracle_frame(store: RunStore) -> pd.DataFrame | None:
+    path = store.folder / "oracle.parquet"
+    return pd.read_parquet(path).set_index("datetime") if path.is_file() else None
+
+
+def _latency(store: RunStore) -> dict[str, dict[str, Any]]:
+    """Latency entries by trial key; of several machines the one measured last in file order."""
+    found: dict[str, dict[str, Any]] = {}
+    for machine in (read_json(store.folder / "latency.json") or {}).values():
+        found.update(machine)
+    return found
+
+
+def _daily(
+    run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], column: str
+) -> pd.DataFrame:
+    """One metric per day (index) and model (columns), mean over seeds; folds follow each other."""
+    series: dict[str, pd.Series] = {}
+    for model in run["models"]:
+        parts = [frames[k].set_index("datetime")[column] for k, r in records.items() if r["model"] == model]
+        if parts:
+            stacked = pd.concat(parts)
+            series[model] = stacked.groupby(level=0).mean()
+    return pd.DataFrame(series).sort_index()
+
+
+def _bootstrap(daily: pd.DataFrame, oracle: pd.Series | None) -> dict[str, np.ndarray]:
+    """Bootstrap means of every model with shared draws, the oracle among them; by column name."""
+    if daily.empty:
+        return {}
+    table = daily if oracle is None else daily.assign(**{" oracle": oracle.reindex(daily.index)})
+    draws = stats.bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0)
+    return {name: draws[:, i] for i, name in enumerate(table.columns)}
+
+
+def _row(
+    model: str,
+    run: dict[str, Any],
+    records: dict[str, dict[str, Any]],
+    frames: dict[str, pd.DataFrame],
+    ic: pd.DataFrame,
+    rank_ic: pd.DataFrame,
+    draws: dict[str, dict[str, np.ndarray]],
+    oracle: pd.DataFrame | None,
+    latency: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    planned = [t for t in run["trials"] if t["model"] == model]
+    mine = {k: r for k, r in records.items() if r["model"] == model}
+    row: dict[str, Any] = {name: np.nan for name, kind in COLUMNS.items() if kind == "float64"}
+    row |= {"model": model, "title": model, "scope": "", "latency_device": "", "ranked": False}
+    row |= {"n_trials": len(mine), "n_planned": len(planned), "n_days": 0, "status": "failed"}
+    if not mine:
+        return row
+    first = next(iter(mine.values()))
+    row |= {"title": first["title"], "scope": first["scope"], "n_parameters": first["n_parameters"]}
+    folds_done = {r["fold"] for r in mine.values()}
+    # Unequal days are never ranked against each other: a model must have every fold at least once.
+    row["ranked"] = folds_done == {t["fold"] for t in planned}
+    row["status"] = "ok" if len(mine) == len(planned) else "incomplete"
+    # Days of all seeds are pooled for the means of errors; correlations use the daily mean over seeds.
+    pooled = [summary(frames[k]) for k in mine]
+    row |= {name: float(np.mean([p[name] for p in pooled])) for name in ("mse", "mae", "r2", "long_short")}
+    for name, daily in (("ic", ic), ("rank_ic", rank_ic)):
+        column = daily[model].to_numpy()
+        row[name] = float(np.nanmean(column)) if np.isfinite(column).any() else np.nan
+        row[f"{name}_half"] = float(stats.half_width(draws[name][model][:, None])[0])
+        row[f"{name}_seed_sd"] = _seed_sd(mine, frames, name)
+        ratios = [p["icir" if name == "ic" else "rank_icir"] for p in pooled]
+        row["icir" if name == "ic" else "rank_icir"] = float(np.mean(ratios))
+    row["n_days"] = int(rank_ic[model].notna().sum())
+    baseline = run["baseline"]
+    if baseline in rank_ic and baseline != model and row["ranked"]:
+        difference = draws["rank_ic"][model] - draws["rank_ic"][baseline]
+        low, high = stats.interval(difference[:, None])
+        row |= {
+            "versus_baseline": float((rank_ic[model] - rank_ic[baseline]).mean()),
+            "versus_baseline_low": float(low[0]),
+            "versus_baseline_high": float(high[0]),
+        }
+    if oracle is not None and oracle["designed_ic"].iloc[0] > 0:
+        share = draws["ic"][model] / draws["ic"][" oracle"]
+        low, high = stats.interval(share[:, None])
+        row |= {
+            "capture": row["ic"] / float(oracle["ic"].mean()),
+            "capture_low": float(low[0]),
+            "capture_high": float(high[0]),
+        }
+    row["fit_seconds"] = float(np.median([r["fit"]["seconds"] for r in mine.values()]))
+    timed = next((latency[k] for k in mine if k in latency), None)
+    if timed is not None:
+        samples = np.array(timed["seconds"]) * 1e3
+        row |= {
+            "latency_ms": float(np.median(samples)),
+            "latency_p90_ms": float(np.percentile(samples, 90)),
+            "latency_device": timed["device_name"],
+        }
+    return row
+
+
+def _seed_sd(mine: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], column: str) -> float:
+    """Standard deviation (ddof 1) over seeds of the mean over days; NaN for one seed."""
+    by_seed: dict[int, list[float]] = {}
+    for key, record in mine.items():
+        by_seed.setdefault(record["seed"], []).append(float(frames[key][column].mean()))
+    means = [float(np.mean(values)) for values in by_seed.values()]
+    return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
+
+
+def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray]) -> pd.DataFrame:
+    rows = []
+    for i, a in enumerate(ranked):
+        for b in ranked[i + 1 :]:
+            low, high = stats.interval((draws[a] - draws[b])[:, None])
+            rows.append(
+                {
+                    "a": a,
+                    "b": b,
+                    "difference": float((daily[a] - daily[b]).mean()),
+                    "low": float(low[0]),
+                    "high": float(high[0]),
+                    # 2.80 = z(0.975) + z(0.8): two-sided 5 % test, 80 % power.
+                    "detectable": float(2.80 * np.std(draws[a] - draws[b], ddof=1)),
+                }
+            )
+    return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "detectable"])
+
+
+def _folds(
+    run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]
+) -> pd.DataFrame:
+    rows = []
+    for model in run["models"]:
+        for fold in range(len(run["folds"])):
+            found = [
+                summary(frames[k]) for k, r in records.items() if r["model"] == model and r["fold"] == fold
+            ]
+            if found:
+                means = {name: float(np.mean([f[name] for f in found])) for name in ("ic", "rank_ic", "mse")}
+                rows.append({"model": model, "fold": fold, **means, "days": found[0]["days"]})
+    return pd.DataFrame(rows, columns=["model", "fold", "ic", "rank_ic", "mse", "days"])
+

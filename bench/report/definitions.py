@@ -1,0 +1,32 @@
+"""What the columns mean, with formulas: printed under every report."""
+
+from __future__ import annotations
+
+DEFINITIONS = {
+    "IC": (
+        "per day the Pearson correlation of score and raw label over that day's members with both; the mean over test "
+        "days. Days with fewer than two names or a constant side are skipped."
+    ),
+    "Rank IC": "the same with Spearman's correlation, average ranks for ties.",
+    "± 95 %": (
+        "half-width of a 95 % interval of the mean over days: stationary block bootstrap (Politis & Romano 1994), 2,000 "
+        "draws shared by all models, block length chosen from the data (Politis & White 2004)."
+    ),
+    "seed sd": (
+        "standard deviation (ddof 1) over seeds of the mean over days; days and seeds are two sources of variance, "
+        "shown apart and never pooled."
+    ),
+    "ICIR, Rank ICIR": "mean / standard deviation (ddof 1) over days, not annualised; mean over seeds.",
+    "MSE": "mean squared error against the train label: percentile rank of the label within its day, -0.5, x 3.46.",
+    "Rank IC − baseline": (
+        "mean over days of the daily difference, with the 2.5 % and 97.5 % points of its paired block bootstrap; an "
+        "interval that holds 0 is no evidence of a difference."
+    ),
+    "capture": "IC of the model / IC of the oracle on the same days, with the interval of the paired bootstrap.",
+    "parameters": "trained numbers; for a model fitted in closed form its coefficients.",
+    "fit s": "median wall time of a fit, validation included, with the other jobs of the run beside it.",
+    "one day ms": (
+        "median time from panel to scores of one day's whole cross-section, one thread, measured alone after training, "
+        "all models interleaved."
+    ),
+}

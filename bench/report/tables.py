@@ -1,0 +1,185 @@
+"""The tables of the report: one definition of columns, digits and units for console, markdown and page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench.leaderboard import Leaderboard
+from zoo.config import TrainConfig
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: header, the cell's text, and the number it is sorted by."""
+
+    header: str
+    text: Callable[[Row], str]
+    value: Callable[[Row], Any] = lambda row: None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headers and rows of finished text; `numeric[i]` tells whether column i is right-aligned."""
+
+    headers: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+
+
+def number(value: Any, digits: int, sign: bool = False) -> str:
+    """Fixed digits; a dash where there is no number."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def with_half(value: float, half: float, digits: int = 4) -> str:
+    """`0.0512 ± 0.0093`."""
+    return f"{number(value, digits)} ± {number(half, digits)}"
+
+
+def with_interval(value: float, low: float, high: float, digits: int = 4) -> str:
+    """`+0.0031 [-0.0012, +0.0074]`."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{number(value, digits, True)} [{number(low, digits, True)}, {number(high, digits, True)}]"
+
+
+def seconds(value: float) -> str:
+    """Seconds with three significant digits."""
+    return "–" if not math.isfinite(value) else f"{value:.3g}"
+
+
+def _status(row: Row) -> str:
+    if row["status"] == "ok":
+        return row["model"]
+    return f"{row['model']} ({row['status']}: {row['n_trials']} of {row['n_planned']} trials)"
+
+
+MAIN_COLUMNS: list[Column] = [
+    Column("model", _status, lambda r: r["model"]),
+    Column("Rank IC ± 95 %", lambda r: with_half(r["rank_ic"], r["rank_ic_half"]), lambda r: r["rank_ic"]),
+    Column("seed sd", lambda r: number(r["rank_ic_seed_sd"], 4), lambda r: r["rank_ic_seed_sd"]),
+    Column("IC ± 95 %", lambda r: with_half(r["ic"], r["ic_half"]), lambda r: r["ic"]),
+    Column("seed sd (IC)", lambda r: number(r["ic_seed_sd"], 4), lambda r: r["ic_seed_sd"]),
+    Column("Rank ICIR", lambda r: number(r["rank_icir"], 3), lambda r: r["rank_icir"]),
+    Column("ICIR", lambda r: number(r["icir"], 3), lambda r: r["icir"]),
+    Column("MSE", lambda r: number(r["mse"], 4), lambda r: r["mse"]),
+    Column(
+        "Rank IC − {baseline} [95 %]",
+        lambda r: with_interval(r["versus_baseline"], r["versus_baseline_low"], r["versus_baseline_high"]),
+        lambda r: r["versus_baseline"],
+    ),
+    Column("parameters", lambda r: f"{int(r['n_parameters']):,}" if r["n_parameters"] >= 0 else "–"),
+    Column("fit s", lambda r: seconds(r["fit_seconds"]), lambda r: r["fit_seconds"]),
+    Column("one day ms", lambda r: seconds(r["latency_ms"]), lambda r: r["latency_ms"]),
+]
+
+CAPTURE_COLUMN = Column(
+    "capture % [95 %]",
+    lambda r: (
+        "–"
+        if not math.isfinite(r["capture"])
+        else f"{100 * r['capture']:.0f} [{100 * r['capture_low']:.0f}, {100 * r['capture_high']:.0f}]"
+    ),
+    lambda r: r["capture"],
+)
+
+
+def main_table(board: Leaderboard) -> Table:
+    """The comparison table, best Rank IC first; capture is added on planted markets."""
+    columns = list(MAIN_COLUMNS)
+    if board.frame["capture"].notna().any():
+        columns.insert(2, CAPTURE_COLUMN)
+    baseline = board.baseline or "baseline"
+    rows: list[Row] = board.frame.to_dict("records")  # type: ignore[assignment]
+    return Table(
+        [c.header.format(baseline=baseline) for c in columns],
+        [[c.text(row) for c in columns] for row in rows],
+        [False] + [True] * (len(columns) - 1),
+    )
+
+
+def fold_table(board: Leaderboard) -> Table | None:
+    """Rank IC per model and fold; None for a single fold."""
+    folds = board.run["folds"]
+    if len(folds) < 2:
+        return None
+    pivot = board.folds.pivot(index="model", columns="fold", values="rank_ic")
+    rows = []
+    for row in board.frame.to_dict("records"):
+        model = row["model"]
+        if model in pivot.index:
+            cells = [number(float(pivot.loc[model].get(i, math.nan)), 4) for i in range(len(folds))]
+            rows.append([str(model), *cells, number(row["rank_ic"], 4)])
+    headers = [f"{f['test'][0]} .. {f['test'][1]}" for f in folds]
+    return Table(["model", *headers, "pooled"], rows, [False] + [True] * (len(folds) + 1))
+
+
+def settings_table(board: Leaderboard) -> Table:
+    """Per model: every parameter, and the training settings that differ from the shared ones."""
+    rows = []
+    for model in board.run["models"]:
+        record = board.record_of(model)
+        if record is None:
+            continue
+        params = ", ".join(f"{k} {v}" for k, v in record["params"].items()) or "none"
+        overrides = ", ".join(f"{k} {v}" for k, v in record["train_set"].items()) or "none"
+        fit = record["fit"]
+        facts = ", ".join(f"{k} {_fact(v)}" for k, v in fit["facts"].items() if not isinstance(v, (dict, list)))
+        trained = f"best epoch {fit['best_epoch']} of {len(fit['history'])}" if fit["history"] else facts
+        rows.append([model, params, overrides, trained or "–"])
+    return Table(["model", "parameters", "training overrides", "first trial"], rows, [False] * 4)
+
+
+def _fact(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def pair_table(board: Leaderboard) -> Table | None:
+    """Every pair of ranked models: difference of Rank IC, interval, what could have been detected."""
+    if board.pairs.empty:
+        return None
+    rows = [
+        [
+            f"{p['a']} − {p['b']}",
+            with_interval(p["difference"], p["low"], p["high"]),
+            number(p["detectable"], 4),
+            "different" if p["low"] > 0 or p["high"] < 0 else "no evidence of a difference",
+        ]
+        for p in board.pairs.to_dict("records")
+    ]
+    return Table(
+        ["pair", "Rank IC difference [95 %]", "detectable at 80 % power", "verdict"],
+        rows,
+        [False, True, True, False],
+    )
+
+
+def failure_table(board: Leaderboard) -> Table | None:
+    """Failed trials and why; None where there are none."""
+    if not board.failures:
+        return None
+    rows = [
+        [f["model"], str(f["fold"]), str(f["seed"]), f["error"], f"failed/{key}.json"]
+        for key, f in board.failures.items()
+    ]
+    return Table(["model", "fold", "seed", "why", "details"], rows, [False] * 5)
+
+
+def shared_settings(board: Leaderboard) -> str:
+    """The shared training settings in one line."""
+    train = TrainConfig.model_validate(board.run["config"]["train"])
+    return ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
+
+
+def frame_rows(frame: pd.DataFrame) -> list[Row]:
+    """Rows as plain dictionaries."""
+    return frame.to_dict("records")  # type: ignore[return-value]

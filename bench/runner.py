@@ -1,0 +1,120 @@
+"""Run a plan: skip what is stored, execute the rest, measure latency."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bench.executors import Event, Failed, make_executor
+from bench.latency import measure_latency
+from bench.plan import Plan
+from bench.store import RunStore
+from zoo.crosssection import pearson_rows, spearman_rows
+from zoo.data.labels import raw_label
+from zoo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many trials were trained, found stored, and failed."""
+
+    trained: int
+    stored: int
+    failed: int
+
+
+def execute_plan(
+    plan: Plan,
+    results: Path,
+    command: list[str],
+    *,
+    jobs: int = 1,
+    fresh: bool = False,
+    plugins: list[str] | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    on_start: Callable[[int, int], None] = lambda pending, stored: None,
+) -> Outcome:
+    """Run the trials of a plan that are not stored yet (`fresh`: all of them).
+
+    Args:
+        plan: what to run.
+        results: the results folder.
+        command: arguments to repeat the run with, for the report.
+        jobs: worker processes.
+        fresh: run stored trials again too.
+        plugins: files that register models, for the workers.
+        on_event, on_start: progress; `on_start(pending, stored)` comes first.
+
+    Raises:
+        ConfigError: another process is running the same run.
+    """
+    store = RunStore(results, plan.config.name)
+    store.trials.mkdir(parents=True, exist_ok=True)
+    with _exclusive(store):
+        store.sweep()
+        store.write_run(plan.describe(command))
+        _write_oracle(plan, store)
+        pending = [t for t in plan.trials if fresh or not store.is_done(t.key)]
+        on_start(len(pending), len(plan.trials) - len(pending))
+        failed = 0
+        if pending:
+            executor = make_executor(min(jobs, len(pending)), plan.device)
+            for event in executor(pending, store, plugins or []):
+                if isinstance(event, Failed):
+                    failed += 1
+                    store.write_failure(
+                        event.trial.key,
+                        {
+                            "model": event.trial.model,
+                            "fold": event.trial.fold,
+                            "seed": event.trial.seed,
+                            "error": event.error,
+                            "details": event.details,
+                        },
+                    )
+                on_event(event)
+        done = [t.key for t in plan.trials if store.record(t.key) is not None]
+        measure_latency(plan, store, done)
+    return Outcome(len(pending) - failed, len(plan.trials) - len(pending), failed)
+
+
+@contextmanager
+def _exclusive(store: RunStore) -> Iterator[None]:
+    """Hold the run's lock; the kernel drops it when the process ends, however it ends."""
+    with (store.folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f"run '{store.name}' is being run by another process; wait for it or choose another --name"
+            ) from None
+        yield
+
+
+def _write_oracle(plan: Plan, store: RunStore) -> None:
+    """Daily IC of the true signal over the test days, where the market is planted."""
+    path = store.folder / "oracle.parquet"
+    if not plan.config.data.source.startswith("planted:"):
+        path.unlink(missing_ok=True)
+        return
+    from zoo.data.sources.planted import planted_market_from_spec
+
+    market = planted_market_from_spec(plan.config.data.source)
+    label = raw_label(plan.panel, plan.config.data.label)
+    days = np.concatenate([np.arange(f.test.start, f.test.stop) for f in plan.folds])
+    pd.DataFrame(
+        {
+            "datetime": plan.panel.days[days].astype("datetime64[ns]"),
+            "ic": pearson_rows(market.signal[days], label[days]),
+            "rank_ic": spearman_rows(market.signal[days], label[days]),
+            "designed_ic": market.oracle_ic,
+        }
+    ).to_parquet(path, index=False)
+
+
