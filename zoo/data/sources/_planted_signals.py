@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-Cell = tuple[str, int]
-"""A panel value the signal reads, as (field, lag): the field's value on day t - lag."""
+Read = tuple[Literal["return", "volume_change", "range"], int]
+"""What a signal of day t reads: a quantity of day t - lag (the second item)."""
 
 FADE = (1.0, 0.7, 0.4)
 HUMP = (0.6, 1.0, 0.6)
-STORM_LAGS = 5
+RANGE_LAGS = 5
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,13 @@ class Mechanism:
 
     Attributes:
         read: (world, t, lookback) -> `[N]` signal of day t, any scale, from days up to t.
-        own_cells: lookback -> cells of the stock itself that the signal reads.
-        peer_cells: lookback -> cells of its concept peers that the signal reads.
+        own: lookback -> what the signal reads of the stock itself.
+        peers: lookback -> what it reads of the stock's concept peers.
     """
 
     read: Callable[[World, int, int], np.ndarray]
-    own_cells: Callable[[int], tuple[Cell, ...]]
-    peer_cells: Callable[[int], tuple[Cell, ...]] = lambda lookback: ()
+    own: Callable[[int], tuple[Read, ...]]
+    peers: Callable[[int], tuple[Read, ...]] = lambda lookback: ()
 
 
 def long_lag(lookback: int) -> int:
@@ -66,8 +67,8 @@ def _weighted(returns: np.ndarray, t: int, lag: int, weights: tuple[float, ...])
     return sum((w * returns[t - lag - k] for k, w in enumerate(weights)), start=np.zeros(returns.shape[1]))
 
 
-def _closes(first: int, n_returns: int) -> tuple[Cell, ...]:
-    return tuple(("close", lag) for lag in range(first, first + n_returns + 1))
+def _returns(first: int) -> tuple[Read, ...]:
+    return tuple(("return", first + k) for k in range(3))
 
 
 def _local(world: World, t: int, lookback: int) -> np.ndarray:
@@ -96,16 +97,12 @@ def _regime(world: World, t: int, lookback: int) -> np.ndarray:
 
 
 MECHANISMS: dict[str, Mechanism] = {
-    "local": Mechanism(_local, lambda lookback: _closes(0, 3)),
-    "long": Mechanism(_long, lambda lookback: _closes(long_lag(lookback) - 1, 3)),
-    "interaction": Mechanism(_interaction, lambda lookback: (*_closes(0, 1), ("volume", 0), ("volume", 1))),
-    "relation": Mechanism(_relation, lambda lookback: (), lambda lookback: _closes(0, 1)),
+    "local": Mechanism(_local, lambda lookback: _returns(0)),
+    "long": Mechanism(_long, lambda lookback: _returns(long_lag(lookback) - 1)),
+    "interaction": Mechanism(_interaction, lambda lookback: (("return", 0), ("volume_change", 0))),
+    "relation": Mechanism(_relation, lambda lookback: (), lambda lookback: (("return", 0),)),
     "regime": Mechanism(
-        _regime,
-        lambda lookback: (
-            *_closes(3, 3),
-            *((field, lag) for field in ("high", "low") for lag in range(STORM_LAGS)),
-        ),
+        _regime, lambda lookback: (*_returns(3), *(("range", lag) for lag in range(RANGE_LAGS)))
     ),
 }
 

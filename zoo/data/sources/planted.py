@@ -5,8 +5,8 @@ The label of day t is
     close(t+2) / close(t+1) - 1 = v(t+2) * (0.5 * m(t+2) + rho * signal(t) + sqrt(1 - rho^2) * noise(t+2))
 
 with `signal(t)` standardised over the stocks of day t and read from days up to t only. The common factor m
-and the day's volatility v are the same for all stocks, so neither changes a daily correlation: the attainable IC
-is rho.
+and the day's volatility v are the same for all stocks, so neither changes a daily correlation: the attainable
+IC is rho.
 
 | market | the signal reads | what it tests |
 |---|---|---|
@@ -26,12 +26,12 @@ All markets share one world, only the signal differs: Gaussian innovations, one 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from zoo.data.panel import FIELDS, Concepts, Panel
-from zoo.data.sources._planted_signals import MARKETS, MECHANISMS, Cell
+from zoo.data.sources._planted_signals import MARKETS, MECHANISMS, Read
 from zoo.data.sources._planted_world import simulate
 from zoo.errors import ConfigError, did_you_mean
 
@@ -52,8 +52,8 @@ class PlantedParams:
     """Parameters of a planted market.
 
     Attributes:
-        stocks, days: size of the panel. With the defaults and a test segment of 20 % of the days, a mean IC has
-            a standard error of 1 / sqrt(100 * 200) = 0.007: 3 % of capture at the default rho.
+        stocks, days: size of the panel. With the defaults and a test segment of 20 % of the days, a mean IC
+            has a standard error of 1 / sqrt(100 * 200) = 0.007: 3 % of capture at the default rho.
         rho: correlation of signal and label within a day; unused by `null`.
         lookback: window that a model needs to see all that `long` (and `mixed`) read.
         seed: same parameters and seed, same panel, bit for bit; more days only append.
@@ -79,11 +79,12 @@ class PlantedMarket:
         signal: `[D, N]` float64, what the oracle scores: known at day t, standardised over stocks. In `null`
             an unrelated draw, so that even the oracle's IC is 0 up to chance.
         oracle_ic: expected daily IC of `signal` against the default label; 0 in `null`.
-        own_cells: (field, lag) of the stock itself that the signal reads; a return of day t - d reads the
-            closes of lags d and d + 1. The regime is listed as high and low of the last 5 days, which show it.
-        peer_cells: (field, lag) of the stock's peers that the signal reads.
-        peers: `[N, N]` bool, `peers[i, j]`: stock i's signal reads stock j. Never itself; all False where
-            the signal reads no other stock.
+        own_reads: (quantity, lag) of the stock itself that the signal of day t reads on day t - lag: `return`
+            (close over previous close), `volume_change` (over the previous day), `range` (high and low; the
+            regime is listed as the ranges of the last 5 days, which show it).
+        peer_reads: the same of the stock's peers.
+        peers: `[N, N]` bool, `peers[i, j]`: stock i's signal reads stock j. Never itself; all False
+            where the signal reads no other stock.
     """
 
     name: str
@@ -91,20 +92,36 @@ class PlantedMarket:
     panel: Panel
     signal: np.ndarray
     oracle_ic: float
-    own_cells: tuple[Cell, ...]
-    peer_cells: tuple[Cell, ...]
+    own_reads: tuple[Read, ...]
+    peer_reads: tuple[Read, ...]
     peers: np.ndarray
 
-    @cached_property
-    def lags(self) -> tuple[int, ...]:
-        """Sorted lags d such that the signal of day t reads day t - d, of the stock or of its peers."""
-        return tuple(sorted({lag for _, lag in self.own_cells + self.peer_cells}))
+    def cells(self, *, of: Literal["own", "peers"] = "own", day_relative: bool) -> frozenset[tuple[str, int]]:
+        """The (field, lag) inputs a model has to use: the truth of an attribution.
 
-    @cached_property
+        `day_relative`: prices are given over the previous close, as in `raw`, so a return is one cell; else
+        over the window's last close, as in `alpha360`, where a return needs the closes of two days.
+        """
+        found = set[tuple[str, int]]()
+        for quantity, lag in self.own_reads if of == "own" else self.peer_reads:
+            if quantity == "return":
+                found |= {("close", lag)} if day_relative else {("close", lag), ("close", lag + 1)}
+            elif quantity == "volume_change":
+                found |= {("volume", lag), ("volume", lag + 1)}
+            else:
+                found |= {("high", lag), ("low", lag)}
+        return frozenset(found)
+
+    @property
+    def lags(self) -> tuple[int, ...]:
+        """Sorted lags d such that the signal of day t reads a return, volume change or range of day t - d."""
+        return tuple(sorted({lag for _, lag in self.own_reads + self.peer_reads}))
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """Fields the signal reads, of the stock or of its peers, in the panel's order."""
-        read = {field for field, _ in self.own_cells + self.peer_cells}
-        return tuple(field for field in FIELDS if field in read)
+        read = {name for of in ("own", "peers") for name, _ in self.cells(of=of, day_relative=True)}
+        return tuple(name for name in FIELDS if name in read)
 
 
 def list_markets() -> list[str]:
@@ -230,8 +247,8 @@ def _build(name: str, params: PlantedParams) -> PlantedMarket:
         name=canonical_spec(name, params),
     )
     parts = [MECHANISMS[part] for part in MARKETS[name]]
-    own = dict.fromkeys(cell for part in parts for cell in part.own_cells(params.lookback))
-    peer = dict.fromkeys(cell for part in parts for cell in part.peer_cells(params.lookback))
+    own = dict.fromkeys(read for part in parts for read in part.own(params.lookback))
+    peer = dict.fromkeys(read for part in parts for read in part.peers(params.lookback))
     same = (group[:, None] == group[None, :]) & ~np.eye(len(group), dtype=bool)
     return PlantedMarket(
         name=name,
@@ -239,8 +256,8 @@ def _build(name: str, params: PlantedParams) -> PlantedMarket:
         panel=panel,
         signal=signal,
         oracle_ic=expected_ic(params.rho, params.stocks) if parts else 0.0,
-        own_cells=tuple(own),
-        peer_cells=tuple(peer),
+        own_reads=tuple(own),
+        peer_reads=tuple(peer),
         peers=same if peer else np.zeros_like(same),
     )
 
