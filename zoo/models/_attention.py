@@ -35,20 +35,33 @@ def sorted_mean(p: Tensor, q: Tensor, value: Tensor, mask: Tensor, slope: float)
     largest p and to the row's largest score, so none exceeds 0.
     """
     order = torch.where(mask, -p, torch.inf).argsort(dim=1)
-    ranked = p.gather(1, order)
-    present = mask.gather(1, order)
+    ranked, present = p.gather(1, order), mask.gather(1, order)
     # A softmax does not change with a shift, so no gradient needs to pass through one.
     top = ranked[:, :1].detach()
-    prefix = torch.searchsorted(torch.where(present, -ranked.detach(), torch.inf), q.detach().contiguous())
     below = torch.where(present, ranked - top, 0.0)
-    ones = torch.ones_like(value[..., :1])
-    terms = torch.cat([value, ones], dim=2).gather(1, order.unsqueeze(2).expand(-1, -1, value.shape[2] + 1))
-    terms = terms * present.unsqueeze(2)
-    steep = functional.pad((terms * below.exp().unsqueeze(2)).cumsum(1), (0, 0, 1, 0))
-    flat = (terms * (slope * below).exp().unsqueeze(2)).flip(1).cumsum(1).flip(1)
-    flat = functional.pad(flat, (0, 0, 0, 1))
-    at = prefix.unsqueeze(2).expand(-1, -1, terms.shape[2])
+    ascending = torch.where(present, -ranked.detach(), torch.inf)
+    prefix = torch.searchsorted(ascending, q.detach().contiguous())
+    terms = torch.cat([value, torch.ones_like(value[..., :1])], dim=2)
     largest = functional.leaky_relu(top + q, slope).detach()
-    total = steep.gather(1, at) * (top + q - largest).exp().unsqueeze(2)
-    total = total + flat.gather(1, at) * (slope * (top + q) - largest).exp().unsqueeze(2)
+    steep = _running_sum(terms, order, below.exp() * present, prefix, (top + q - largest).exp())
+    weight = ((slope * below).exp() * present).flip(1)
+    flat = _running_sum(
+        terms, order.flip(1), weight, p.shape[1] - prefix, (slope * (top + q) - largest).exp()
+    )
+    total = steep + flat
     return total[..., :-1] / total[..., -1:]
+
+
+def _running_sum(rows: Tensor, order: Tensor, weight: Tensor, count: Tensor, scale: Tensor) -> Tensor:
+    """`scale` times the sum of the first `count` of `rows[order] * weight`, `[B, N, K]`.
+
+    `rows [B, N, K]`, all others `[B, N]`.
+    """
+    sums = (_take(rows, order) * weight.unsqueeze(2)).cumsum(dim=1)
+    return _take(sums, (count - 1).clamp(min=0)) * (scale * (count > 0)).unsqueeze(2)
+
+
+def _take(rows: Tensor, index: Tensor) -> Tensor:
+    """`rows[b, index[b, i]]` `[B, N, K]`; one flat row lookup, faster than an expanded gather."""
+    first = torch.arange(len(rows), device=rows.device).unsqueeze(1) * rows.shape[1]
+    return rows.flatten(0, 1).index_select(0, (index + first).flatten()).view_as(rows)

@@ -5,8 +5,7 @@ Information".
 The reference leaves out three parts of the paper, here parameters: market values as weights
 (`concept_weight`), the correction of concepts (`correct_concepts`) and several hidden neighbours
 (`hidden_neighbours`). It carries six layers that are never used and drops empty rows one day at a time;
-here many days go in one step as masked matrix products, and the neighbours are found without recording N x
-N gradients.
+here many days go in one step as masked matrix products, and neighbours are found outside the gradient.
 """
 
 from __future__ import annotations
@@ -58,8 +57,7 @@ class HIST(Network):
             `share` takes entries of `concepts` as weights, for example market values, divided by their sum
             over the concept (paper); with 0/1 entries that is the mean.
         correct_concepts: replace each concept by the mean of all stocks, weighted by a softmax over their
-        cosine
-            with it (paper; the reference does not).
+            cosines with it (paper; the reference does not).
         hidden_neighbours: the most similar stocks, of positive cosine, whose hidden concept a stock joins;
             reference 1, paper 3.
         dropout: between the layers of the recurrent net.
