@@ -87,20 +87,20 @@ class Encoder(nn.Module):
         self.n_d, self.relax, self.update_prior = n_d, relax, update_prior
         self.norm = GhostBatchNorm(n)
         self.shared = _gate_layers(n, width, n_shared)
+        self.first = FeatureTransformer(n, width, n_shared, n_ind, virtual_batch_size)
         self.transforms = nn.ModuleList(
-            FeatureTransformer(n, width, n_shared, n_ind, virtual_batch_size) for _ in range(n_steps)
+            FeatureTransformer(n, width, n_shared, n_ind, virtual_batch_size) for _ in range(n_steps - 1)
         )
         self.masks = nn.ModuleList(MaskTransformer(n_a, n, virtual_batch_size) for _ in range(n_steps - 1))
         self.summary = nn.Linear(n_d, hidden_size)
 
     def forward(self, x: Tensor, prior: Tensor | None = None) -> Encoded:
-        """`x [S, n]`; `prior [S, n]` scales the first step's attention, 0 forbids a column (None: all 1)."""
+        """`x [S, n]`; `prior [S, n]` scales what the masks are made of (None: all 1)."""
         x = self.norm(x)
         prior = torch.ones_like(x) if prior is None else prior
-        first, *later = self.transforms
-        attention = first(x, self.shared)[:, self.n_d :]
+        attention = self.first(x, self.shared)[:, self.n_d :]
         masks, decisions = [], []
-        for make_mask, transform in zip(self.masks, later, strict=True):
+        for make_mask, transform in zip(self.masks, self.transforms, strict=True):
             mask = make_mask(attention, prior)
             if self.update_prior:
                 prior = prior * (self.relax - mask)

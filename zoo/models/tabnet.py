@@ -14,7 +14,7 @@ The flat row is feature-major: column f * T + t holds feature f on day t of the 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class TabNet(Network):
         n_d, n_a: columns of a step's output that decide the score / the next mask.
         n_steps: steps, at least 2.
         n_shared, n_ind: gated blocks of a step whose Linear all steps share / that are its own.
-        relax: how freely a column may be read by several steps; 1 allows one.
+        relax: how freely a column may be read by several steps; 1 is the least.
         update_prior: whether a column read by one step is less available to the next.
         virtual_batch_size: rows normalised together in training, see `GhostBatchNorm`; a batch of one row is
             normalised by the running statistics.
@@ -108,6 +108,7 @@ class TabNet(Network):
             )
         self.stages = ("pretrain", "main") if pretrain else ("main",)
         self.stage = "main"
+        self.register_load_state_dict_pre_hook(_drop_unused_decoder)
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         """Scores `[S]` of `x [S, T, F]`."""
@@ -153,3 +154,10 @@ class TabNet(Network):
 
 def _flat(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(1)
+
+
+def _drop_unused_decoder(model: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Let a state that was pre-trained load into a model without decoder."""
+    if getattr(model, "decoder", None) is None:
+        for key in [key for key in state if key.startswith(f"{prefix}decoder.")]:
+            del state[key]
