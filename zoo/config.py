@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-
-from zoo.errors import ConfigError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Section(BaseModel):
@@ -76,7 +74,16 @@ class WalkForwardSplit(Section):
     force: bool = Field(False, description="accept an embargo shorter than the label's reach")
 
 
+def _split_mode(value: object) -> str:
+    mode = value.get("mode", "fixed") if isinstance(value, dict) else getattr(value, "mode", "fixed")
+    return str(mode)
+
+
 Split = FixedSplit | WalkForwardSplit
+SplitField = Annotated[
+    Annotated[FixedSplit, Tag("fixed")] | Annotated[WalkForwardSplit, Tag("walk_forward")],
+    Discriminator(_split_mode),
+]
 
 
 class DataConfig(Section):
@@ -90,7 +97,7 @@ class DataConfig(Section):
     )
     concepts: str | None = Field(None, description="file of concepts, or a column of the source")
     label: LabelConfig = LabelConfig()
-    split: Annotated[FixedSplit | WalkForwardSplit, Field(union_mode="left_to_right")] = FixedSplit()
+    split: SplitField = FixedSplit()
 
 
 class TrainConfig(Section):
@@ -105,8 +112,3 @@ class TrainConfig(Section):
     grad_clip: float | None = Field(3.0, gt=0, description="elementwise gradient clip")
     loss: Literal["mse", "mae"] = "mse"
 
-
-def require(condition: bool, message: str) -> None:
-    """Raise ConfigError(message) unless `condition` holds."""
-    if not condition:
-        raise ConfigError(message)

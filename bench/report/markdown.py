@@ -67,6 +67,6 @@ def as_markdown(table: Table) -> str:
 def escape(text: str) -> str:
     """Text that neither HTML nor a markdown table nor markdown itself takes for markup."""
     flat = html.escape(" ".join(str(text).split()), quote=False)
-    for mark in "\\|`*_[]":
+    for mark in "\\|`*[]":
         flat = flat.replace(mark, "\\" + mark)
     return flat if len(flat) <= 1000 else flat[:997] + "..."

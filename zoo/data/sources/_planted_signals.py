@@ -85,9 +85,12 @@ def _interaction(world: World, t: int, lookback: int) -> np.ndarray:
 
 def _relation(world: World, t: int, lookback: int) -> np.ndarray:
     # Innovations, not returns: a peer's return contains its own planted signal, hence this stock's past.
-    noise, group = world.noise[t], world.group
+    own, group = standardised(world.noise[t]), world.group
     size = np.bincount(group)[group]
-    return (np.bincount(group, weights=noise)[group] - noise) / (size - 1)
+    peers = (np.bincount(group, weights=own)[group] - own) / (size - 1)
+    # Centring and scaling over few groups ties the peers' mean to the stock's own innovation (-0.06 with 100 stocks,
+    # -0.13 with 50), which its past shows; so the day's own part is taken out.
+    return peers - np.mean(peers * own) * own
 
 
 def _regime(world: World, t: int, lookback: int) -> np.ndarray:

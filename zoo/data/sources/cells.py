@@ -109,7 +109,7 @@ def to_days(table: Table, column: str, *, optional: bool = False) -> np.ndarray:
         days = civil(whole // 10000, whole // 100 % 100, whole % 100)
     else:
         codes, values = pd.factorize(series)
-        texts = np.array([str(value) for value in values], dtype=np.str_)
+        texts = np.asarray(values, dtype=object).astype(np.str_)
         unique = _iso_dates(texts)
         if unique is None:
             unique = (

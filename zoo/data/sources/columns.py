@@ -53,10 +53,11 @@ def recognise(
     Raises:
         DataError: two columns fill one role equally well.
     """
+    keys = [key(column) for column in columns]
     found: dict[str, str] = {}
     for role, tiers in roles.items():
         for spellings in tiers:
-            fits = [column for column in columns if key(column) in spellings]
+            fits = [column for column, own in zip(columns, keys, strict=True) if own in spellings]
             if len(fits) > 1:
                 both = " and ".join(map(repr, fits))
                 raise DataError(f"{where}: columns {both} could both be the {role}; rename or drop one")

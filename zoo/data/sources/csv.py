@@ -72,7 +72,9 @@ def csv_table(
     filled = np.zeros(len(frame), dtype=bool)
     for _, cells in frame.items():
         filled |= (cells.notna() & (cells != "")).to_numpy(dtype=bool)
-    if not filled.all():
+        if filled.all():
+            break
+    else:
         frame = frame.loc[filled]
     columns: dict[str, pd.Series] = {str(name): cells for name, cells in frame.items()}
     return Table(where, tuple(header), columns.__getitem__, first_row=2)

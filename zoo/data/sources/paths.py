@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.data.panel import Panel
 from zoo.data.sources.cells import Table
-from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms
+from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms, shorten
 from zoo.data.sources.long import tables_panel
 from zoo.errors import DataError, did_you_mean
 
@@ -27,11 +27,11 @@ def path_panel(source: str | Path, *, concepts: str | None = None) -> Panel:
         DataError: nothing lies there, or nothing readable.
     """
     path, market = split_market(source)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or directory{nearest(path)}")
+    if not _exists(path):
+        raise DataError(f"{shorten(path, 200)}: no such file or directory{nearest(path)}")
     if not os.access(path, os.R_OK):
         raise DataError(f"{path}: cannot be read, its permissions forbid it")
-    if path.is_dir() and {"calendars", "features", "instruments"} <= set(os.listdir(path)):
+    if path.is_dir() and _is_qlib(path):
         from zoo.data.sources.qlib import qlib_panel
 
         return qlib_panel(path, market=market or "all")
@@ -102,7 +102,7 @@ def nearest(path: Path) -> str:
     """A hint at the existing name that is most like a missing path's, or at the directory that is missing."""
     parent = path.parent
     if not _exists(parent):
-        return f"; the directory {parent} does not exist either"
+        return f"; the directory {shorten(parent, 200)} does not exist either"
     try:
         names = os.listdir(parent)
     except OSError:
@@ -127,6 +127,14 @@ def _directory(path: Path, keep: Collection[str]) -> list[Table]:
         stem = name[: -len(_suffix(file))]
         tables.append(Table(table.where, table.columns, table.read, table.first_row, stem))
     return tables
+
+
+def _is_qlib(path: Path) -> bool:
+    parts = {"calendars", "features", "instruments"}
+    absent = sorted(parts - set(os.listdir(path)))
+    if len(absent) == 1:
+        raise DataError(f"{path}: a directory in qlib's format needs {absent[0]}/ too")
+    return not absent
 
 
 def _suffix(path: Path) -> str:

@@ -13,7 +13,7 @@ IC is rho.
 | `local` | weighted reversal of the last 3 days' returns | plain time-series prediction |
 | `long` | three returns around a lag of 0.8 x lookback | long memory |
 | `interaction` | sign of the day's change of volume x the day's return | non-linear feature use |
-| `relation` | the day's innovations of concept peers | multi-asset relations |
+| `relation` | the day's innovations (the noise part of returns) of concept peers | multi-asset relations |
 | `regime` | momentum (lags 3 .. 5), its sign flipped in the stormy regime | switching patterns |
 | `mixed` | all five, equal shares | overall |
 | `null` | nothing | calibration |

@@ -1,0 +1,32 @@
+# One line per verb. Each makes .venv and installs what it needs if it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+ARGS ?=
+
+.PHONY: run test check bench clean
+
+run: $(INSTALLED)  ## the main job: train, compare, write results/comparison.md
+	$(BIN)/python -m bench run --models alstm,tcn $(ARGS)
+
+test: $(INSTALLED)  ## the test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## the speed tables
+	$(BIN)/python -m pytest --benchmark-only $(ARGS)
+
+$(INSTALLED): pyproject.toml .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache

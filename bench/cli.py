@@ -1,0 +1,321 @@
+"""The command line; each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.presets import DEFAULT_CONFIG
+from zoo.errors import ConfigError, ZooError
+
+app = typer.Typer(
+    name="bench",
+    help="Which network should forecast the returns of your stocks, and how sure can you be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
+PluginOption = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="Python file that registers models; may be repeated.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")
+]
+ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
+SeedsOption = Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder or planted:MARKET.")
+]
+ConceptsOption = Annotated[
+    str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
+]
+DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run.")]
+
+
+@app.command()
+def run(
+    config: ConfigArgument = None,
+    models: ModelsOption = None,
+    seeds: SeedsOption = None,
+    data: DataOption = None,
+    concepts: ConceptsOption = None,
+    device: DeviceOption = None,
+    overrides: SetOption = None,
+    name: NameOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train stored trials again.")] = False,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Train, score and compare; writes results/comparison.md. Stored trials are not trained again."""
+    _load_plugins(plugin)
+    experiment = _experiment(config, seeds, data, concepts, device, overrides, name)
+    from bench import console
+    from bench.plan import make_plan
+    from bench.report import write_report
+    from bench.report.tables import main_table
+    from bench.runner import execute_plan
+
+    began = time.perf_counter()
+    with console.status("reading the data"):
+        plan = make_plan(experiment, models)
+    for note in plan.panel.notes:
+        console.say(f"note: {note}")
+    workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
+    seeds_text = ",".join(map(str, experiment.seeds))
+    console.say(
+        f"{experiment.name}: {', '.join(plan.models)} on {plan.panel.name} "
+        f"({plan.panel.n_days} days x {plan.panel.n_stocks} stocks), seeds {seeds_text}, "
+        f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
+    )
+    if experiment.baseline and models and experiment.baseline == plan.models[-1]:
+        console.say(f"{experiment.baseline} is the baseline that differences are taken to")
+    try:
+        with console.progress(plan.models) as on_event:
+
+            def on_start(pending: int, stored: int) -> None:
+                on_event.set_total(pending)
+                if stored:
+                    console.say(f"{stored} trial(s) are stored and not trained again (--fresh would)")
+                if not pending:
+                    console.say("nothing to train: every trial of this run is stored")
+
+            outcome = execute_plan(
+                plan,
+                results,
+                sys.argv[1:],
+                jobs=workers,
+                fresh=fresh,
+                plugins=[str(p) for p in plugin or []],
+                on_event=on_event,
+                on_start=on_start,
+            )
+    except KeyboardInterrupt:
+        console.say("interrupted; finished trials are stored, the same command goes on from here")
+        raise typer.Exit(130) from None
+    board, path = write_report(results, experiment.name)
+    console.say("")
+    console.print_table(main_table(board))
+    console.say("")
+    for failure in board.failures.values():
+        console.say(f"failed: {failure['model']} seed {failure['seed']}: {failure['error']}")
+    console.say(
+        f"{outcome.trained} trained, {outcome.stored} stored, {outcome.failed} failed in {console.elapsed(began)}; "
+        f"report: {path}"
+    )
+    raise typer.Exit(1 if outcome.failed else 0)
+
+
+@app.command()
+def report(
+    run_name: Annotated[str | None, typer.Argument(metavar="RUN", help="Run; default: the last one.")] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Rebuild the report of a run from its records, without training."""
+    from bench import console
+    from bench.report import write_report
+    from bench.report.tables import main_table
+
+    board, path = write_report(results, run_name or _last_run(results))
+    console.print_table(main_table(board))
+    console.say(f"report: {path}")
+
+
+@app.command("list")
+def list_command(
+    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Name or glob; one name prints its parameters.")] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """List the models, or the parameters of one."""
+    _load_plugins(plugin)
+    from bench import console
+    from bench.report.tables import Table
+    from zoo import registry
+
+    names = registry.find_models(model or "*")
+    if len(names) == 1:
+        spec = registry.get_spec(names[0])
+        console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
+        rows = [[p.name, p.type_name, str(p.default)] for p in spec.parameters.values()]
+        console.print_table(Table(["parameter", "type", "default"], rows, [False] * 3))
+        return
+    rows = []
+    for spec in map(registry.get_spec, names):
+        needs = ["concepts"] if spec.needs_concepts else []
+        needs += [f"{p} (not installed)" for p in spec.missing_packages()]
+        rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
+    console.print_table(Table(["model", "title", "scope", "needs", "paper"], rows, [False] * 5))
+
+
+@app.command()
+def show(
+    target: Annotated[str | None, typer.Argument(metavar="[RUN[/TRIAL]]", help="Run, or run/trial key.")] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Print the table of a run, or one trial's record."""
+    import json
+
+    from bench import console
+    from bench.leaderboard import build_leaderboard
+    from bench.report.sentences import setup_line, verdict
+    from bench.report.tables import Table, main_table
+    from bench.store import RunStore
+    from zoo.errors import did_you_mean
+
+    run_name, _, key = (target or _last_run(results)).partition("/")
+    store = RunStore.open(results, run_name)
+    if key:
+        found = [k for k in store.keys() if k.startswith(key)]
+        if len(found) != 1:
+            why = "no trial" if not found else f"{len(found)} trials"
+            raise ConfigError(f"{why} '{key}' in run '{run_name}'{did_you_mean(key, store.keys())}")
+        print(json.dumps(store.record(found[0]), indent=1))
+        return
+    board = build_leaderboard(store)
+    console.say(setup_line(board))
+    console.say(" ".join(s.text for s in verdict(board)))
+    console.print_table(main_table(board))
+    rows = [
+        [t["key"], t["model"], str(t["fold"]), str(t["seed"]), _trial_status(board, t["key"])]
+        for t in board.run["trials"]
+    ]
+    console.print_table(Table(["trial", "model", "fold", "seed", "status"], rows, [False] * 5))
+
+
+@app.command()
+def check(
+    config: ConfigArgument = None,
+    models: ModelsOption = None,
+    seeds: SeedsOption = None,
+    data: DataOption = None,
+    concepts: ConceptsOption = None,
+    device: DeviceOption = None,
+    overrides: SetOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Check configuration and data and print what a run would do; trains nothing."""
+    _load_plugins(plugin)
+    experiment = _experiment(config, seeds, data, concepts, device, overrides, None)
+    from bench import console
+    from bench.plan import make_plan
+    from bench.store import RunStore
+
+    plan = make_plan(experiment, models)
+    store = RunStore(results, experiment.name)
+    for note in plan.panel.notes:
+        console.say(f"note: {note}")
+    for fold in plan.folds:
+        dates = fold.dates(plan.panel.days)
+        spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in dates.items())
+        console.say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
+    stored = sum(store.is_done(t.key) for t in plan.trials)
+    console.say(
+        f"{experiment.name}: {len(plan.trials)} trials ({', '.join(plan.models)}) on {plan.device}, "
+        f"{stored} of them stored; config {plan.config_hash}"
+    )
+
+
+@app.command()
+def predict(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
+    model: Annotated[str, typer.Option("--model", help="Which of its models.")],
+    data: Annotated[str, typer.Option("--data", "-d", help="New data, with the history each window needs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help=".parquet or .csv")],
+    seed: Annotated[int | None, typer.Option("--seed", help="One seed; default: the mean over seeds.")] = None,
+    fold: Annotated[int | None, typer.Option("--fold", help="Default: the last fold.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="First day to score, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Last day to score.")] = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Score new data with a trained model of a run, using the normalisation stored with it."""
+    _load_plugins(plugin)
+    from bench import console
+    from bench.predict import predict_run, write_scores
+
+    scores = predict_run(results, run_name, model, data, seed=seed, fold=fold, start=start, end=end)
+    write_scores(scores, output)
+    days = scores.index.get_level_values("datetime")
+    console.say(f"{len(scores)} scores of {days.nunique()} days {days.min():%Y-%m-%d} .. {days.max():%Y-%m-%d}: {output}")
+
+
+def _experiment(
+    config: Path | None,
+    seeds: str | None,
+    data: str | None,
+    concepts: str | None,
+    device: str | None,
+    overrides: list[str] | None,
+    name: str | None,
+) -> Any:
+    """The configuration with the options applied: options win over --set, --set over the file."""
+    from bench.config import load_config, parse_override
+
+    changes: dict[str, Any] = dict(parse_override(text) for text in overrides or [])
+    for key, value in (
+        ("data.source", data),
+        ("data.concepts", concepts),
+        ("device", device),
+        ("name", name),
+        ("seeds", None if seeds is None else _seeds(seeds)),
+    ):
+        if value is not None:
+            changes[key] = value
+    return load_config(config or DEFAULT_CONFIG, changes)
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--seeds {text}: must be a count (3) or a list of numbers (0,5,7)") from None
+    if "," in text:
+        return numbers
+    if numbers[0] < 1:
+        raise ConfigError(f"--seeds {text}: at least one seed is needed")
+    return list(range(numbers[0]))
+
+
+def _load_plugins(paths: list[Path] | None) -> None:
+    if paths:
+        from zoo.registry import load_plugin
+
+        for path in paths:
+            load_plugin(path)
+
+
+def _last_run(results: Path) -> str:
+    runs = [p for p in (results / "runs").glob("*/run.json")] if results.is_dir() else []
+    if not runs:
+        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
+    return max(runs, key=lambda p: p.stat().st_mtime).parent.name
+
+
+def _trial_status(board: Any, key: str) -> str:
+    if key in board.records:
+        return "ok"
+    return f"failed: {board.failures[key]['error']}" if key in board.failures else "not run"
+
+
+def main() -> None:
+    """Entry point: user errors become one message and exit code 2."""
+    try:
+        app()
+    except ZooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,189 @@
+"""A directory in qlib's binary format -> Panel.
+
+`calendars/day.txt` holds a day per line; `instruments/NAME.txt` lines of symbol, first and last day, tab between
+(a symbol may have several lines); `features/SYMBOL/FIELD.day.bin` float32 numbers, the first being the
+calendar position of the second. Prices are adjusted; `factor` is adjusted / original price.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zoo.data.panel import FIELDS, Panel
+from zoo.data.sources.cells import parse_dates
+from zoo.data.sources.columns import shorten
+from zoo.data.sources.values import Tally, absent_fields
+from zoo.errors import DataError, did_you_mean
+
+READ = (*FIELDS, "factor", "change")
+RESERVED = "_qlib_"  # qlib's prefix for symbols that are no file names on Windows, such as CON
+
+
+def qlib_panel(path: Path, *, market: str = "all") -> Panel:
+    """The stocks of one market, with all of their history and the market's point-in-time membership.
+
+    Directories of features that the market does not name (indices) are not read.
+
+    Args:
+        market: file name in `instruments/` without `.txt`.
+
+    Raises:
+        DataError: a part is missing, or a file is not what it should be; the message names file and line.
+    """
+    days = _calendar(path)
+    spans = _instruments(path, market, days)
+    folders = {entry.name.lower(): entry for entry in (path / "features").iterdir() if entry.is_dir()}
+    known = {
+        symbol: folder
+        for symbol in sorted(spans)
+        if (folder := folders.get(symbol.lower()) or folders.get(RESERVED + symbol.lower()))
+    }
+    if not known:
+        raise DataError(f"{path}/features: has none of the {len(spans)} symbols of instruments/{market}.txt")
+    fields = tuple(name for name in READ if any((folder / _file(name)).exists() for folder in known.values()))
+    if "close" not in fields:
+        raise DataError(f"{path}/features: no stock has a close.day.bin")
+    values = np.full((len(known), len(days), len(fields)), np.nan, dtype=np.float32)
+    member = np.zeros((len(days), len(known)), dtype=bool)
+    tally, missing = Tally(), Counter[str]()
+    n_suspended = 0
+    for n, (symbol, folder) in enumerate(known.items()):
+        for first, last in spans[symbol]:
+            member[first : last + 1, n] = True
+        absent = np.ones((len(fields), len(days)), dtype=bool)
+        for f, name in enumerate(fields):
+            file = folder / _file(name)
+            start, numbers = read_bin(file, len(days), f"features/{folder.name}/{file.name}")
+            rows = slice(start, start + len(numbers))
+            absent[f, rows] = np.isnan(numbers)
+            values[n, rows, f] = tally.clean(name, numbers)
+        suspended = absent.all(axis=0)
+        n_suspended += int((suspended & member[:, n]).sum())
+        missing.update(
+            dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True))
+        )
+    tally.missing = missing
+    notes = ["prices and volume are read as adjusted, as qlib's format has them"]
+    if n_suspended:
+        notes.append(f"{n_suspended:,} member days without any value: suspended")
+    notes += [*tally.notes(), *absent_fields(fields)]
+    notes.append(f"universe: instruments/{market}.txt, point-in-time ({len(known)} symbols)")
+    if len(known) < len(spans):
+        lost = [symbol for symbol in spans if symbol not in known]
+        notes.append(
+            f"{len(lost)} of its symbols have no features and are left out, such as {shorten(lost[0])}"
+        )
+    return Panel(
+        days=days,
+        symbols=np.array(list(known), dtype=np.str_),
+        fields=fields,
+        values=values.transpose(1, 0, 2),
+        member=member,
+        name=path.resolve().name + ("" if market == "all" else f"#{market}"),
+        notes=tuple(notes),
+    )
+
+
+def read_bin(file: Path, n_days: int, where: str) -> tuple[int, np.ndarray]:
+    """Start position and float32 values of one `.bin` file; no values where it does not exist.
+
+    Raises:
+        DataError: its size is no whole number of float32, or the values do not fit the calendar.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        return 0, np.empty(0, dtype=np.float32)
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read ({error.strerror})") from None
+    if len(data) % 4 or not data:
+        raise DataError(
+            f"{where}: {len(data):,} bytes is no whole number of float32 values; the file is cut off"
+        )
+    start = float(np.frombuffer(data, dtype="<f4", count=1)[0])
+    values = np.frombuffer(data, dtype="<f4", offset=4).astype(np.float32)
+    if not (start >= 0 and start == np.floor(start) and start + len(values) <= n_days):
+        raise DataError(
+            f"{where}: {len(values):,} values from position {start:g} on do not fit {n_days:,} calendar days"
+        )
+    return int(start), values
+
+
+def _file(field: str) -> str:
+    return f"{field}.day.bin"
+
+
+def _lines(file: Path, where: str) -> list[tuple[int, str]]:
+    """Line number and text of the lines that are not blank."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{where}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{where}: cannot be read as UTF-8 text ({error})") from None
+    lines = [(k, line.strip()) for k, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if not lines:
+        raise DataError(f"{where}: empty file")
+    return lines
+
+
+def _days(texts: list[str], numbers: list[int], where: str) -> np.ndarray:
+    days = parse_dates(pd.Series(texts, dtype=object))
+    if np.isnat(days).any():
+        first = int(np.isnat(days).argmax())
+        raise DataError(f"{where}: line {numbers[first]}: {shorten(texts[first])!r} is no date (YYYY-MM-DD)")
+    return days
+
+
+def _calendar(path: Path) -> np.ndarray:
+    where = f"{path.name}/calendars/day.txt"
+    lines = _lines(path / "calendars" / "day.txt", where)
+    numbers = [number for number, _ in lines]
+    days = _days([text for _, text in lines], numbers, where)
+    back = np.flatnonzero(np.diff(days) <= np.timedelta64(0, "D"))
+    if len(back):
+        raise DataError(
+            f"{where}: line {numbers[back[0] + 1]}: {days[back[0] + 1]} does not follow {days[back[0]]}"
+        )
+    return days
+
+
+def _instruments(path: Path, market: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:
+    """Symbol -> (first, last) calendar positions of its spans; symbols never in the calendar are left out."""
+    folder = path / "instruments"
+    markets = sorted(file.stem for file in folder.glob("*.txt"))
+    if market not in markets:
+        listed = ", ".join(markets) or "none"
+        raise DataError(f"{path}: no market {market!r}{did_you_mean(market, markets)}; there are {listed}")
+    where = f"{path.name}/instruments/{market}.txt"
+    lines = _lines(folder / f"{market}.txt", where)
+    numbers = [number for number, _ in lines]
+    cells = [line.split("\t") if "\t" in line else line.split() for _, line in lines]
+    for number, row in zip(numbers, cells, strict=True):
+        if len(row) != 3:
+            raise DataError(
+                f"{where}: line {number}: {len(row)} cells; symbol, first and last day are needed"
+            )
+        if "\0" in row[0]:
+            raise DataError(f"{where}: line {number}: the symbol holds a NUL character")
+    first = _days([row[1] for row in cells], numbers, where)
+    last = _days([row[2] for row in cells], numbers, where)
+    if (first > last).any():
+        at = int((first > last).argmax())
+        raise DataError(
+            f"{where}: line {numbers[at]}: the span ends on {last[at]}, before it starts on {first[at]}"
+        )
+    low, high = np.searchsorted(days, first, "left"), np.searchsorted(days, last, "right") - 1
+    spelled: dict[str, str] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for row, start, end in zip(cells, low.tolist(), high.tolist(), strict=True):
+        if start <= end:
+            symbol = spelled.setdefault(row[0].strip().lower(), row[0].strip())
+            spans.setdefault(symbol, []).append((start, end))
+    if not spans:
+        raise DataError(f"{where}: no span touches the calendar, {days[0]} .. {days[-1]}")
+    return spans

@@ -1,0 +1,68 @@
+"""ALSTM: Feng et al. 2019, "Enhancing stock movement prediction with adversarial training", its predictor.
+
+Without the adversarial term; an ancestor is the dual-stage attention of Qin et al. 2017 (DA-RNN). The reference
+(qlib 0.9.7, `pytorch_alstm`) computes the same function but ignores `rnn_type` and always runs a GRU, which is
+therefore the default here; `rnn_type: lstm` is honoured.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo.layers import RnnType, recurrent
+from zoo.network import Batch, Network
+from zoo.registry import register_model
+
+
+@register_model(
+    "alstm",
+    title="ALSTM",
+    paper="Feng et al. 2019, Enhancing stock movement prediction with adversarial training, IJCAI",
+)
+class ALSTM(Network):
+    """Recurrent net with attention over its steps; `att_dim` None means hidden_size // 2."""
+
+    reference_keys = {
+        r"net\.fc_in\.": "embed.",
+        r"att_net\.att_fc_in\.": "attention.",
+        r"att_net\.att_fc_out\.": "attention_score.",
+        r"fc_out\.": "head.",
+    }
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        lookback: int,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+        rnn_type: RnnType = "gru",
+        att_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        att_dim = max(hidden_size // 2, 1) if att_dim is None else att_dim
+        self.embed = nn.Linear(n_features, hidden_size)
+        self.rnn = recurrent(rnn_type, hidden_size, hidden_size, num_layers, dropout)
+        self.attention = nn.Linear(hidden_size, att_dim)
+        self.attention_score = nn.Linear(att_dim, 1, bias=False)
+        self.head = nn.Linear(2 * hidden_size, 1)
+        self.dropout = dropout
+
+    def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Recurrent outputs `[S, T, H]` and their weights `[S, T]`."""
+        outputs, _ = self.rnn(torch.tanh(self.embed(x)))
+        hidden = F.dropout(self.attention(outputs), self.dropout, self.training)
+        return outputs, torch.softmax(self.attention_score(torch.tanh(hidden))[:, :, 0], dim=1)
+
+    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+        outputs, weights = self._attend(x)
+        context = (weights[:, None] @ outputs)[:, 0]
+        return self.head(torch.cat([outputs[:, -1], context], dim=1))[:, 0]
+
+    @torch.no_grad()
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """`time [S, T]`: the attention each step receives; rows sum to 1."""
+        return {"time": self._attend(batch.x)[1]}

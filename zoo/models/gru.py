@@ -1,0 +1,40 @@
+"""GRU: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder".
+
+The reference (qlib 0.9.7, `pytorch_gru`) computes the same function; nothing is changed.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from zoo.layers import recurrent
+from zoo.network import Network
+from zoo.registry import register_model
+
+
+@register_model(
+    "gru",
+    title="GRU",
+    paper="Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, EMNLP",
+)
+class GRU(Network):
+    """Recurrent net whose top layer's last step is read by a linear head."""
+
+    reference_keys = {r"fc_out\.": "head."}
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        lookback: int,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.rnn = recurrent("gru", n_features, hidden_size, num_layers, dropout)
+        self.head = nn.Linear(hidden_size, 1)
+
+    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+        outputs, _ = self.rnn(x)
+        return self.head(outputs[:, -1])[:, 0]

@@ -1,0 +1,38 @@
+"""LSTM: Hochreiter and Schmidhuber 1997, "Long short-term memory".
+
+The reference (qlib 0.9.7, `pytorch_lstm`) computes the same function; nothing is changed.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from zoo.layers import recurrent
+from zoo.network import Network
+from zoo.registry import register_model
+
+
+@register_model(
+    "lstm", title="LSTM", paper="Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation"
+)
+class LSTM(Network):
+    """Recurrent net whose top layer's last step is read by a linear head."""
+
+    reference_keys = {r"fc_out\.": "head."}
+
+    def __init__(
+        self,
+        *,
+        n_features: int,
+        lookback: int,
+        hidden_size: int = 64,
+        num_layers: int = 2,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.rnn = recurrent("lstm", n_features, hidden_size, num_layers, dropout)
+        self.head = nn.Linear(hidden_size, 1)
+
+    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+        outputs, _ = self.rnn(x)
+        return self.head(outputs[:, -1])[:, 0]
