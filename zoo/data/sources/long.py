@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from zoo.data.panel import FIELDS, Panel, presence
+from zoo.data.panel import FIELDS, Concepts, Panel, presence
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import key, missing, recognise, shorten
 from zoo.data.sources.concepts import concepts_of_rows
@@ -19,9 +19,12 @@ BLOCK = 1 << 20  # rows scattered at a time: index arrays of a block are 8 MiB w
 EXTRA = ("factor", "change")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Part:
-    """One table with its rows placed: `day [rows]` datetime64[D], then `stock [rows]` codes into `names`."""
+    """One table and where its rows lie: `day` and `stock`, `[rows]` int32 positions.
+
+    Until the grid is known, `day` counts from 1970 and `stock` indexes `names`.
+    """
 
     table: Table
     roles: dict[str, str]
@@ -29,22 +32,11 @@ class _Part:
     stock: np.ndarray
     names: list[str]
 
-
-@dataclass(frozen=True)
-class _Grid:
-    """Where the rows of all parts lie in a stock-major `[N, D]` array."""
-
-    days: np.ndarray
-    symbols: np.ndarray
-    day_of: list[np.ndarray]
-    stock_of: list[np.ndarray]
-
-    def blocks(self, part: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Rows of one part, a block at a time, and their flat positions."""
-        day, stock = self.day_of[part], self.stock_of[part]
-        for low in range(0, len(day), BLOCK):
+    def cells(self, n_days: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Rows, a block at a time, and their flat positions in a stock-major `[N, D]` array."""
+        for low in range(0, len(self.day), BLOCK):
             rows = slice(low, low + BLOCK)
-            yield rows, stock[rows].astype(np.int64) * len(self.days) + day[rows]
+            yield rows, self.stock[rows].astype(np.int64) * n_days + self.day[rows]
 
 
 def frame_panel(frame: pd.DataFrame, *, name: str = "frame", concepts: str | None = None) -> Panel:
@@ -80,20 +72,20 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
         DataError: no rows, a column missing or ambiguous, a cell that is no date or number, a (date, symbol)
             pair that occurs twice. Each names file and row.
     """
-    parts = [_place(table) for table in tables]
+    parts = [_read_keys(table) for table in tables]
     empty = [part.table.where for part in parts if not len(part.day)]
     parts = [part for part in parts if len(part.day)]
     if not parts:
         raise DataError(f"{name}: no rows below the header; a row per stock and day is needed")
-    grid = _grid(parts, name)
+    days, symbols = _place_on_grid(parts, name)
     tally = Tally()
     fields = _fields(parts)
-    values = np.full((len(grid.symbols), len(grid.days), len(fields)), np.nan, dtype=np.float32)
+    values = np.full((len(symbols), len(days), len(fields)), np.nan, dtype=np.float32)
     flat = values.reshape(-1, len(fields))
-    for k, part in enumerate(parts):
+    for part in parts:
         unseen = np.ones(len(part.day), bool)
         for field, column in _columns(part, tally, unseen):
-            for rows, cells in grid.blocks(k):
+            for rows, cells in part.cells(len(days)):
                 flat[cells, fields.index(field)] = column[rows]
         tally.blank += int(unseen.sum())
     close = values[:, :, fields.index("close")].T
@@ -104,10 +96,10 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
         some = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
         notes.append(f"{len(empty)} files without rows are left out: {some}")
     notes.append("universe: each stock from its first to its last close, as the source states no membership")
-    group, group_notes = _concepts(parts, grid, concepts)
+    group, group_notes = _concepts(parts, len(symbols), len(days), concepts)
     panel = Panel(
-        days=grid.days,
-        symbols=grid.symbols,
+        days=days,
+        symbols=symbols,
         fields=fields,
         values=values.transpose(1, 0, 2),
         member=presence(close),
@@ -118,7 +110,7 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
     return drop_wrong_change(panel)
 
 
-def _place(table: Table) -> _Part:
+def _read_keys(table: Table) -> _Part:
     roles = recognise(table.columns, table.where)
     if "date" not in roles:
         raise missing("date", table.columns, table.where)
@@ -127,7 +119,7 @@ def _place(table: Table) -> _Part:
         raise missing("symbol", table.columns, table.where, advice)
     if "close" not in roles and "adj_close" not in roles:
         raise missing("close", table.columns, table.where)
-    day = to_days(table, roles["date"])
+    day = to_days(table, roles["date"]).astype(np.int64).astype(np.int32)
     if "symbol" in roles:
         stock, names = to_names(table, roles["symbol"])
     else:
@@ -135,35 +127,30 @@ def _place(table: Table) -> _Part:
     return _Part(table, roles, day, stock, names)
 
 
-def _grid(parts: Sequence[_Part], name: str) -> _Grid:
-    first = min(part.day.min() for part in parts)
-    present = np.zeros(int((max(part.day.max() for part in parts) - first).astype(int)) + 1, dtype=bool)
+def _place_on_grid(parts: Sequence[_Part], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The days and symbols of all parts, whose `day` and `stock` become positions among them."""
+    first = min(int(part.day.min()) for part in parts)
+    present = np.zeros(max(int(part.day.max()) for part in parts) - first + 1, dtype=bool)
     known: set[str] = set()
     for part in parts:
-        present[(part.day - first).astype(np.int64)] = True
+        part.day -= np.int32(first)
+        present[part.day] = True
         used = np.bincount(part.stock, minlength=len(part.names)) > 0
         known.update(text for text, seen in zip(part.names, used, strict=True) if seen)
-    days = first + np.flatnonzero(present)
-    order = sorted(known)
-    _check_size(len(days), len(order), sum(len(part.day) for part in parts), name)
+    days = (np.flatnonzero(present) + first).astype("datetime64[D]")
+    symbols = sorted(known)
+    _check_size(len(days), len(symbols), sum(len(part.day) for part in parts), name)
     calendar = (np.cumsum(present) - 1).astype(np.int32)
-    position = {text: k for k, text in enumerate(order)}
-    grid = _Grid(
-        days=days,
-        symbols=np.array(order, dtype=np.str_),
-        day_of=[calendar[(part.day - first).astype(np.int64)] for part in parts],
-        stock_of=[
-            np.array([position.get(text, 0) for text in part.names], dtype=np.int32)[part.stock]
-            for part in parts
-        ],
-    )
-    occupied = np.zeros(len(days) * len(order), dtype=bool)
-    for k in range(len(parts)):
-        for _, cells in grid.blocks(k):
+    position = {text: k for k, text in enumerate(symbols)}
+    occupied = np.zeros(len(days) * len(symbols), dtype=bool)
+    for part in parts:
+        part.day = calendar[part.day]
+        part.stock = np.array([position.get(text, 0) for text in part.names], dtype=np.int32)[part.stock]
+        for _, cells in part.cells(len(days)):
             occupied[cells] = True
-    if int(occupied.sum()) < sum(map(len, grid.day_of)):
-        raise _duplicate(parts, grid)
-    return grid
+    if int(occupied.sum()) < sum(len(part.day) for part in parts):
+        raise _duplicate(parts, days, symbols)
+    return days, np.array(symbols, dtype=np.str_)
 
 
 def _check_size(n_days: int, n_stocks: int, n_rows: int, name: str) -> None:
@@ -175,8 +162,8 @@ def _check_size(n_days: int, n_stocks: int, n_rows: int, name: str) -> None:
         )
 
 
-def _duplicate(parts: Sequence[_Part], grid: _Grid) -> DataError:
-    cells = np.concatenate([cells for k in range(len(parts)) for _, cells in grid.blocks(k)])
+def _duplicate(parts: Sequence[_Part], days: np.ndarray, symbols: list[str]) -> DataError:
+    cells = np.concatenate([cells for part in parts for _, cells in part.cells(len(days))])
     part_of = np.repeat(np.arange(len(parts)), [len(part.day) for part in parts])
     row_of = np.concatenate([np.arange(len(part.day)) for part in parts])
     order = np.argsort(cells, kind="stable")
@@ -189,10 +176,10 @@ def _duplicate(parts: Sequence[_Part], grid: _Grid) -> DataError:
         return table.where, table.row(table.read(roles["date"]), int(row_of[at]))
 
     (file, row), (other_file, other_row) = place(second), place(first)
-    stock, day = divmod(int(cells[second]), len(grid.days))
+    stock, day = divmod(int(cells[second]), len(days))
     other = f"row {other_row}" if other_file == file else f"{other_file} row {other_row}"
     return DataError(
-        f"{file}: row {row} repeats {shorten(grid.symbols[stock])} on {grid.days[day]}, already in {other}; "
+        f"{file}: row {row} repeats {shorten(symbols[stock])} on {days[day]}, already in {other}; "
         f"{len(again):,} such rows in all, keep one row per stock and day"
     )
 
@@ -249,24 +236,21 @@ def _reading(parts: Sequence[_Part]) -> list[str]:
     return notes
 
 
-def _concepts(parts: Sequence[_Part], grid: _Grid, column: str | None):
+def _concepts(
+    parts: Sequence[_Part], n_stocks: int, n_days: int, column: str | None
+) -> tuple[Concepts | None, list[str]]:
     """Concepts from a column of the rows, and the note on them."""
-    names: list[str] = []
-    position: dict[str, int] = {}
-    code = np.full(len(grid.symbols) * len(grid.days), -1, dtype=np.int32)
-    source = ""
-    for k, part in enumerate(parts):
-        chosen = column or part.roles.get("sector") or part.roles.get("industry")
-        if chosen is None or chosen not in part.table.columns:
-            continue
-        source = chosen
-        codes, own = to_names(part.table, chosen, optional=True)
-        for text in own:
-            position.setdefault(text, len(position))
-        into = np.array([position[text] for text in own] + [-1], dtype=np.int32)
-        for rows, cells in grid.blocks(k):
-            code[cells] = into[codes[rows]]
-    names = list(position)
-    if not names:
+    chosen = [column or part.roles.get("sector") or part.roles.get("industry") for part in parts]
+    grouped = [(part, name) for part, name in zip(parts, chosen, strict=True) if name in part.table.columns]
+    if not grouped:
         return None, []
-    return concepts_of_rows(code.reshape(len(grid.symbols), -1), names, source)
+    position: dict[str, int] = {}
+    code = np.full(n_stocks * n_days, -1, dtype=np.int32)
+    for part, name in grouped:
+        codes, own = to_names(part.table, name, optional=True)
+        into = np.array([position.setdefault(text, len(position)) for text in own] + [-1], dtype=np.int32)
+        for rows, cells in part.cells(n_days):
+            code[cells] = into[codes[rows]]
+    if (code < 0).all():
+        return None, [f"concepts: column {grouped[0][1]} is empty"]
+    return concepts_of_rows(code.reshape(n_stocks, n_days), list(position), grouped[0][1])

@@ -1,7 +1,7 @@
 """A directory in qlib's binary format -> Panel.
 
-`calendars/day.txt` holds a day per line; `instruments/NAME.txt` lines of symbol, first and last day, tab between
-(a symbol may have several lines); `features/SYMBOL/FIELD.day.bin` float32 numbers, the first being the
+`calendars/day.txt` holds a day per line; `instruments/NAME.txt` lines of symbol, first day, last day (tabs
+between, several lines per symbol allowed); `features/SYMBOL/FIELD.day.bin` float32 numbers, the first being the
 calendar position of the second. Prices are adjusted; `factor` is adjusted / original price.
 """
 

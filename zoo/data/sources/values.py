@@ -25,7 +25,7 @@ class Tally:
     def clean(self, name: str, values: np.ndarray) -> np.ndarray:
         """`values` with NaN for what float32 cannot hold, prices that are not positive, negative volumes."""
         self.missing[name] += int(np.isnan(values).sum())
-        infinite = np.abs(values) > LIMITS.max
+        infinite = (values > LIMITS.max) | (values < LIMITS.min)
         refused = np.zeros(len(values), bool)
         if name in PRICES or name in ("adj_close", "factor"):
             refused = values < LIMITS.tiny
