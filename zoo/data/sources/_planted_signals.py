@@ -88,8 +88,8 @@ def _relation(world: World, t: int, lookback: int) -> np.ndarray:
     own, group = standardised(world.noise[t]), world.group
     size = np.bincount(group)[group]
     peers = (np.bincount(group, weights=own)[group] - own) / (size - 1)
-    # Centring and scaling over few groups ties the peers' mean to the stock's own innovation (correlation -0.06
-    # with 100 stocks, -0.13 with 50), which its past shows; so the day's own part is taken out.
+    # Centring and scaling over few groups ties the peers' mean to the stock's own innovation (correlation
+    # -0.06 with 100 stocks, -0.13 with 50), which its past shows; so the day's own part is taken out.
     return peers - np.mean(peers * own) * own
 
 
