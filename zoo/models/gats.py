@@ -22,7 +22,7 @@ from zoo.models._attention import dense_weights, sorted_mean
 from zoo.network import Batch, Network
 from zoo.registry import register_model
 
-_SORT_FROM = 200
+_SORT_FROM = 250
 """Rows a day from which the sorted form is the faster one; tests/benchmarks/cases_cross.py measures it."""
 
 
@@ -84,6 +84,7 @@ class GATs(Network):
             mean = dense_weights(p, q, mask, self.negative_slope, neighbours) @ value
         return mean + hidden if self.aggregate == "hidden" else functional.elu(mean)
 
+    @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`attention [S, S]`: weight of column j in row i; zero between days, rows sum to 1."""
         hidden, mask, index = pack_days(self.rnn(batch.x)[0][:, -1], batch.day)

@@ -10,7 +10,7 @@ here many days go in one step as masked matrix products, and neighbours are foun
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,26 +18,9 @@ from torch.nn import functional
 
 from zoo.errors import ModelError, UnavailableError
 from zoo.layers import RnnType, pack_days, recurrent, unpack_days
+from zoo.models._cosine import EPS, cosine_mean, cosine_weights, most_similar, norm
 from zoo.network import Batch, Network
 from zoo.registry import register_model
-
-_EPS = 1e-6
-
-
-def _norm(rows: Tensor) -> Tensor:
-    """Length `[B, N, 1]` of rows `[B, N, H]`, with gradient 0 instead of NaN at a zero row."""
-    square = rows.square().sum(dim=2, keepdim=True)
-    return torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
-
-
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine `[B, N, K]` of rows `a [B, N, H]` and `b [B, K, H]`; 0 at zero rows."""
-    return a @ b.transpose(1, 2) / (_norm(a) @ _norm(b).transpose(1, 2) + _EPS)
-
-
-def _softmax(logits: Tensor, keep: Tensor) -> Tensor:
-    """Softmax over the last axis where `keep`, 0 elsewhere, also where nothing is kept."""
-    return logits.masked_fill(~keep, torch.finfo(logits.dtype).min).softmax(dim=-1) * keep
 
 
 @register_model(
@@ -62,6 +45,12 @@ class HIST(Network):
             reference 1, paper 3.
         dropout: between the layers of the recurrent net.
     """
+
+    reference_keys: ClassVar[dict[str, str | None]] = {
+        r"fc_(es|is)_middle\.": None,
+        r"fc_indi_fore\.": None,
+        r"fc_out_(es|is|indi)\.": None,
+    }
 
     def __init__(
         self,
@@ -106,8 +95,7 @@ class HIST(Network):
 
     def head(self, state: Tensor, member: Tensor, mask: Tensor) -> Tensor:
         """Scores `[B, N]` of states `[B, N, H]` and concepts `[B, N, C]`, both 0 where not `mask [B, N]`."""
-        weights, concept = self._predefined(state, member, mask)
-        shared = self.fc_es(weights @ concept)
+        shared = self.fc_es(cosine_mean(state, *self._predefined(state, member, mask)))
         rest = state - self.fc_es_back(shared)
         similar = self.fc_is(self._hidden(rest * mask.unsqueeze(2)))
         own = rest - self.fc_is_back(similar)
@@ -115,12 +103,14 @@ class HIST(Network):
         total = sum(functional.leaky_relu(part) for part in parts)
         return self.fc_out(total).squeeze(2)
 
+    @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`concepts [S, C]`: weight of each concept in a stock's shared information, 0 for concepts that are
         empty that day; rows sum to 1 unless all are.
         """
         state, member, mask, index = self._pack(batch.x, batch.day, batch.concepts)
-        return {"concepts": unpack_days(self._predefined(state, member, mask)[0], index)}
+        weights = cosine_weights(state, *self._predefined(state, member, mask))
+        return {"concepts": unpack_days(weights, index)}
 
     def _pack(
         self, x: Tensor, day: Tensor | None, concepts: Tensor | None
@@ -136,7 +126,7 @@ class HIST(Network):
         return packed[..., : state.shape[1]], packed[..., state.shape[1] :], mask, index
 
     def _predefined(self, state: Tensor, member: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights `[B, N, C]` of concepts in stocks, and the concepts `[B, C, H]`."""
+        """The concepts `[B, C, H]`, and `[B, C]` which of them have stocks."""
         size = member.sum(dim=1, keepdim=True)
         kept = size != 0
         if self.concept_weight == "none":
@@ -145,27 +135,27 @@ class HIST(Network):
             weight = member / torch.where(kept, size, 1.0)
         concept = weight.transpose(1, 2) @ state
         if self.correct_concepts:
-            concept = _softmax(_cosine(concept, state), mask.unsqueeze(1)) @ state
-        return _softmax(_cosine(state, concept), kept), concept
+            concept = cosine_mean(concept, state, mask)
+        return concept, kept.squeeze(1)
 
     def _hidden(self, rest: Tensor) -> Tensor:
         """Shared information `[B, N, H]` with similar stocks, from what concepts left, 0 at absent rows."""
-        norm = _norm(rest)
-        with torch.no_grad():
-            similarity = _cosine(rest, rest)
-            similarity.diagonal(dim1=1, dim2=2).zero_()
-            most = min(self.hidden_neighbours, rest.shape[1])
-            value, nearest = similarity.topk(most, dim=2)
+        value, nearest = most_similar(rest, self.hidden_neighbours)
         flat = nearest.flatten(1).unsqueeze(2)
 
         def of_nearest(rows: Tensor) -> Tensor:
             return rows.gather(1, flat.expand(-1, -1, rows.shape[2])).unflatten(1, nearest.shape[1:])
 
+        length = norm(rest)
         dot = (rest.unsqueeze(2) * of_nearest(rest)).sum(dim=3)
-        cosine = dot / (norm * of_nearest(norm).squeeze(3) + _EPS) * (value > 0)
+        cosine = dot / (length * of_nearest(length).squeeze(3) + EPS) * (value > 0)
         sent = (cosine.unsqueeze(3) * rest.unsqueeze(2)).flatten(1, 2)
         concept = torch.zeros_like(rest).scatter_add(1, flat.expand_as(sent), sent)
-        chosen = torch.zeros_like(norm).scatter_add(1, flat, cosine.flatten(1).unsqueeze(2)) != 0
+        chosen = torch.zeros_like(length).scatter_add(1, flat, cosine.flatten(1).unsqueeze(2)).squeeze(2) != 0
         square = rest.square().sum(dim=2, keepdim=True)
-        concept = concept + chosen * square / (square + _EPS) * rest
-        return _softmax(_cosine(rest, concept), chosen.transpose(1, 2)) @ concept
+        concept = concept + square / (square + EPS) * rest
+        # Most stocks are nobody's nearest: leave them out before the large products.
+        most = max(1, int(chosen.sum(dim=1).max()))
+        kept, where = chosen.to(torch.uint8).sort(dim=1, descending=True, stable=True)
+        concept = concept.gather(1, where[:, :most].unsqueeze(2).expand(-1, -1, rest.shape[2]))
+        return cosine_mean(rest, concept, kept[:, :most].bool())
