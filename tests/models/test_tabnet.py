@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import zoo.registry
+from tests.models.golden import Golden
 from zoo.errors import ModelError
-from zoo.interop import load_reference_state
+from zoo.interop import load_reference_state, reference_key
 from zoo.losses import mse
 from zoo.models._sparsemax import sparsemax
 from zoo.models._tabnet import sparsity
 from zoo.models.tabnet import TabNet
 from zoo.network import Batch
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "TabNet_small.npz"
-
 
 @pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN, allow_pickle=False) as file:
-        return dict(file)
+def golden() -> Golden:
+    return Golden.load("TabNet")
 
 
 def build(**params) -> TabNet:
@@ -35,12 +31,12 @@ def build(**params) -> TabNet:
     return model
 
 
-def renamed(golden: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    found = {key.removeprefix(prefix): value for key, value in golden.items() if key.startswith(prefix)}
-    return load_reference_state("tabnet", found)
+def renamed(golden: Golden, prefix: str) -> dict[str, np.ndarray]:
+    """Arrays under a prefix by our names of them."""
+    return {reference_key("tabnet", key) or "": value for key, value in golden.part(prefix).items()}
 
 
-def reference(golden: dict[str, np.ndarray]) -> TabNet:
+def reference(golden: Golden) -> TabNet:
     model = build(
         n_features=11,
         lookback=1,
@@ -51,7 +47,7 @@ def reference(golden: dict[str, np.ndarray]) -> TabNet:
         pretrain=True,
         pretrain_target="hidden",
     )
-    model.load_state_dict(renamed(golden, "state:"))
+    model.load_state_dict(load_reference_state("tabnet", golden.part("state:")))
     return model
 
 
@@ -67,7 +63,7 @@ def same(found: Tensor, expected: np.ndarray | Tensor, atol: float = 1e-6) -> No
     torch.testing.assert_close(found.detach(), expected, atol=atol, rtol=0)
 
 
-def same_gradients(model: TabNet, expected: dict[str, Tensor], atol: float) -> None:
+def same_gradients(model: TabNet, expected: dict[str, np.ndarray], atol: float) -> None:
     names = {name for name, p in model.named_parameters() if p.grad is not None}
     assert names == set(expected)
     for name, parameter in model.named_parameters():
@@ -77,26 +73,26 @@ def same_gradients(model: TabNet, expected: dict[str, Tensor], atol: float) -> N
 
 def test_scores_and_gradients_equal_the_reference(golden):
     model = reference(golden).eval()
-    x = torch.tensor(golden["in:x"]).unsqueeze(1).requires_grad_()
+    x = torch.tensor(golden.arrays["in:x"]).unsqueeze(1).requires_grad_()
     found = model(x)
-    same(found, golden["out"])
-    encoded = model.encoder(x.flatten(1), torch.tensor(golden["in:priors"]))
-    same(encoded.summary, golden["out:vec"])
-    same(sparsity(encoded.masks), golden["out:sparse_loss"])
+    same(found, golden.arrays["out"])
+    encoded = model.encoder(x.flatten(1), torch.tensor(golden.arrays["in:priors"]))
+    same(encoded.summary, golden.arrays["out:vec"])
+    same(sparsity(encoded.masks), golden.arrays["out:sparse_loss"])
     loss = found.square().mean()
-    same(loss, golden["loss"])
+    same(loss, golden.arrays["loss"])
     loss.backward()
     same_gradients(model, renamed(golden, "grad:"), atol=1e-6)
     assert x.grad is not None
-    same(x.grad.squeeze(1), golden["grad_in:x"])
+    same(x.grad.squeeze(1), golden.arrays["grad_in:x"])
 
 
 def test_a_ghost_batch_training_pass_equals_the_reference(golden):
     model = reference(golden).train()
-    found = model(torch.tensor(golden["in:x"]).unsqueeze(1))
-    same(found, golden["train_out"], atol=1e-5)
+    found = model(torch.tensor(golden.arrays["in:x"]).unsqueeze(1))
+    same(found, golden.arrays["train_out"], atol=1e-5)
     loss = found.square().mean()
-    same(loss, golden["train_loss"], atol=1e-5)
+    same(loss, golden.arrays["train_loss"], atol=1e-5)
     loss.backward()
     same_gradients(model, renamed(golden, "train_grad:"), atol=1e-4)
     state = model.state_dict()
@@ -106,15 +102,15 @@ def test_a_ghost_batch_training_pass_equals_the_reference(golden):
 
 def test_reconstruction_and_its_loss_equal_the_reference(golden):
     model = reference(golden)
-    model.load_state_dict({**model.state_dict(), **renamed(golden, "train_state:")})
+    model.load_state_dict(load_reference_state("tabnet", golden.part("state:") | golden.part("train_state:")))
     model.eval()
-    x, hidden = torch.tensor(golden["in:x"]), torch.tensor(golden["in:S_mask"])
-    same(model.reconstruct(x, hidden), golden["out:pretrain_recon"])
-    same(model.pretraining_loss(x, hidden), golden["out:pretrain_loss_paper"], atol=1e-5)
+    x, hidden = torch.tensor(golden.arrays["in:x"]), torch.tensor(golden.arrays["in:S_mask"])
+    same(model.reconstruct(x, hidden), golden.arrays["out:pretrain_recon"])
+    same(model.pretraining_loss(x, hidden), golden.arrays["out:pretrain_loss_paper"], atol=1e-5)
 
 
 def test_sparsemax_equals_the_reference(golden):
-    same(sparsemax(torch.tensor(golden["in:sparsemax"])), golden["out:sparsemax"])
+    same(sparsemax(torch.tensor(golden.arrays["in:sparsemax"])), golden.arrays["out:sparsemax"])
 
 
 def test_it_has_as_many_parameters_as_the_reference():
@@ -283,3 +279,16 @@ def test_a_pretrained_state_loads_into_a_model_without_decoder():
     same(plain(rows().x), trained(rows().x))
     with pytest.raises(RuntimeError, match="decoder"):
         trained.load_state_dict(plain.state_dict())
+
+
+def test_a_reference_state_with_decoder_loads_into_a_model_without_one(golden):
+    plain = build(n_features=11, lookback=1, hidden_size=6, n_a=7, update_prior=False).eval()
+    plain.load_state_dict(load_reference_state("tabnet", golden.part("state:")))
+    same(plain(torch.tensor(golden.arrays["in:x"]).unsqueeze(1)), golden.arrays["out"])
+
+
+def test_an_incomplete_reference_state_names_what_it_lacks(golden):
+    state = golden.part("state:")
+    del state["model.steps.1.atten_tran.fc.bias"]
+    with pytest.raises(ModelError, match=r"encoder\.masks\.1\.linear\.bias"):
+        load_reference_state("tabnet", state)

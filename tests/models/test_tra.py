@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import zoo.registry
+from tests.models.golden import Golden
 from zoo.errors import ModelError
-from zoo.interop import load_reference_state
+from zoo.interop import load_reference_state, reference_key
 from zoo.losses import mse
 from zoo.models._transport import min_max, squared_errors, transport
 from zoo.models.tra import TRA
 from zoo.network import Batch
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "TRA_small.npz"
-
 
 @pytest.fixture(scope="module")
-def golden() -> dict[str, np.ndarray]:
-    with np.load(GOLDEN, allow_pickle=False) as file:
-        return dict(file)
+def golden() -> Golden:
+    return Golden.load("TRA")
 
 
 def build(**params) -> TRA:
@@ -33,16 +29,16 @@ def build(**params) -> TRA:
     return model
 
 
-def renamed(golden: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    found = {key.removeprefix(prefix): value for key, value in golden.items() if key.startswith(prefix)}
-    return load_reference_state("tra", found)
+def renamed(golden: Golden, prefix: str) -> dict[str, np.ndarray]:
+    """Arrays under a prefix by our names of them."""
+    return {reference_key("tra", key) or "": value for key, value in golden.part(prefix).items()}
 
 
-def reference(golden: dict[str, np.ndarray]) -> tuple[TRA, Batch]:
+def reference(golden: Golden) -> tuple[TRA, Batch]:
     """The reference's model with its memory, and its rows, all on day 8 (lookback 9)."""
     model = build(n_features=5, lookback=9, hidden_size=12, router_hidden=7, tau=0.8)
-    model.load_state_dict(renamed(golden, "state:"))
-    x, label, state = (torch.tensor(golden[f"in:{key}"]) for key in ("x", "y", "state"))
+    model.load_state_dict(load_reference_state("tra", golden.part("state:")))
+    x, label, state = (torch.tensor(golden.arrays[f"in:{key}"]) for key in ("x", "y", "state"))
     model.memory = torch.zeros(9, len(x), 3)
     model.memory[:7] = state.transpose(0, 1)
     return model.eval(), Batch(x, label, torch.full((len(x),), 8), torch.arange(len(x)))
@@ -53,60 +49,60 @@ def same(found: Tensor, expected: np.ndarray | Tensor, atol: float = 1e-6) -> No
     torch.testing.assert_close(found.detach(), expected, atol=atol, rtol=0)
 
 
-def same_gradients(model: TRA, expected: dict[str, Tensor]) -> None:
+def same_gradients(model: TRA, expected: dict[str, np.ndarray]) -> None:
     assert set(expected) == dict(model.named_parameters()).keys()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None
         same(parameter.grad, expected[name])
 
 
-def fixed_noise(model: TRA, golden: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = torch.tensor(golden["in:gumbel_exp"]).log()
+def fixed_noise(model: TRA, golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.tensor(golden.arrays["in:gumbel_exp"]).log()
     monkeypatch.setattr(model, "_draw_noise", lambda logits: noise)
 
 
 def test_predictors_and_routing_equal_the_reference_with_their_gradients(golden):
     model, batch = reference(golden)
-    predictions, logits, _ = model._states(batch.x, torch.tensor(golden["in:state"]))
+    predictions, logits, _ = model._states(batch.x, torch.tensor(golden.arrays["in:state"]))
     prob = (logits / model.tau).softmax(1)
-    same(model.backbone(batch.x)[0], golden["out:hidden"])
-    same(predictions, golden["out:preds"])
-    same(logits, golden["out:logits"])
-    same(prob, golden["out:prob"])
-    same(model.explain(batch)["routing"], golden["out:prob"])
+    same(model.backbone(batch.x)[0], golden.arrays["out:hidden"])
+    same(predictions, golden.arrays["out:preds"])
+    same(logits, golden.arrays["out:logits"])
+    same(prob, golden.arrays["out:prob"])
+    same(model.explain(batch)["routing"], golden.arrays["out:prob"])
     loss = predictions.square().mean() + prob.square().mean()
-    same(loss, golden["loss"])
+    same(loss, golden.arrays["loss"])
     loss.backward()
     same_gradients(model, renamed(golden, "grad:"))
 
 
 def test_inference_takes_the_likeliest_predictor_as_the_reference_does(golden):
     model, batch = reference(golden)
-    same(model.score(batch), golden["out:router_eval_pred"])
-    same(mse(model.score(batch), batch.label), golden["out:router_eval_loss"])
+    same(model.score(batch), golden.arrays["out:router_eval_pred"])
+    same(mse(model.score(batch), batch.label), golden.arrays["out:router_eval_loss"])
 
 
 def test_transport_plan_equals_the_reference(golden):
-    predictions, label, past = (torch.tensor(golden[k]) for k in ("out:preds", "in:y", "in:state"))
+    predictions, label, past = (torch.tensor(golden.arrays[k]) for k in ("out:preds", "in:y", "in:state"))
     losses = min_max(squared_errors(predictions, label))
     for mode in ("router_train", "router_eval", "oracle_train", "oracle_eval"):
-        same(losses, golden[f"out:{mode}_L"])
-        same(transport(losses, past, 0.5), golden[f"out:{mode}_P"])
+        same(losses, golden.arrays[f"out:{mode}_L"])
+        same(transport(losses, past, 0.5), golden.arrays[f"out:{mode}_P"])
 
 
 def test_main_stage_loss_gradients_and_memory_equal_the_reference(golden, monkeypatch):
     model, batch = reference(golden)
     model.train()
     fixed_noise(model, golden, monkeypatch)
-    same(model._choose(torch.tensor(golden["out:logits"])), golden["out:choice"])
-    same(model.score(batch), golden["out:router_train_pred"])
+    same(model._choose(torch.tensor(golden.arrays["out:logits"])), golden.arrays["out:choice"])
+    same(model.score(batch), golden.arrays["out:router_train_pred"])
     loss = model.training_loss(batch, mse)
-    same(loss, golden["out:train_total_loss"])
+    same(loss, golden.arrays["out:train_total_loss"])
     loss.backward()
     same_gradients(model, renamed(golden, "train_grad:"))
     assert model.memory is not None
-    same(model.memory[8], golden["out:router_train_L"])
-    same(model.memory[:7], golden["in:state"].swapaxes(0, 1), atol=0)
+    same(model.memory[8], golden.arrays["out:router_train_L"])
+    same(model.memory[:7], golden.arrays["in:state"].swapaxes(0, 1), atol=0)
 
 
 def test_the_two_terms_of_the_main_loss_equal_the_reference(golden, monkeypatch):
@@ -115,16 +111,16 @@ def test_the_two_terms_of_the_main_loss_equal_the_reference(golden, monkeypatch)
     fixed_noise(model, golden, monkeypatch)
     model.lamb = 0.0
     chosen = model.training_loss(batch, mse)
-    same(chosen, golden["out:router_train_loss"])
+    same(chosen, golden.arrays["out:router_train_loss"])
     model.lamb = 1.0
-    same(model.training_loss(batch, mse) - chosen, -golden["out:train_reg"])
+    same(model.training_loss(batch, mse) - chosen, -golden.arrays["out:train_reg"])
 
 
 def test_first_stage_loss_equals_the_reference_and_leaves_the_router_alone(golden):
     model, batch = reference(golden)
     model.stage = "pretrain"
     loss = model.training_loss(batch, mse)
-    same(loss, golden["out:oracle_train_loss"])
+    same(loss, golden.arrays["out:oracle_train_loss"])
     loss.backward()
     assert model.predictors.weight.grad is not None
     assert all(p.grad is None for p in (*model.router.parameters(), *model.gate.parameters()))

@@ -14,7 +14,9 @@ The flat row is feature-major: column f * T + t holds feature f on day t of the 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,17 @@ from zoo.errors import ModelError
 from zoo.models._tabnet import Decoder, Encoder, reconstruction_loss, sparsity
 from zoo.network import Batch, Loss, Network
 from zoo.registry import register_model
+
+_TRANSFORMERS = {
+    r"model\.first_step\.": "encoder.first.",
+    r"model\.steps\.(?P<step>\d+)\.fea_tran\.": r"encoder.transforms.\g<step>.",
+    r"decoder\.steps\.(?P<step>\d+)\.fea_tran\.": r"decoder.transforms.\g<step>.",
+}
+_BLOCKS = {
+    r"shared\.(?P<block>\d+)\.bn\.bn\.": r"shared_norms.\g<block>.",
+    r"independ\.(?P<block>\d+)\.bn\.bn\.": r"own_norms.\g<block>.",
+    r"independ\.(?P<block>\d+)\.fc\.": r"own.\g<block>.",
+}
 
 
 @register_model(
@@ -48,6 +61,19 @@ class TabNet(Network):
         pretrain_target: what is reconstructed and measures a column's spread: the `input`, or as in the
             reference its `hidden` part, 0 elsewhere.
     """
+
+    reference_keys: ClassVar[dict[str, str | None]] = {
+        **{t + b: ours + block for t, ours in _TRANSFORMERS.items() for b, block in _BLOCKS.items()},
+        # The shared layers once more, under every step.
+        **dict.fromkeys(t + r"shared\.\d+\.fc\." for t in _TRANSFORMERS),
+        r"model\.steps\.(\d+)\.atten_tran\.fc\.": r"encoder.masks.\1.linear.",
+        r"model\.steps\.(\d+)\.atten_tran\.bn\.bn\.": r"encoder.masks.\1.norm.",
+        r"model\.shared\.": "encoder.shared.",
+        r"model\.bn\.": "encoder.norm.",
+        r"model\.fc\.": "encoder.summary.",
+        r"decoder\.steps\.(\d+)\.fc\.": r"decoder.outputs.\1.",
+        r"fc\.": "head.",
+    }
 
     def __init__(
         self,
@@ -150,6 +176,20 @@ class TabNet(Network):
         shares = torch.where(total > 0, shares / total, 1 / len(masks))
         mask = (shares.unsqueeze(2) * torch.stack(masks)).sum(0)
         return {"mask": mask.unflatten(1, (self.n_features, self.lookback)).transpose(1, 2)}
+
+    @staticmethod
+    def reference_structure(state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """How many steps and blocks there are, and whether a decoder."""
+
+        def count(layers: str) -> int:
+            return len([key for key in state if re.fullmatch(layers + r"\.weight", key)])
+
+        masks = count(r"encoder\.masks\.\d+\.linear")
+        n_shared, n_ind = count(r"encoder\.shared\.\d+"), count(r"encoder\.first\.own\.\d+")
+        if masks == 0 or n_shared + n_ind == 0:
+            return {}
+        decoder = any(key.startswith("decoder.") for key in state)
+        return {"n_steps": masks + 1, "n_shared": n_shared, "n_ind": n_ind, "pretrain": decoder}
 
 
 def _flat(x: Tensor) -> Tensor:

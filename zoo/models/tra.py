@@ -15,6 +15,8 @@ t.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -64,6 +66,13 @@ class TRA(Network):
     `memory [n_days, n_stocks, K]` holds each row's scaled errors; days that nothing was written for are 0.
     """
 
+    reference_keys: ClassVar[dict[str, str | None]] = {
+        r"model\.rnn\.": "backbone.rnn.",
+        r"model\.W\.": "backbone.attend.",
+        r"model\.u\.": "backbone.importance.",
+        r"tra\.fc\.": "gate.",
+        r"tra\.": "",
+    }
     memory: Tensor | None
 
     def __init__(
