@@ -2,8 +2,8 @@
 
 The renaming rules of a model stand in its own file, as two optional class attributes:
 
-- `reference_keys`: regular expression -> replacement, or None for tensors that have no counterpart (dead layers,
-  duplicates). The first one that matches the start of a key applies; a key that none matches keeps its name.
+- `reference_keys`: regular expression -> replacement, or None for tensors without counterpart (dead layers,
+  duplicates). The first that matches the start of a key applies; a key that none matches keeps its name.
 - `reference_structure(state)`: static method; constructor arguments, beyond `num_layers`, that decide which
   tensors there are, read off a state in the reference's names.
 """
@@ -73,17 +73,21 @@ def _renamed(spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _expected_keys(spec: ModelSpec, given: set[str], params: dict[str, Any]) -> set[str]:
     """State keys of the network that fits best, over the number of layers unless `params` decides it."""
-    shape = {"n_features": params.pop("n_features", 1), "lookback": params.pop("lookback", 1)}
-    best: set[str] | None = None
-    for num_layers in itertools.count(1):
-        depth = {"num_layers": num_layers} if "num_layers" in spec.parameters.keys() - params else {}
+
+    def keys_with(**depth: int) -> set[str]:
         with torch.device("meta"):
-            keys = set(build(spec.name, **shape, **depth, **params).state_dict())
-        if best is None or len(keys ^ given) < len(best ^ given):
+            return set(build(spec.name, **{"n_features": 1, "lookback": 1, **params, **depth}).state_dict())
+
+    if "num_layers" not in spec.parameters.keys() - params.keys():
+        return keys_with()
+    best = keys = keys_with(num_layers=1)
+    for num_layers in itertools.count(2):
+        smaller, keys = keys, keys_with(num_layers=num_layers)
+        if len(keys ^ given) < len(best ^ given):
             best = keys
-        if not depth or len(keys) > len(given):
-            break
-    return best or set()
+        if len(keys) > len(given) or keys == smaller:
+            return best
+    return best
 
 
 def _read(arrays: Arrays | str | Path) -> Arrays:

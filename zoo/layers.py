@@ -60,7 +60,7 @@ def unpack_days(packed: Tensor, index: Tensor) -> Tensor:
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
-    """Convolution over time without padding, channels last: `[S, T, C]` -> `[S, (T - k) // stride + 1, C']`.
+    """Convolution over time without padding: `[S, T, C]` -> `[S, (T - k) // stride + 1, C']`.
 
     `weight [C', C, k]` as in `nn.Conv1d`. One matrix product over the k neighbours side by side; on CPU this
     trains faster than `nn.Conv1d`, which wants time last.
@@ -72,7 +72,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor
 
 
 def sinusoids(steps: int, size: int) -> Tensor:
-    """Fixed positions `[steps, size]` of Vaswani et al. 2017: sine in even columns, cosine in odd, base 10000."""
+    """Positions `[steps, size]` of Vaswani et al. 2017: sine in even columns, cosine in odd, base 10000."""
     rate = torch.exp(torch.arange(0, size, 2) * (-math.log(10000.0) / size))
     angle = torch.arange(steps)[:, None] * rate
     return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :size]
@@ -130,7 +130,7 @@ class SelfAttention(nn.Module):
         return F.pad(weights, (h.shape[1] - seen.shape[1], 0))
 
     def last(self, h: Tensor) -> Tensor:
-        """`forward(h)[:, -1]` `[S, D]` for a fraction of the work: values are mixed before they are projected."""
+        """`forward(h)[:, -1]` `[S, D]` for a fraction of the work: values are mixed, then projected."""
         weights = F.dropout(self.last_weights(h), self.dropout, self.training)
         value_weight = self.in_proj_weight.chunk(3)[2].unflatten(0, (self.num_heads, -1))
         value_bias = self.in_proj_bias.chunk(3)[2].unflatten(0, (self.num_heads, -1))
@@ -139,7 +139,7 @@ class SelfAttention(nn.Module):
 
 
 def _banded_attention(query: Tensor, key: Tensor, value: Tensor, window: int, dropout: float) -> Tensor:
-    """Attention of `[S, heads, T, d]` restricted to |i - j| <= window: blocks of queries, each over its span of keys."""
+    """Attention of `[S, heads, T, d]` with |i - j| <= window: blocks of queries, each over its span of keys."""
     heads, steps = query.shape[1:3]
     block = max(window, 16)  # below 16 steps a block costs more in overhead than it saves
     blocks = -(-steps // block)

@@ -1,4 +1,4 @@
-"""Comparison of a network with the numbers that the reference implementation computed (`tests/golden/*.npz`)."""
+"""Comparison of a network with the reference implementation's numbers (`tests/golden/*.npz`)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.registry import build
 from zoo.interop import load_reference_state, reference_key
 from zoo.losses import mse
 from zoo.network import Network
+from zoo.registry import build
 
 FOLDER = Path(__file__).parents[1] / "golden"
 CLIP = 3.0

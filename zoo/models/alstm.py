@@ -1,11 +1,13 @@
 """ALSTM: Feng et al. 2019, "Enhancing stock movement prediction with adversarial training", its predictor.
 
-Without the adversarial term; an ancestor is the dual-stage attention of Qin et al. 2017 (DA-RNN). The reference
-(qlib 0.9.7, `pytorch_alstm`) computes the same function but ignores `rnn_type` and always runs a GRU, which is
-therefore the default here; `rnn_type: lstm` is honoured.
+Without the adversarial term; an ancestor is the dual-stage attention of Qin et al. 2017 (DA-RNN). The
+reference (qlib 0.9.7, `pytorch_alstm`) computes the same function but ignores `rnn_type` and always runs
+a GRU, which is therefore the default here; `rnn_type: lstm` is honoured.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,7 @@ from zoo.registry import register_model
 class ALSTM(Network):
     """Recurrent net with attention over its steps; `att_dim` None means hidden_size // 2."""
 
-    reference_keys = {
+    reference_keys: ClassVar[dict[str, str | None]] = {
         r"net\.fc_in\.": "embed.",
         r"att_net\.att_fc_in\.": "attention.",
         r"att_net\.att_fc_out\.": "attention_score.",

@@ -5,6 +5,8 @@ The reference (qlib 0.9.7, `pytorch_gru`) computes the same function; nothing is
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.layers import recurrent
@@ -20,7 +22,7 @@ from zoo.registry import register_model
 class GRU(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""
 
-    reference_keys = {r"fc_out\.": "head."}
+    reference_keys: ClassVar[dict[str, str | None]] = {r"fc_out\.": "head."}
 
     def __init__(
         self,

@@ -1,14 +1,15 @@
 """LocalFormer: Jiang et al., a Transformer with convolutions and a GRU for local patterns; no paper is named.
 
-The reference (qlib 0.9.7, `pytorch_localformer`) clones its layers and has a feed-forward width of 2048, as its
-Transformer does; here layers start independently and the width is 4 D (`ffn_size: 2048` is the published setting).
-Its cost is said to be linear in the lookback, but with full attention it is quadratic: `attention: window` makes
-it linear, each step attending to the `window_size` steps on either side.
+The reference (qlib 0.9.7, `pytorch_localformer`) clones its layers and has a feed-forward width of 2048,
+as its Transformer does; here layers start independently and the width is 4 D (`ffn_size: 2048` is the
+published setting). Its cost is said to be linear in the lookback, but with full attention it is
+quadratic: `attention: window` makes it linear, each step attending to the `window_size` steps on either
+side.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from zoo.registry import register_model
 class LocalFormer(Network):
     """Encoder layers fed by convolutions, then a GRU; `ffn_size` None means 4 * hidden_size."""
 
-    reference_keys = {
+    reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
         r"transformer_encoder\.layers\.": "layers.",
         r"transformer_encoder\.conv\.": "convolutions.",
@@ -76,6 +77,6 @@ class LocalFormer(Network):
 
     @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
-        """`attention [S, heads, T]`: what the last step attends to in the last encoder layer; rows sum to 1."""
+        """`attention [S, heads, T]`: what the last step attends to in the last layer; rows sum to 1."""
         last_input, _ = self._last_layer_input(batch.x)
         return {"attention": self.layers[-1].self_attn.last_weights(last_input)}

@@ -5,6 +5,8 @@ The reference (qlib 0.9.7, `pytorch_lstm`) computes the same function; nothing i
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from zoo.layers import recurrent
@@ -18,7 +20,7 @@ from zoo.registry import register_model
 class LSTM(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""
 
-    reference_keys = {r"fc_out\.": "head."}
+    reference_keys: ClassVar[dict[str, str | None]] = {r"fc_out\.": "head."}
 
     def __init__(
         self,

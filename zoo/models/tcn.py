@@ -1,15 +1,15 @@
 """TCN: Bai et al. 2018, "An empirical evaluation of generic convolutional and recurrent networks".
 
-The reference (qlib 0.9.7, `pytorch_tcn`) pads both ends and trims, and initialises from N(0, 0.01), which takes effect
-on its 1x1 skips only; here torch's default initialisation holds throughout. Only the last step is scored, so
-every block computes the steps that lead to it and no others: the same function for 174 of 600 convolution positions
-at a lookback of 60.
+The reference (qlib 0.9.7, `pytorch_tcn`) pads both ends and trims, and initialises from N(0, 0.01), which
+takes effect on its 1x1 skips only; here torch's default initialisation holds throughout. Only the last
+step is scored, so every block computes the steps that lead to it and no others: the same function for 174
+of 600 convolution positions at a lookback of 60.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class _WeightNormConv(nn.Module):
         )
 
     def forward(self, x: Tensor, steps: int, stride: int) -> Tensor:
-        """The last `steps` outputs that lie `stride` apart: `[S, n, C]` -> `[S, steps, C']`; zeros before x."""
+        """`[S, n, C]` -> `[S, steps, C']`, the last outputs `stride` apart; before its start x is zero."""
         norm = torch.linalg.vector_norm(self.weight_v, dim=(1, 2), keepdim=True)
         needed = (steps - 1) * stride + self.weight_v.shape[2]
         x = F.pad(x, (0, 0, needed - x.shape[1], 0))  # a negative pad cuts
@@ -43,8 +43,8 @@ class _WeightNormConv(nn.Module):
 class _Block(nn.Module):
     """Two convolutions and a skip.
 
-    Its input holds every d-th step up to the last, d its dilation: there the dilated convolution is a plain one.
-    Its output holds every 2d-th, which is all the next block reads: the second convolution has stride 2.
+    Its input holds every d-th step up to the last, d its dilation: on it the convolution is a plain one.
+    Its output holds every 2d-th, all that the next block reads: the second convolution has stride 2.
     """
 
     def __init__(self, n_in: int, n_out: int, kernel_size: int, dropout: float) -> None:
@@ -72,7 +72,7 @@ class _Block(nn.Module):
 class TCN(Network):
     """Residual blocks with dilations 1, 2, 4, ...; `channels` gives each block its own width."""
 
-    reference_keys = {
+    reference_keys: ClassVar[dict[str, str | None]] = {
         r"tcn\.network\.(\d+)\.net\.[04]\.": None,
         r"tcn\.network\.(\d+)\.downsample\.": r"blocks.\1.skip.",
         r"tcn\.network\.": "blocks.",

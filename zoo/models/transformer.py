@@ -1,12 +1,15 @@
 """Transformer: Vaswani et al. 2017, "Attention is all you need", its encoder.
 
-The reference (qlib 0.9.7, `pytorch_transformer`) clones one layer, so that all start from the same weights, carries
-that template as dead parameters, and has a feed-forward width of 2048, 32 times its own. Here layers start
-independently and the width is 4 D; `ffn_size: 2048` is the published setting. Only the last step is scored, so the
-last layer is computed for its last query only: the same function for about half the work.
+The reference (qlib 0.9.7, `pytorch_transformer`) clones one layer, so that all start from the same
+weights, carries that template as dead parameters, and has a feed-forward width of 2048, 32 times its own.
+Here layers start independently and the width is 4 D; `ffn_size: 2048` is the published setting. Only the
+last step is scored, so the last layer is computed for its last query only: the same function for about
+half the work.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +25,7 @@ from zoo.registry import register_model
 class Transformer(Network):
     """Encoder with full attention over the lookback; `ffn_size` None means 4 * hidden_size."""
 
-    reference_keys = {
+    reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
         r"transformer_encoder\.layers\.": "layers.",
         r"decoder_layer\.": "head.",
