@@ -43,22 +43,23 @@ def load_panel(
 
     file = paths.concept_file(concepts)
     column = str(concepts) if concepts is not None and file is None else None
+    scheme, _, name = source.partition(":") if isinstance(source, str) else ("", "", "")
+    has_columns = scheme not in ("planted", "installed")
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
         panel = frame_panel(source, concepts=column)
-    elif isinstance(source, str) and source.startswith("planted:"):
+    elif scheme == "planted":
         from zoo.data.sources.planted import planted_panel
 
-        panel = planted_panel(source)
-    elif isinstance(source, str) and source.startswith("installed:"):
-        panel = _installed(source.removeprefix("installed:"))
+        panel = planted_panel(str(source))
+    elif scheme == "installed":
+        panel = _installed(name)
     else:
         panel = paths.path_panel(source, concepts=column)
-    if column is not None and panel.concepts is None:
-        raise DataError(
-            f"concepts {column!r} is neither a file nor a column of {panel.name}{paths.nearest(Path(column))}"
-        )
+    if column is not None and (panel.concepts is None or not has_columns):
+        near = paths.nearest(Path(column))
+        raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")
     if file is not None:
         from zoo.data.sources.concepts import read_concepts
 

@@ -39,11 +39,12 @@ class Table:
         return self.first_row + int(series.index[position])
 
     def bad_cell(self, series: pd.Series, column: str, position: int, problem: str) -> DataError:
-        """The error for one cell."""
-        text = repr(shorten(series.iloc[position]))
-        return DataError(
-            f"{self.where}: row {self.row(series, position)}, column {column!r}: {text} {problem}"
-        )
+        """The error for one cell: `problem`, or that it is empty."""
+        value = series.iloc[position]
+        cell = f"{self.where}: row {self.row(series, position)}, column {column!r}"
+        if pd.isna(value) or not str(value).strip():
+            return DataError(f"{cell} is empty; fill it or remove the row")
+        return DataError(f"{cell}: {shorten(value)!r} {problem}")
 
 
 def kind(series: pd.Series) -> str:
@@ -117,14 +118,11 @@ def to_days(table: Table, column: str, *, optional: bool = False) -> np.ndarray:
             )
         days = np.append(unique, NAT)[codes]
     bad = np.isnat(days)
-    if bad.any():
-        empty = series.isna().to_numpy()
-        if optional:
-            bad &= ~empty
+    if optional and bad.any():
+        bad &= series.notna().to_numpy()
     if bad.any():
         first = int(bad.argmax())
-        problem = "is empty, a date is needed" if empty[first] else "is no date (YYYY-MM-DD or YYYYMMDD)"
-        raise table.bad_cell(series, column, first, problem)
+        raise table.bad_cell(series, column, first, "is no date (YYYY-MM-DD or YYYYMMDD)")
     return days
 
 
@@ -169,7 +167,7 @@ def to_names(table: Table, column: str, *, optional: bool = False) -> tuple[np.n
     into = np.array([position.get(text, -1) for text in texts] + [-1], dtype=np.int32)
     codes = into[codes]
     if not optional and (codes < 0).any():
-        raise table.bad_cell(series, column, int((codes < 0).argmax()), "is empty, a name is needed")
+        raise table.bad_cell(series, column, int((codes < 0).argmax()), "is no name")
     for k, name in enumerate(names):
         if "\0" in name and (codes == k).any():
             raise table.bad_cell(series, column, int((codes == k).argmax()), "holds a NUL character")

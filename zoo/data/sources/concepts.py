@@ -6,7 +6,7 @@ import numpy as np
 
 from zoo.data.panel import Concepts
 from zoo.data.sources.cells import Table, to_days, to_names
-from zoo.data.sources.columns import CONCEPT_ROLES, missing, recognise
+from zoo.data.sources.columns import CONCEPT_ROLES, missing, recognise, shorten
 from zoo.errors import DataError
 
 
@@ -72,22 +72,20 @@ def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[
         _check_order(table, roles["start"], roles["end"])
     inside = (stock >= 0) & (low <= high)
     if not (stock >= 0).any():
-        near = f"the file has {own[0]!r}, the data {symbols[0]!r}" if own else "the file has no rows"
+        near = (
+            f"the file has {shorten(own[0])!r}, the data {shorten(symbols[0])!r}"
+            if own
+            else "the file has no rows"
+        )
         raise DataError(f"{table.where}: none of its symbols is in the data; {near}")
     snapshot = not {"start", "end"} & set(roles)
-    rows = np.unique(np.stack([stock, what, low, high], axis=1)[inside], axis=0)
-    used = np.unique(rows[:, 1]) if len(rows) else np.empty(0, np.int64)
-    if not len(used):
+    used = sorted({names[k] for k in np.unique(what[inside])})
+    if not used:
         raise DataError(f"{table.where}: no span touches the days of the data, {days[0]} .. {days[-1]}")
-    built = _spans(
-        rows[:, 0],
-        np.searchsorted(used, rows[:, 1]),
-        rows[:, 2],
-        rows[:, 3],
-        len(symbols),
-        [names[k] for k in used],
-        snapshot,
-    )
+    rank = {name: k for k, name in enumerate(used)}
+    what = np.array([rank.get(name, -1) for name in names], dtype=np.int64)[what]
+    rows = np.unique(np.stack([stock, what, low, high], axis=1)[inside], axis=0)
+    built = _spans(*rows.T, n_stocks=len(symbols), names=used, snapshot=snapshot)
     notes = [_note(built, table.where)]
     strange = len(set(own) - set(position))
     if strange:

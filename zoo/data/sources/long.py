@@ -94,7 +94,8 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
     notes = [*_reading(parts), *tally.notes(), *absent_fields(fields)]
     if empty:
         some = ", ".join(empty[:3]) + (", ..." if len(empty) > 3 else "")
-        notes.append(f"{len(empty)} files without rows are left out: {some}")
+        files = "file without rows is" if len(empty) == 1 else "files without rows are"
+        notes.append(f"{len(empty)} {files} left out: {some}")
     notes.append("universe: each stock from its first to its last close, as the source states no membership")
     group, group_notes = _concepts(parts, len(symbols), len(days), concepts)
     panel = Panel(
@@ -251,6 +252,8 @@ def _concepts(
         into = np.array([position.setdefault(text, len(position)) for text in own] + [-1], dtype=np.int32)
         for rows, cells in part.cells(n_days):
             code[cells] = into[codes[rows]]
+    if (code < 0).all() and column is not None:
+        raise DataError(f"{grouped[0][0].table.where}: column {column!r} of concepts is empty")
     if (code < 0).all():
         return None, [f"concepts: column {grouped[0][1]} is empty"]
     return concepts_of_rows(code.reshape(n_stocks, n_days), list(position), grouped[0][1])

@@ -86,7 +86,7 @@ def concept_file(concepts: str | Path | None) -> Path | None:
     if concepts is None:
         return None
     path = Path(concepts).expanduser()
-    if _exists(path):
+    if _exists(path) and (isinstance(concepts, Path) or path.suffix):
         return path
     if isinstance(concepts, Path) or _suffix(path):
         raise DataError(f"{path}: no such file of concepts{nearest(path)}")

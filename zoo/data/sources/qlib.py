@@ -1,8 +1,8 @@
 """A directory in qlib's binary format -> Panel.
 
-`calendars/day.txt` holds a day per line; `instruments/NAME.txt` lines of symbol, first day, last day (tabs
-between, several lines per symbol allowed); `features/SYMBOL/FIELD.day.bin` float32 numbers, the first being the
-calendar position of the second. Prices are adjusted; `factor` is adjusted / original price.
+`calendars/day.txt`: a day per line. `instruments/NAME.txt`: symbol, first day, last day, tabs between, and
+several lines for a symbol that comes back. `features/SYMBOL/FIELD.day.bin`: float32 numbers, the first being
+the calendar position of the second. Prices are adjusted; `factor` is adjusted / original price.
 """
 
 from __future__ import annotations
