@@ -1,246 +1,210 @@
-"""Statistics over the last d days of every day, for several window lengths d at once.
+"""Statistics over the last d days of every day.
 
-A window is summed afresh for each day, lag by lag from today into the past. The sums of a short window
-are those of a longer one on the way, so all lengths cost one pass over the longest, and a day's result
-reads its own window only, to the bit: no drift, no look-ahead, no dependence on which stocks are computed
-together.
+A window is merged from two shorter ones, the later as it is and the earlier as it was some days ago: 60
+days are 30 + 30, 30 are 20 + 10, down to single days. Seven merges replace 60 days of sums, and a result
+still reads the days of its own window only, always in the same order: no drift, no look-ahead, no
+dependence to the last bit on which stocks or windows are computed together.
 
-Sums are taken about the window's last present value. As that value lies in the window, (mean - pivot)^2
-is at most n * var: no digits cancel in the near-constant window of a high price, and a constant window
-has variance 0.
+Spread is merged by the pairwise update of Chan, Golub and LeVeque (1983), a sum of squares about each
+part's own mean. Nothing is subtracted, so the near-constant window of a high price loses no digits, and a
+constant window has a spread of exactly 0.
 
-Series are `[n, D]`, stock by day; a value that is not finite is missing and drops out of its windows. Results
-are float64 `[n, D]` per window length, NaN where a window has too few values. `windows` are ascending.
+Series are `[n, D]`, stock by day; a value that is not finite is missing and drops out of its windows.
+Statistics are `[n, D]` float64, NaN where a window has too few values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import NamedTuple
+from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+
+PARTS = {2: (1, 1), 3: (2, 1), 5: (3, 2), 10: (5, 5), 20: (10, 10), 30: (20, 10), 60: (30, 30)}
+"""The lengths of the later and the earlier part of each window."""
 
 FLAT = 2e-5
 """A standard deviation up to this is taken for 0 where a statistic would divide by it."""
 
-
-class Moments(NamedTuple):
-    """`mean` (from 1 value) and `sd` (ddof 1, from 2 values)."""
-
-    mean: np.ndarray
-    sd: np.ndarray
+State = tuple[np.ndarray, ...]
 
 
-class Line(NamedTuple):
-    """Least squares line through the window's values against their day (from 2 values).
-
-    `r_squared` is NaN in a flat window; `residual` is today's and means nothing where today is missing.
-    """
-
-    slope: np.ndarray
-    r_squared: np.ndarray
-    residual: np.ndarray
-
-
-class Extreme(NamedTuple):
-    """`value`, the largest in the window, and `lag`, the days since the first of the days that hold it.
-
-    A missing day does not count for the value; for the lag it counts as the largest of all.
-    """
-
-    value: np.ndarray
-    lag: np.ndarray
-
-
-class Series:
-    """A series prepared for windows of up to `reach` days.
-
-    Attributes:
-        present: `[n, D]` bool.
-        pivot: `[n, D]` float64, the last present value; 0 before the first.
-    """
-
-    def __init__(self, values: np.ndarray, reach: int) -> None:
-        self.present = np.isfinite(values)
-        filled = np.where(self.present, values, 0).astype(np.float64)
-        days = np.arange(values.shape[1])
-        last = np.maximum.accumulate(np.where(self.present, days, 0), axis=1)
-        self.pivot = np.take_along_axis(filled, last, axis=1)
-        self._filled = lags(filled, reach, 0)
-        self._weights = lags(self.present.astype(np.float64), reach, 0)
-
-    def terms(self, n_lags: int) -> Iterator[np.ndarray]:
-        """Value less today's pivot, 0 where missing, at lag 0, 1, ...; each overwrites the one before."""
-        term = np.empty_like(self.pivot)
-        for value, weight in zip(self._filled[:n_lags], self._weights[:n_lags], strict=True):
-            np.subtract(value, self.pivot, out=term)
-            yield np.multiply(term, weight, out=term)
-
-    @cached_property
-    def _counted(self) -> np.ndarray:
-        return np.cumsum(self.present, axis=1)
-
-    def count(self, d: int) -> np.ndarray:
-        """Values present in each window, int64."""
-        return last_days(self._counted, d)
-
-    def totals(self, windows: Sequence[int]) -> dict[int, np.ndarray]:
-        """Sums (from 1 value)."""
-        total, out = np.zeros_like(self.pivot), {}
-        for d, value in enumerate(self._filled[: windows[-1]], start=1):
-            total += value
-            if d in windows:
-                out[d] = np.where(self.count(d) > 0, total, np.nan)
-        return out
-
-    def moments(self, windows: Sequence[int]) -> dict[int, Moments]:
-        """Means and standard deviations."""
-        s, ss, out = np.zeros_like(self.pivot), np.zeros_like(self.pivot), {}
-        for d, term in enumerate(self.terms(windows[-1]), start=1):
-            s += term
-            term *= term
-            ss += term
-            if d in windows:
-                n = self.count(d)
-                out[d] = Moments(self.pivot + s / n, np.sqrt(_scatter(n, s, ss) / (n - 1)))
-        return out
-
-    def lines(self, windows: Sequence[int]) -> dict[int, tuple[Moments, Line]]:
-        """Moments and regression lines."""
-        s, ss, earlier = (np.zeros_like(self.pivot) for _ in range(3))
-        day, out = np.arange(s.shape[1]), {}
-        # Days are integers, so that these running sums are exact.
-        day_sums = np.cumsum(self.present * day, axis=1), np.cumsum(self.present * day**2, axis=1)
-        for d, term in enumerate(self.terms(windows[-1]), start=1):
-            earlier += s
-            s += term
-            term *= term
-            ss += term
-            if d not in windows:
-                continue
-            n = self.count(d)
-            sx, sxx = (last_days(sums, d) for sums in day_sums)
-            sxx = sxx - 2 * day * sx + n * day**2  # days counted from today: 0, -1, ...
-            sx = sx - n * day
-            sxy = earlier - (d - 1) * s  # summation by parts
-            scatter = _scatter(n, s, ss)
-            co, xx, yy = n * sxy - sx * s, n * sxx - sx**2, n * scatter
-            slope = co / xx
-            moments = Moments(self.pivot + s / n, np.sqrt(scatter / (n - 1)))
-            r_squared = np.where(moments.sd <= FLAT, np.nan, co * co / (xx * yy))
-            out[d] = moments, Line(slope, r_squared, (slope * sx - s) / n)
-        return out
-
-
-def lags(values: np.ndarray, reach: int, fill: float) -> list[np.ndarray]:
-    """`values [n, D]` as they were 0, 1, ... `reach - 1` days ago, `fill` before the first day; all views."""
-    n, n_days = values.shape
-    front = np.full((n, reach - 1), fill, dtype=values.dtype)
-    padded = np.concatenate([front, values], axis=1)
-    return [padded[:, reach - 1 - k : reach - 1 - k + n_days] for k in range(reach)]
-
-
-def last_days(running: np.ndarray, d: int) -> np.ndarray:
-    """Sums over the last d days from integer running sums `[n, D]`."""
-    out = running.copy()
-    out[:, d:] -= running[:, :-d]
+def days_ago(values: np.ndarray, d: int, fill: float = np.nan) -> np.ndarray:
+    """`values [n, D]` as they were d calendar days ago, `fill` before the first."""
+    out = np.empty_like(values)
+    out[:, :d] = fill
+    out[:, d:] = values[:, :-d]
     return out
 
 
-def _scatter(n: np.ndarray, s: np.ndarray, ss: np.ndarray) -> np.ndarray:
-    """Sum of squares about the mean, from sums about any pivot."""
-    return np.maximum(ss - s * s / n, 0)
+class Windows(ABC):
+    """What has to be known of each window, for window lengths that are computed when first asked for."""
+
+    empty = 0.0
+    """The state of a window without any day."""
+
+    def __init__(self, *day: np.ndarray) -> None:
+        self._states: dict[int, State] = {1: day}
+
+    def state(self, d: int) -> State:
+        if d not in self._states:
+            later, earlier = PARTS[d]
+            before = tuple(days_ago(part, later, self.empty) for part in self.state(earlier))
+            self._states[d] = self.merge(self.state(later), before, d)
+        return self._states[d]
+
+    @abstractmethod
+    def merge(self, a: State, b: State, d: int) -> State:
+        """The state of a window of d days, made of its later part `a` and its earlier part `b`."""
 
 
-def correlations(a: np.ndarray, b: np.ndarray, windows: Sequence[int]) -> dict[int, np.ndarray]:
-    """Pearson correlations over the days that have both values (from 2).
+class Counts(Windows):
+    """Days present in each window, and the weights with which means and spreads of its parts are merged."""
+
+    def __init__(self, present: np.ndarray) -> None:
+        self.present = present
+        super().__init__(present.astype(np.float64))
+        self._weights: dict[int, State] = {}
+
+    def merge(self, a: State, b: State, d: int) -> State:
+        n = a[0] + b[0]
+        share = b[0] / np.maximum(n, 1)
+        self._weights[d] = share, a[0] * share
+        return (n,)
+
+    def n(self, d: int) -> np.ndarray:
+        return self.state(d)[0]
+
+    def weights(self, d: int) -> State:
+        """The earlier part's share of the days, and the weight of the squared gap between the means."""
+        self.state(d)
+        return self._weights[d]
+
+    def day(self, values: np.ndarray) -> np.ndarray:
+        """The values as float64, 0 where not present."""
+        return np.where(self.present, values, 0).astype(np.float64)
+
+    def sd(self, spread: np.ndarray, d: int) -> np.ndarray:
+        """Standard deviation (ddof 1, from 2 values) of windows with this sum of squares about the mean."""
+        n = self.n(d)
+        return np.sqrt(spread / np.where(n > 1, n - 1, np.nan))
+
+
+class Masks:
+    """Counts of the masks met, one for all series that miss the same days."""
+
+    def __init__(self) -> None:
+        self._met: list[Counts] = []
+
+    def counts(self, present: np.ndarray) -> Counts:
+        for counts in self._met:
+            if np.array_equal(counts.present, present):
+                return counts
+        self._met.append(Counts(present))
+        return self._met[-1]
+
+
+class Totals(Windows):
+    """Sums; 0 where a window has no value."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        super().__init__(np.where(np.isfinite(values), values, 0).astype(np.float64))
+
+    def merge(self, a: State, b: State, d: int) -> State:
+        return (a[0] + b[0],)
+
+    def total(self, d: int) -> np.ndarray:
+        return self.state(d)[0]
+
+
+class Moments(Windows):
+    """Mean (from 1 value) and standard deviation (ddof 1, from 2 values)."""
+
+    def __init__(self, values: np.ndarray, masks: Masks) -> None:
+        self.counts = masks.counts(np.isfinite(values))
+        mean = self.counts.day(values)
+        super().__init__(mean, np.zeros_like(mean))
+
+    def merge(self, a: State, b: State, d: int) -> State:
+        share, weight = self.counts.weights(d)
+        gap = b[0] - a[0]
+        return a[0] + gap * share, a[1] + b[1] + gap * gap * weight
+
+    def mean(self, d: int) -> np.ndarray:
+        return np.where(self.counts.n(d) > 0, self.state(d)[0], np.nan)
+
+    def sd(self, d: int) -> np.ndarray:
+        return self.counts.sd(self.state(d)[1], d)
+
+
+class Trend(Moments):
+    """Least squares line through the values against their day (from 2 values), and the moments."""
+
+    def __init__(self, values: np.ndarray, masks: Masks) -> None:
+        super().__init__(values, masks)
+        mean, zero = self.state(1)
+        self._states[1] = mean, zero, zero, zero, zero
+
+    def merge(self, a: State, b: State, d: int) -> State:
+        """Of (mean, spread; mean and spread of the lag in days; co-spread)."""
+        share, weight = self.counts.weights(d)
+        gap, lag_gap = b[0] - a[0], b[2] + PARTS[d][0] - a[2]
+        weighted = lag_gap * weight
+        return (
+            a[0] + gap * share,
+            a[1] + b[1] + gap * gap * weight,
+            a[2] + lag_gap * share,
+            a[3] + b[3] + lag_gap * weighted,
+            a[4] + b[4] + gap * weighted,
+        )
+
+    def slope(self, d: int) -> np.ndarray:
+        *_, lag_spread, co = self.state(d)
+        return -co / lag_spread
+
+    def r_squared(self, d: int) -> np.ndarray:
+        """NaN where the values are flat."""
+        _, spread, _, lag_spread, co = self.state(d)
+        return np.where(self.sd(d) <= FLAT, np.nan, co * co / (lag_spread * spread))
+
+    def residual(self, today: np.ndarray, d: int) -> np.ndarray:
+        """Today's value less that of the line."""
+        mean, _, lag, *_ = self.state(d)
+        return today - (mean + self.slope(d) * lag)
+
+
+class Correlation(Windows):
+    """Pearson correlation over the days that have both values (from 2).
 
     NaN where either series is flat, judged on all its own values, as the reference does.
     """
-    reach = windows[-1]
-    both = np.isfinite(a) & np.isfinite(b)
-    x, y = (Series(np.where(both, side, np.nan), reach) for side in (a, b))
-    own = [
-        None if np.array_equal(both, np.isfinite(side)) else Series(side, reach).moments(windows)
-        for side in (a, b)
-    ]
-    sx, sxx, sy, syy, sxy, product = (np.zeros_like(x.pivot) for _ in range(6))
-    out = {}
-    for d, (p, q) in enumerate(zip(x.terms(reach), y.terms(reach), strict=True), start=1):
-        sx += p
-        sy += q
-        sxy += np.multiply(p, q, out=product)
-        sxx += np.multiply(p, p, out=product)
-        syy += np.multiply(q, q, out=product)
-        if d in windows:
-            n = x.count(d)
-            scatter = _scatter(n, sx, sxx), _scatter(n, sy, syy)
-            shared = [np.sqrt(side / (n - 1)) for side in scatter]
-            sds = [sd if alone is None else alone[d].sd for sd, alone in zip(shared, own, strict=True)]
-            flat = (sds[0] <= FLAT) | (sds[1] <= FLAT)
-            out[d] = np.where(flat, np.nan, (sxy - sx * sy / n) / np.sqrt(scatter[0] * scatter[1]))
-    return out
 
+    def __init__(self, x: np.ndarray, y: np.ndarray, masks: Masks) -> None:
+        present = [np.isfinite(side) for side in (x, y)]
+        self.counts = masks.counts(present[0] & present[1])
+        means = [self.counts.day(side) for side in (x, y)]
+        zero = np.zeros_like(means[0])
+        super().__init__(*means, zero, zero, zero)
+        self._own = [
+            None if masks.counts(mask) is self.counts else Moments(side, masks)
+            for mask, side in zip(present, (x, y), strict=True)
+        ]
 
-def maxima(values: np.ndarray, alive: np.ndarray, windows: Sequence[int]) -> dict[int, Extreme]:
-    """Largest values (from 1 value) and where they are; `alive` marks the days from a stock's first on."""
-    present = np.isfinite(values)
-    counted = np.cumsum(present, axis=1)
-    seen = np.where(present, values, -np.inf)
-    taken = np.where(present | ~alive, seen, np.inf)
-    top, held = np.full_like(seen, -np.inf), np.full_like(seen, -np.inf)
-    lag, earlier = np.zeros(seen.shape, np.int16), np.empty(seen.shape, bool)
-    out = {}
-    both = (lags(series, windows[-1], -np.inf) for series in (seen, taken))
-    for k, (value, rival) in enumerate(zip(*both, strict=True)):
-        np.maximum(top, value, out=top)
-        np.greater_equal(rival, held, out=earlier)
-        np.copyto(lag, k, where=earlier)
-        np.maximum(held, rival, out=held)
-        if k + 1 in windows:
-            some = last_days(counted, k + 1) > 0
-            out[k + 1] = Extreme(*(np.where(some, part.astype(np.float64), np.nan) for part in (top, lag)))
-    return out
+    def merge(self, a: State, b: State, d: int) -> State:
+        """Of (mean x, mean y, spread x, spread y, co-spread)."""
+        share, weight = self.counts.weights(d)
+        x, y = b[0] - a[0], b[1] - a[1]
+        weighted = x * weight
+        return (
+            a[0] + x * share,
+            a[1] + y * share,
+            a[2] + b[2] + x * weighted,
+            a[3] + b[3] + y * y * weight,
+            a[4] + b[4] + y * weighted,
+        )
 
-
-def ranks(values: np.ndarray, windows: Sequence[int]) -> dict[int, np.ndarray]:
-    """Percentile rank of today's value in its window, average ranks for ties; NaN where today is missing."""
-    present = np.isfinite(values)
-    counted = np.cumsum(present, axis=1)
-    today = np.where(present, values, np.nan)
-    below, out = np.zeros(values.shape, np.int16), {}
-    for d, value in enumerate(lags(today, windows[-1], np.nan), start=1):
-        below += value < today
-        below += value <= today
-        if d in windows:
-            out[d] = np.where(present, (below + 1) / 2, np.nan) / last_days(counted, d)
-    return out
-
-
-def quantiles(
-    values: np.ndarray, shares: Sequence[float], windows: Sequence[int]
-) -> dict[int, list[np.ndarray]]:
-    """Quantiles at `shares`, interpolated linearly (from 1 value)."""
-    present = np.isfinite(values)
-    counted = np.cumsum(present, axis=1)
-    front = np.full((len(values), windows[-1] - 1), np.nan, dtype=values.dtype)
-    padded = np.concatenate([front, np.where(present, values, np.nan)], axis=1)
-    out = {}
-    for d in windows:
-        own = sliding_window_view(padded[:, windows[-1] - d :], d, axis=1)
-        ordered = np.sort(own, axis=2)  # missing values last
-        out[d] = [_pick(ordered, last_days(counted, d), share) for share in shares]
-    return out
-
-
-def _pick(ordered: np.ndarray, n: np.ndarray, share: float) -> np.ndarray:
-    """The quantile at `share` of the first n values of the last axis of `ordered [n, D, d]`."""
-    final = np.maximum(n - 1, 0)
-    place = share * final
-    low = place.astype(np.int64)
-    window = np.arange(low.size).reshape(low.shape) * ordered.shape[2]
-    flat = ordered.reshape(-1)
-    lower, upper = (flat[window + at].astype(np.float64) for at in (low, np.minimum(low + 1, final)))
-    return lower + (upper - lower) * (place - low)
+    def value(self, d: int) -> np.ndarray:
+        _, _, *spreads, co = self.state(d)
+        out = co / np.sqrt(spreads[0] * spreads[1])
+        for own, spread in zip(self._own, spreads, strict=True):
+            out[(self.counts.sd(spread, d) if own is None else own.sd(d)) <= FLAT] = np.nan
+        return out

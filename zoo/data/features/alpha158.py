@@ -19,10 +19,10 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.features import _order as order
 from zoo.data.features import _rolling as rolling
 from zoo.data.panel import FIELDS, Panel
 from zoo.errors import ConfigError, DataError, did_you_mean
@@ -32,21 +32,36 @@ _TINY = 1e-12
 _BLOCK = 12_000  # stock-days computed together: the arrays of a window statistic then stay in the cache
 
 
-class _Moves(NamedTuple):
-    """Sums of a window's gains and losses, both positive."""
+class _Moves:
+    """Gains and losses of a series, both counted as positive."""
 
-    up: np.ndarray
-    down: np.ndarray
+    def __init__(self, change: np.ndarray, masks: rolling.Masks) -> None:
+        self._counts = masks.counts(np.isfinite(change))
+        self._up = rolling.Totals(np.maximum(change, 0))
+        self._down = rolling.Totals(np.maximum(-change, 0))
 
-    @property
-    def total(self) -> np.ndarray:
-        return self.up + self.down + _TINY
+    def up(self, d: int) -> np.ndarray:
+        """Share of the gains in all moves of a window."""
+        return self._up.total(d) / self._all(d)
+
+    def down(self, d: int) -> np.ndarray:
+        """Share of the losses."""
+        return self._down.total(d) / self._all(d)
+
+    def net(self, d: int) -> np.ndarray:
+        """Share of the gains less that of the losses."""
+        return (self._up.total(d) - self._down.total(d)) / self._all(d)
+
+    def _all(self, d: int) -> np.ndarray:
+        total = self._up.total(d) + self._down.total(d) + _TINY
+        total[self._counts.n(d) == 0] = np.nan
+        return total
 
 
 class _Block:
-    """The fields of some stocks, float32 `[n, D]`, and their window statistics, computed when first used."""
+    """The fields of some stocks, float32 `[n, D]`, and their window statistics, made when first used."""
 
-    def __init__(self, panel: Panel, stocks: slice, windows: Sequence[int]) -> None:
+    def __init__(self, panel: Panel, stocks: slice) -> None:
         rows = panel.stock_major[stocks]
         missing = np.full(rows.shape[:2], np.nan, dtype=np.float32)
         fields = [
@@ -54,98 +69,88 @@ class _Block:
             for name in FIELDS
         ]
         self.O, self.H, self.L, self.C, self.W, self.V = fields
-        self.windows = windows
+        self.C1, self.V1 = rolling.days_ago(self.C, 1), rolling.days_ago(self.V, 1)
         self.alive = panel.member.T[stocks].copy()
         for values in fields:
             self.alive |= np.isfinite(values)
         np.logical_or.accumulate(self.alive, axis=1, out=self.alive)
         self.age = np.cumsum(self.alive, axis=1)
-        self.C1, self.V1 = days_ago(self.C, 1), days_ago(self.V, 1)
-
-    def _series(self, values: np.ndarray) -> rolling.Series:
-        return rolling.Series(values, max(self.windows, default=1))
+        self.masks = rolling.Masks()
 
     @cached_property
-    def lines(self) -> dict[int, tuple[rolling.Moments, rolling.Line]]:
-        return self._series(self.C).lines(self.windows)
+    def close(self) -> rolling.Trend:
+        return rolling.Trend(self.C, self.masks)
 
     @cached_property
-    def highs(self) -> dict[int, rolling.Extreme]:
-        return rolling.maxima(self.H, self.alive, self.windows)
+    def quantiles(self) -> order.Quantiles:
+        return order.Quantiles(self.C, shares=(0.8, 0.2))
 
     @cached_property
-    def lows(self) -> dict[int, rolling.Extreme]:
-        """Of -L."""
-        return rolling.maxima(-self.L, self.alive, self.windows)
+    def ranks(self) -> order.Ranks:
+        return order.Ranks(self.C)
 
     @cached_property
-    def quantiles(self) -> dict[int, list[np.ndarray]]:
-        return rolling.quantiles(self.C, (0.8, 0.2), self.windows)
+    def high(self) -> order.Maxima:
+        return order.Maxima(self.H, self.alive)
 
     @cached_property
-    def ranks(self) -> dict[int, np.ndarray]:
-        return rolling.ranks(self.C, self.windows)
+    def minus_low(self) -> order.Maxima:
+        return order.Maxima(-self.L, self.alive)
 
     @cached_property
-    def corr(self) -> dict[int, np.ndarray]:
-        return rolling.correlations(self.C, np.log(self.V + 1), self.windows)
+    def volume(self) -> rolling.Moments:
+        return rolling.Moments(self.V, self.masks)
 
     @cached_property
-    def cord(self) -> dict[int, np.ndarray]:
-        return rolling.correlations(self.C / self.C1, np.log(self.V / self.V1 + 1), self.windows)
+    def moved_volume(self) -> rolling.Moments:
+        return rolling.Moments(np.abs(self.C / self.C1 - 1) * self.V, self.masks)
 
     @cached_property
-    def volume(self) -> dict[int, rolling.Moments]:
-        return self._series(self.V).moments(self.windows)
+    def level_corr(self) -> rolling.Correlation:
+        return rolling.Correlation(self.C, np.log(self.V + 1), self.masks)
 
     @cached_property
-    def moved_volume(self) -> dict[int, rolling.Moments]:
-        return self._series(np.abs(self.C / self.C1 - 1) * self.V).moments(self.windows)
+    def change_corr(self) -> rolling.Correlation:
+        return rolling.Correlation(self.C / self.C1, np.log(self.V / self.V1 + 1), self.masks)
 
     @cached_property
-    def price_moves(self) -> dict[int, _Moves]:
-        return self._moves(self.C - self.C1)
+    def moves(self) -> _Moves:
+        return _Moves(self.C - self.C1, self.masks)
 
     @cached_property
-    def volume_moves(self) -> dict[int, _Moves]:
-        return self._moves(self.V - self.V1)
-
-    def _moves(self, change: np.ndarray) -> dict[int, _Moves]:
-        up, down = (self._series(np.maximum(side, 0)).totals(self.windows) for side in (change, -change))
-        return {d: _Moves(up[d], down[d]) for d in self.windows}
+    def volume_moves(self) -> _Moves:
+        return _Moves(self.V - self.V1, self.masks)
 
     @cached_property
-    def _rises(self) -> np.ndarray:
-        return np.cumsum(self.C > self.C1, axis=1)
+    def _rises(self) -> rolling.Totals:
+        return rolling.Totals(self.C > self.C1)
 
     @cached_property
-    def _falls(self) -> np.ndarray:
-        return np.cumsum(self.C < self.C1, axis=1)
+    def _falls(self) -> rolling.Totals:
+        return rolling.Totals(self.C < self.C1)
 
     def days(self, d: int) -> np.ndarray:
         """Calendar days in each window."""
         return np.minimum(self.age, d)
 
     def rises(self, d: int) -> np.ndarray:
-        return rolling.last_days(self._rises, d) / self.days(d)
+        """Share of days that closed higher than the day before."""
+        return self._rises.total(d) / self.days(d)
 
     def falls(self, d: int) -> np.ndarray:
-        return rolling.last_days(self._falls, d) / self.days(d)
+        """Share of days that closed lower."""
+        return self._falls.total(d) / self.days(d)
 
-    def place(self, extreme: rolling.Extreme, d: int) -> np.ndarray:
-        """1-based position of an extreme, from the window's first day."""
-        return self.days(d) - extreme.lag
+    def high_at(self, d: int) -> np.ndarray:
+        """1-based position of the high, from the window's first day."""
+        return self.days(d) - self.high.lag(d)
+
+    def low_at(self, d: int) -> np.ndarray:
+        return self.days(d) - self.minus_low.lag(d)
 
     def range_position(self, d: int) -> np.ndarray:
-        low = -self.lows[d].value
-        return (self.C - low) / (self.highs[d].value - low + _TINY)
-
-
-def days_ago(values: np.ndarray, d: int) -> np.ndarray:
-    """`values [n, D]` as they were d calendar days ago, NaN before the first."""
-    out = np.full_like(values, np.nan)
-    out[:, d:] = values[:, :-d]
-    return out
+        low = -self.minus_low.value(d)
+        return (self.C - low) / (self.high.value(d) - low + _TINY)
 
 
 _DAILY: dict[str, Callable[[_Block], np.ndarray]] = {
@@ -165,35 +170,35 @@ _DAILY: dict[str, Callable[[_Block], np.ndarray]] = {
 }
 
 _WINDOWED: dict[str, Callable[[_Block, int], np.ndarray]] = {
-    "ROC": lambda b, d: days_ago(b.C, d) / b.C,
-    "MA": lambda b, d: b.lines[d][0].mean / b.C,
-    "STD": lambda b, d: b.lines[d][0].sd / b.C,
-    "BETA": lambda b, d: b.lines[d][1].slope / b.C,
-    "RSQR": lambda b, d: b.lines[d][1].r_squared,
-    "RESI": lambda b, d: b.lines[d][1].residual / b.C,
-    "MAX": lambda b, d: b.highs[d].value / b.C,
-    "MIN": lambda b, d: -b.lows[d].value / b.C,
-    "QTLU": lambda b, d: b.quantiles[d][0] / b.C,
-    "QTLD": lambda b, d: b.quantiles[d][1] / b.C,
-    "RANK": lambda b, d: b.ranks[d],
+    "ROC": lambda b, d: rolling.days_ago(b.C, d) / b.C,
+    "MA": lambda b, d: b.close.mean(d) / b.C,
+    "STD": lambda b, d: b.close.sd(d) / b.C,
+    "BETA": lambda b, d: b.close.slope(d) / b.C,
+    "RSQR": lambda b, d: b.close.r_squared(d),
+    "RESI": lambda b, d: b.close.residual(b.C, d) / b.C,
+    "MAX": lambda b, d: b.high.value(d) / b.C,
+    "MIN": lambda b, d: -b.minus_low.value(d) / b.C,
+    "QTLU": lambda b, d: b.quantiles.value(0.8, d) / b.C,
+    "QTLD": lambda b, d: b.quantiles.value(0.2, d) / b.C,
+    "RANK": lambda b, d: b.ranks.value(d),
     "RSV": lambda b, d: b.range_position(d),
-    "IMAX": lambda b, d: b.place(b.highs[d], d) / d,
-    "IMIN": lambda b, d: b.place(b.lows[d], d) / d,
-    "IMXD": lambda b, d: (b.place(b.highs[d], d) - b.place(b.lows[d], d)) / d,
-    "CORR": lambda b, d: b.corr[d],
-    "CORD": lambda b, d: b.cord[d],
+    "IMAX": lambda b, d: b.high_at(d) / d,
+    "IMIN": lambda b, d: b.low_at(d) / d,
+    "IMXD": lambda b, d: (b.high_at(d) - b.low_at(d)) / d,
+    "CORR": lambda b, d: b.level_corr.value(d),
+    "CORD": lambda b, d: b.change_corr.value(d),
     "CNTP": lambda b, d: b.rises(d),
     "CNTN": lambda b, d: b.falls(d),
     "CNTD": lambda b, d: b.rises(d) - b.falls(d),
-    "SUMP": lambda b, d: b.price_moves[d].up / b.price_moves[d].total,
-    "SUMN": lambda b, d: b.price_moves[d].down / b.price_moves[d].total,
-    "SUMD": lambda b, d: (b.price_moves[d].up - b.price_moves[d].down) / b.price_moves[d].total,
-    "VMA": lambda b, d: b.volume[d].mean / (b.V + _TINY),
-    "VSTD": lambda b, d: b.volume[d].sd / (b.V + _TINY),
-    "WVMA": lambda b, d: b.moved_volume[d].sd / (b.moved_volume[d].mean + _TINY),
-    "VSUMP": lambda b, d: b.volume_moves[d].up / b.volume_moves[d].total,
-    "VSUMN": lambda b, d: b.volume_moves[d].down / b.volume_moves[d].total,
-    "VSUMD": lambda b, d: (b.volume_moves[d].up - b.volume_moves[d].down) / b.volume_moves[d].total,
+    "SUMP": lambda b, d: b.moves.up(d),
+    "SUMN": lambda b, d: b.moves.down(d),
+    "SUMD": lambda b, d: b.moves.net(d),
+    "VMA": lambda b, d: b.volume.mean(d) / (b.V + _TINY),
+    "VSTD": lambda b, d: b.volume.sd(d) / (b.V + _TINY),
+    "WVMA": lambda b, d: b.moved_volume.sd(d) / (b.moved_volume.mean(d) + _TINY),
+    "VSUMP": lambda b, d: b.volume_moves.up(d),
+    "VSUMN": lambda b, d: b.volume_moves.down(d),
+    "VSUMD": lambda b, d: b.volume_moves.net(d),
 }
 
 _KEYS: dict[str, tuple[str, int]] = {name: (name, 0) for name in _DAILY} | {
@@ -263,9 +268,8 @@ def alpha158(
 
 def _factors(panel: Panel, names: Sequence[str], stocks: slice) -> np.ndarray:
     """`[factor, stock, day]` float32 of a block of stocks."""
-    windows = sorted({_KEYS[name][1] for name in names} - {0})
     with np.errstate(all="ignore"):  # missing values and divisions by 0 give NaN and inf, as in the reference
-        block = _Block(panel, stocks, windows)
+        block = _Block(panel, stocks)
         out = np.empty((len(names), *block.C.shape), dtype=np.float32)
         for i, name in enumerate(names):
             factor, d = _KEYS[name]
