@@ -41,10 +41,14 @@ class PortfolioResult:
     initial: float
     shares: np.ndarray | None = None
 
+    def column(self, name: str) -> np.ndarray:
+        """`[T]` float64, one column of `daily`."""
+        return self.daily[name].to_numpy(dtype=np.float64)
+
     @property
     def net(self) -> np.ndarray:
         """`[T]` daily return after costs."""
-        return (self.daily["return"] - self.daily["cost"]).to_numpy()
+        return self.column("return") - self.column("cost")
 
 
 def topk_dropout(

@@ -1,4 +1,4 @@
-"""What a portfolio earned, in the published convention and compounded, what costs do to it, and its capacity."""
+"""What a portfolio earned, in the published convention and compounded; its break-even cost and capacity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COST_RATES = (0.0, 5e-4, 15e-4, 30e-4)
 
 
 class Simulation(Protocol):
-    """`topk_dropout` with everything bound but the costs: `functools.partial(topk_dropout, score, close, ...)`."""
+    """`topk_dropout` with all but the costs bound, as by `functools.partial(topk_dropout, score, close, ...)`."""
 
     def __call__(self, *, costs: Costs) -> PortfolioResult: ...
 
@@ -83,16 +83,15 @@ def portfolio_report(
         share, covered: see `capacity`.
     """
     result = simulate(costs=costs)
-    daily = result.daily
-    excess = daily["excess"].to_numpy()
+    excess = result.column("excess")
     return PortfolioReport(
         published=risk(excess),
-        published_before_costs=risk((daily["return"] - daily["bench"]).to_numpy()),
+        published_before_costs=risk(result.column("return") - result.column("bench")),
         compounded=risk(excess, mode="product"),
         net=performance(result.net),
-        bench=performance(daily["bench"].to_numpy()),
-        turnover=float(daily["turnover"].mean()),
-        cost=float(daily["cost"].mean()),
+        bench=performance(result.column("bench")),
+        turnover=float(result.column("turnover").mean()),
+        cost=float(result.column("cost").mean()),
         break_even=break_even_rate(result),
         sensitivity=tuple(_cost_case(simulate, rate) for rate in rates),
         capacity=float("nan") if dollar_volume is None else capacity(result, dollar_volume, share, covered),
@@ -105,15 +104,15 @@ def break_even_rate(result: PortfolioResult) -> float:
     mean(return - bench) / mean(turnover); below 0 the portfolio trails its benchmark before costs. NaN
     without trades.
     """
-    turnover = float(result.daily["turnover"].mean())
-    gross = float((result.daily["return"] - result.daily["bench"]).mean())
+    turnover = float(result.column("turnover").mean())
+    gross = float((result.column("return") - result.column("bench")).mean())
     return gross / turnover if turnover > 0 else float("nan")
 
 
 def capacity(
     result: PortfolioResult, dollar_volume: np.ndarray, share: float = 0.05, covered: float = 0.95
 ) -> float:
-    """Account size in money up to which `covered` of the orders stay within `share` of their stock's daily volume.
+    """Account size in money up to which a `covered` part of the orders stays within `share` of the volume.
 
     An order of value v out of an account A (of the day before) meets the dollar volume V of that stock and
     day; scaled with the account it reaches share * V at A * share * V / |v|. The (1 - covered) quantile of
@@ -135,7 +134,7 @@ def capacity(
         raise DataError(
             f"dollar_volume has shape {dollar_volume.shape}, too small for the simulated portfolio"
         )
-    account = np.concatenate([[result.initial], result.daily["account"].to_numpy()[:-1]])[day - start]
+    account = np.concatenate([[result.initial], result.column("account")[:-1]])[day - start]
     market = np.asarray(dollar_volume[day, stock], dtype=np.float64)
     size = account * share * market / np.abs(result.trades["value"].to_numpy())
     known = size[np.isfinite(size)]
@@ -144,4 +143,4 @@ def capacity(
 
 def _cost_case(simulate: Simulation, rate: float) -> CostCase:
     result = simulate(costs=Costs(open=rate, close=rate, minimum=0.0))
-    return CostCase(rate, risk(result.daily["excess"].to_numpy()), performance(result.net))
+    return CostCase(rate, risk(result.column("excess")), performance(result.net))
