@@ -19,6 +19,7 @@ from zoo.errors import DataError, ZooError
 
 PUBLISHED_COSTS = Costs()
 PUBLISHED_LIMIT = 0.095
+TRADE_DTYPES = {"day": np.int64, "stock": np.int64, "value": np.float64, "cost": np.float64}
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,9 @@ def topk_dropout(
         close: `[D, N]` adjusted; NaN = no trade that day.
         names: N unique names; the alphabetically first wins a tie.
         change: `[D, N]` daily change of the price as the market states it, for the limits; NaN blocks
-            nothing. None
-            takes close / last present close - 1.
+            nothing. None takes close / last present close - 1.
         factor: `[D, N]` adjusted price / price, for the lots. None, or any present close from `start` on
-            without
-            one, means that no order is rounded.
+            without one, means that no order is rounded.
         bench: `[D]` daily return of the benchmark, NaN = 0; None takes `universe_return(close)`.
         days: D labels, for the index of `daily`; None takes day positions.
         start: first simulated day; the rows before it only supply earlier scores and closes.
@@ -108,36 +107,39 @@ def topk_dropout(
 
     # Columns in the order of names, so that the lower of two tied columns is the alphabetically first.
     by_name = np.array(sorted(range(len(names)), key=lambda column: str(names[column])), dtype=np.int64)
+    score, close = _arranged(score, by_name), _arranged(close, by_name)
+    change = None if change is None else _arranged(change, by_name)
+    factor = None if factor is None else _arranged(factor, by_name)
     if lot is None or factor is None or _lacks_factor(close[start:], factor[start:]):
         lot = factor = None
     book = Book(float(initial), len(names), costs, lot)
     last_close = np.full(len(names), np.nan)
     for row in close[:start]:
-        last_close = carry(last_close, row[by_name].astype(np.float64))
+        last_close = carry(last_close, row.astype(np.float64))
     totals = np.empty((len(close) - start, 4))
     shares = np.zeros((len(close) - start, len(names))) if keep_shares else None
     for t in range(start, len(close)):
-        price = close[t, by_name].astype(np.float64)
+        price = close[t].astype(np.float64)
         if t > 0:
-            sell, buy = choose(score[t - 1, by_name].astype(np.float64), book.held, topk, n_drop)
+            sell, buy = choose(score[t - 1].astype(np.float64), book.held, topk, n_drop)
             ordered = np.concatenate([sell, buy])
             moved = price[ordered] / last_close[ordered] - 1
             if change is not None:
-                moved = change[t, by_name[ordered]]
+                moved = change[t, ordered]
             tradable = np.isfinite(price[ordered]) & within_limit(moved, limit)
             for stock in sell[tradable[: len(sell)]]:
                 book.sell(t, int(stock), float(price[stock]))
             budget = risk_degree * book.cash / max(len(buy), 1)
             for stock in buy[tradable[len(sell) :]]:
-                scale = 1.0 if factor is None else float(factor[t, by_name[stock]])
+                scale = 1.0 if factor is None else float(factor[t, stock])
                 book.buy(t, int(stock), float(price[stock]), scale, budget)
         last_close = carry(last_close, price)
         held = book.held
         totals[t - start] = book.shares[held] @ last_close[held], book.cash, book.turnover, book.cost
         if shares is not None:
             shares[t - start, by_name] = book.shares
-    trades = pd.DataFrame(book.trades, columns=["day", "stock", "value", "cost"])
-    trades["stock"] = by_name[trades["stock"].to_numpy(dtype=np.int64)]
+    trades = pd.DataFrame(book.trades, columns=list(TRADE_DTYPES)).astype(TRADE_DTYPES)
+    trades["stock"] = by_name[trades["stock"].to_numpy()]
     daily = _daily(totals, float(initial), np.nan_to_num(bench[start:]), pd.Index(days[start:]))
     return PortfolioResult(daily, trades, float(initial), shares)
 
@@ -162,6 +164,12 @@ def _daily(totals: np.ndarray, initial: float, bench: np.ndarray, days: pd.Index
         "excess": gross - bench - paid / before,
     }
     return pd.DataFrame(columns, index=days)
+
+
+def _arranged(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """`values [D, N]` with its `columns` in that order and its rows contiguous, which a panel's are not."""
+    in_order = (np.diff(columns) == 1).all()
+    return np.ascontiguousarray(values if in_order else values[:, columns])
 
 
 def _lacks_factor(close: np.ndarray, factor: np.ndarray) -> bool:

@@ -18,7 +18,7 @@ COST_RATES = (0.0, 5e-4, 15e-4, 30e-4)
 
 
 class Simulation(Protocol):
-    """`topk_dropout` with all but the costs bound, as by `functools.partial(topk_dropout, score, close, ...)`."""
+    """`topk_dropout` with all but the costs bound, as by `partial(topk_dropout, score, close, ...)`."""
 
     def __call__(self, *, costs: Costs) -> PortfolioResult: ...
 
@@ -78,8 +78,7 @@ def portfolio_report(
     """Simulate once with `costs` and once per rate, and report.
 
     Args:
-        dollar_volume: `[D, N]` value traded in the market per day and stock, in money; None leaves capacity
-            out.
+        dollar_volume: `[D, N]` value traded in the market per day and stock, in money; None = no capacity.
         share, covered: see `capacity`.
     """
     result = simulate(costs=costs)
@@ -127,8 +126,8 @@ def capacity(
     """
     if not (0 < share <= 1 and 0 < covered <= 1):
         raise ZooError(f"share and covered lie in (0, 1], got share={share}, covered={covered}")
-    day = result.trades["day"].to_numpy(dtype=np.int64)
-    stock = result.trades["stock"].to_numpy(dtype=np.int64)
+    day = result.trades["day"].to_numpy()
+    stock = result.trades["stock"].to_numpy()
     start = len(dollar_volume) - len(result.daily)
     if start < 0 or (len(stock) and stock.max() >= dollar_volume.shape[1]):
         raise DataError(
