@@ -88,13 +88,20 @@ def test_sorted_form_passes_a_numerical_gradient_check() -> None:
 
 @pytest.mark.parametrize("params", [{}, {"aggregate": "transformed"}, {"graph": "concept"}])
 @pytest.mark.usefixtures("form")
-def test_each_day_scores_as_if_it_were_alone(params: dict) -> None:
+def test_each_day_scores_and_trains_as_if_it_were_alone(params: dict) -> None:
     network, rows = model(**params), batch()
+    assert rows.concepts is not None
     together = network.score(rows)
+    together.square().sum().backward()
+    gradient = {name: p.grad for name, p in network.named_parameters()}
+    network.zero_grad()
     for day in DAY.unique():
         i = day == DAY
-        alone = network(rows.x[i], concepts=rows.concepts[i])  # type: ignore[index]
+        alone = network(rows.x[i], concepts=rows.concepts[i])
         torch.testing.assert_close(together[i], alone, atol=1e-6, rtol=0)
+        alone.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, gradient[name], atol=4e-6, rtol=1e-5, msg=name)
 
 
 @pytest.mark.usefixtures("form")

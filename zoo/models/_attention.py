@@ -20,11 +20,15 @@ def dense_weights(
         p, q: `[B, N]` parts of the score that belong to the attended and to the attending row.
         mask: `[B, N]`.
         slope: of the LeakyReLU.
-        neighbours: `[B, N, N]`, True where i may attend to j; every row must have one. None: everywhere.
+        neighbours: `[B, N, N]`, True where i may attend to j; a present row must have one. None: anywhere.
     """
-    allowed = mask.unsqueeze(1) if neighbours is None else neighbours & mask.unsqueeze(1)
     score = functional.leaky_relu(p.unsqueeze(1) + q.unsqueeze(2), slope)
-    return score.masked_fill(~allowed, -torch.inf).softmax(dim=2)
+    # Added in place: a masked_fill would cost a second N x N tensor here and a third in the gradient.
+    score += torch.where(mask, 0.0, -torch.inf).unsqueeze(1)
+    if neighbours is not None:
+        # An absent row keeps all columns: a row of -inf would put NaN into every gradient.
+        score = score.masked_fill(~neighbours & mask.unsqueeze(2), -torch.inf)
+    return score.softmax(dim=2)
 
 
 def sorted_mean(p: Tensor, q: Tensor, value: Tensor, mask: Tensor, slope: float) -> Tensor:

@@ -22,7 +22,7 @@ from zoo.models._attention import dense_weights, sorted_mean
 from zoo.network import Batch, Network
 from zoo.registry import register_model
 
-_SORT_FROM = 250
+_SORT_FROM = 400
 """Rows a day from which the sorted form is the faster one; tests/benchmarks/cases_cross.py measures it."""
 
 
