@@ -68,7 +68,7 @@ def test_byte_order_mark_crlf_blank_lines_spaces_and_na_marks_are_read(tmp_path)
         (HEADER + GOOD + "soon,AAA,1,2,0.5,1,100\n", "row 3, column 'date': 'soon' is no date"),
         (HEADER + GOOD + ",AAA,1,2,0.5,1,100\n", "row 3, column 'date' is empty"),
         (HEADER + GOOD + "2020-01-03,,1,2,0.5,1,100\n", "row 3, column 'symbol' is empty"),
-        (HEADER + GOOD + "2020-01-03,A\0B,1,2,0.5,1,100\n", "row 3, column 'symbol'.*NUL"),
+        (HEADER + GOOD + "2020-01-03,A\0B,1,2,0.5,1,100\n", "row 3 holds a NUL character"),
         (HEADER + GOOD + "2020-01-03,AAA,1,2,0.5,1,234,100\n", "Expected 7 fields in line 3, saw 8"),
         (HEADER + "2020-01-03,AAA,1,2,0.5,1,234,100\n", "row 2 has more cells than the header"),
         (HEADER + '2020-01-03,"AAA,1,2,0.5,1,234\n', "no regular CSV"),

@@ -57,7 +57,7 @@ def test_dates_of_any_common_kind_are_the_same_days(convert):
 
 
 @pytest.mark.parametrize(
-    "text", ["yesterday", "2020-02-30", "02/03/2020", "2020-13-01", "20201301", 20200230, 7]
+    "text", ["yesterday", "2020-02-30", "02/03/2020", "2020-13-01", "20201301", "٢٠٢٠-٠١-٠٢", 20200230, 7]
 )
 def test_what_is_no_date_is_named_with_row_column_and_value(text):
     dates = long_frame()["date"].dt.strftime("%Y%m%d")

@@ -70,11 +70,10 @@ def parse_dates(texts: pd.Series) -> np.ndarray:
     A time zone is ignored: the date is the one that is written.
     """
     parts = texts.str.strip().str.extract(
-        r"^(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|(\d{2})(\d{2}))(?:[T ]\d{1,2}:.*|\.0)?$"
+        r"^([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))(?:[T ][0-9]{1,2}:.*|\.0)?$"
     )
-    numbers = pd.concat([parts[0], parts[2].fillna(parts[4]), parts[3].fillna(parts[5])], axis=1)
-    numbers = numbers.fillna("0").astype(np.int64).to_numpy()
-    return civil(numbers[:, 0], numbers[:, 1], numbers[:, 2])
+    month, day = (parts[k].where(parts[k].notna(), parts[k + 2]) for k in (2, 3))
+    return civil(*(part.where(part.notna(), "0").astype(np.int64) for part in (parts[0], month, day)))
 
 
 def _iso_dates(texts: np.ndarray) -> np.ndarray | None:

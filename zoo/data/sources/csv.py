@@ -37,6 +37,7 @@ def csv_table(
     """
     where = where or path.name
     separator, header = _header(path, where)
+    _refuse_nul(path, where)
     found = recognise(header, where, roles)
     wanted = {*found.values(), *keep}
     text = {column for role, column in found.items() if role in TEXT_ROLES} | set(keep)
@@ -82,7 +83,7 @@ def csv_table(
 
 def _header(path: Path, where: str) -> tuple[str, list[str]]:
     """The separator and the column names of the first line."""
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
             line = file.readline()
@@ -96,6 +97,22 @@ def _header(path: Path, where: str) -> tuple[str, list[str]]:
     separator = max(",;\t", key=line.count)
     names = next(csv.reader([line], delimiter=separator, skipinitialspace=True))
     return separator, [name.strip() or f"Unnamed: {k}" for k, name in enumerate(names)]
+
+
+def _refuse_nul(path: Path, where: str) -> None:
+    """Raise for a NUL character, at which some pandas versions would silently cut the cell."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    n_lines = 0
+    try:
+        with opener(path, "rb") as file:
+            while block := file.read(1 << 22):
+                at = block.find(b"\0")
+                if at >= 0:
+                    row = n_lines + block.count(b"\n", 0, at) + 1
+                    raise DataError(f"{where}: row {row} holds a NUL character; remove it")
+                n_lines += block.count(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(where, error) from None
 
 
 def _unreadable(where: str, error: Exception) -> DataError:
