@@ -99,15 +99,16 @@ class Ranks:
         self._restart()
 
     def _restart(self) -> None:
-        self._lags, self._below = 0, np.zeros(self._today.shape, np.int8)
+        self._lags, self._below = 0, np.zeros(self._today.shape, np.int8)  # at most 2 a day, 119 in 60 days
 
     def value(self, d: int) -> np.ndarray:
         """Cheapest when asked for in ascending order of d."""
         if d < self._lags:
             self._restart()
         today, smaller = self._today, np.empty(self._today.shape, bool)
-        for k in range(self._lags, d):
-            then, now = today[:, : today.shape[1] - k], today[:, k:]
+        n_days = today.shape[1]
+        for k in range(self._lags, min(d, n_days)):
+            then, now = today[:, : n_days - k], today[:, k:]
             for compare in (np.less, np.less_equal):
                 compare(then, now, out=smaller[:, k:])
                 self._below[:, k:] += smaller[:, k:].view(np.int8)
