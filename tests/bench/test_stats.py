@@ -27,7 +27,7 @@ def autoregression(rng: np.random.Generator, n_days: int, memory: float, columns
     return shocks[100:]
 
 
-# ---- resampling -----------------------------------------------------------------------------------------------
+# ---- resampling ----
 
 
 def test_blocks_run_through_the_circular_calendar_and_have_the_asked_length():
@@ -144,7 +144,7 @@ def test_impossible_levels_and_axes_are_refused():
         bootstrap_means(np.zeros((2, 2, 2)))
 
 
-# ---- tests of means -------------------------------------------------------------------------------------------
+# ---- tests of means ----
 
 
 @pytest.mark.parametrize("lags", [0, 4, None])
@@ -249,7 +249,7 @@ def test_detectable_difference_needs_a_common_day():
         detectable_difference(np.zeros(3), np.zeros(3), power=80)
 
 
-# ---- model confidence set -------------------------------------------------------------------------------------
+# ---- model confidence set ----
 
 
 def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
@@ -310,7 +310,7 @@ def test_an_impossible_size_is_refused():
         model_confidence_set(np.zeros((5, 2)), size=10)
 
 
-# ---- variance -------------------------------------------------------------------------------------------------
+# ---- variance ----
 
 
 def test_variance_is_split_into_its_sources():
