@@ -59,7 +59,7 @@ def unpack_days(packed: Tensor, index: Tensor) -> Tensor:
     return packed.flatten(0, 1).index_select(0, index)
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1) -> Tensor:
     """Convolution over time without padding: `[S, T, C]` -> `[S, (T - k) // stride + 1, C']`.
 
     `weight [C', C, k]` as in `nn.Conv1d`. One matrix product over the k neighbours side by side; on CPU this
@@ -79,9 +79,9 @@ def sinusoids(steps: int, size: int) -> Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over time, with the state keys and initialisation of `nn.MultiheadAttention`.
+    """Multi-head attention over time with the state keys and initialisation of `nn.MultiheadAttention`.
 
-    With a `window`, step i attends to the steps j with |i - j| <= window only, in time and memory linear in T.
+    With a `window`, step i attends to steps j with |i - j| <= window only, in time and memory linear in T.
 
     Raises:
         ModelError: the heads do not divide the width, or the window is below 1.
@@ -91,13 +91,14 @@ class SelfAttention(nn.Module):
         self, hidden_size: int, num_heads: int, dropout: float = 0.0, window: int | None = None
     ) -> None:
         super().__init__()
-        if hidden_size % num_heads:
+        if num_heads < 1 or hidden_size % num_heads:
             raise ModelError(
                 f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}: change one of them"
             )
         if window is not None and window < 1:
             raise ModelError(f"window_size {window} must be at least 1")
-        self.num_heads, self.dropout, self.window = num_heads, dropout, window
+        self.num_heads, self.window = num_heads, window
+        self.dropout = nn.Dropout(dropout)
         self.in_proj_weight = nn.Parameter(torch.empty(3 * hidden_size, hidden_size))
         self.in_proj_bias = nn.Parameter(torch.zeros(3 * hidden_size))
         self.out_proj = nn.Linear(hidden_size, hidden_size)
@@ -108,7 +109,7 @@ class SelfAttention(nn.Module):
         """`[S, T, D]` -> `[S, T, D]`."""
         projected = F.linear(h, self.in_proj_weight, self.in_proj_bias)
         query, key, value = projected.unflatten(2, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
+        dropout = self.dropout.p if self.training else 0.0
         if self.window is None or self.window >= h.shape[1] - 1:
             mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         else:
@@ -130,8 +131,8 @@ class SelfAttention(nn.Module):
         return F.pad(weights, (h.shape[1] - seen.shape[1], 0))
 
     def last(self, h: Tensor) -> Tensor:
-        """`forward(h)[:, -1]` `[S, D]` for a fraction of the work: values are mixed, then projected."""
-        weights = F.dropout(self.last_weights(h), self.dropout, self.training)
+        """`forward(h)[:, -1]` for a fraction of the work: values are mixed, then projected."""
+        weights = self.dropout(self.last_weights(h))
         value_weight = self.in_proj_weight.chunk(3)[2].unflatten(0, (self.num_heads, -1))
         value_bias = self.in_proj_bias.chunk(3)[2].unflatten(0, (self.num_heads, -1))
         mixed = torch.einsum("shc,hdc->shd", weights @ h, value_weight)
@@ -139,7 +140,7 @@ class SelfAttention(nn.Module):
 
 
 def _banded_attention(query: Tensor, key: Tensor, value: Tensor, window: int, dropout: float) -> Tensor:
-    """Attention of `[S, heads, T, d]` with |i - j| <= window: blocks of queries, each over its span of keys."""
+    """Attention of `[S, heads, T, d]` in |i - j| <= window: blocks of queries, each on its span of keys."""
     heads, steps = query.shape[1:3]
     block = max(window, 16)  # below 16 steps a block costs more in overhead than it saves
     blocks = -(-steps // block)
@@ -160,7 +161,7 @@ def _banded_attention(query: Tensor, key: Tensor, value: Tensor, window: int, dr
 
 
 class EncoderLayer(nn.Module):
-    """Post-norm Transformer layer with ReLU, state keys and dropout places of `nn.TransformerEncoderLayer`."""
+    """Post-norm Transformer layer with ReLU, state keys and dropout as in `nn.TransformerEncoderLayer`."""
 
     def __init__(
         self,
@@ -176,7 +177,7 @@ class EncoderLayer(nn.Module):
         self.self_attn = SelfAttention(hidden_size, num_heads, dropout, window)
         self.linear1, self.linear2 = nn.Linear(hidden_size, ffn_size), nn.Linear(ffn_size, hidden_size)
         self.norm1, self.norm2 = nn.LayerNorm(hidden_size), nn.LayerNorm(hidden_size)
-        self.dropout = dropout
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Tensor) -> Tensor:
         """`[S, T, D]` -> `[S, T, D]`."""
@@ -187,9 +188,6 @@ class EncoderLayer(nn.Module):
         return self._feed_forward(h[:, -1], self.self_attn.last(h))
 
     def _feed_forward(self, h: Tensor, attended: Tensor) -> Tensor:
-        h = self.norm1(h + self._drop(attended))
-        inner = self._drop(F.relu(self.linear1(h)))
-        return self.norm2(h + self._drop(self.linear2(inner)))
-
-    def _drop(self, h: Tensor) -> Tensor:
-        return F.dropout(h, self.dropout, self.training)
+        h = self.norm1(h + self.dropout(attended))
+        inner = self.dropout(F.relu(self.linear1(h)))
+        return self.norm2(h + self.dropout(self.linear2(inner)))

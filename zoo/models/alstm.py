@@ -11,7 +11,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.layers import RnnType, recurrent
 from zoo.network import Batch, Network
@@ -51,12 +50,12 @@ class ALSTM(Network):
         self.attention = nn.Linear(hidden_size, att_dim)
         self.attention_score = nn.Linear(att_dim, 1, bias=False)
         self.head = nn.Linear(2 * hidden_size, 1)
-        self.dropout = dropout
+        self.dropout = nn.Dropout(dropout)
 
     def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Recurrent outputs `[S, T, H]` and their weights `[S, T]`."""
         outputs, _ = self.rnn(torch.tanh(self.embed(x)))
-        hidden = F.dropout(self.attention(outputs), self.dropout, self.training)
+        hidden = self.dropout(self.attention(outputs))
         return outputs, torch.softmax(self.attention_score(torch.tanh(hidden))[:, :, 0], dim=1)
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:

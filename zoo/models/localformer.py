@@ -9,7 +9,7 @@ side.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ class LocalFormer(Network):
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         last_input, local = self._last_layer_input(x)
-        outputs, _ = self.rnn(self.layers[-1](last_input) + local)
+        outputs, _ = self.rnn(self._last_layer(last_input) + local)
         return self.head(outputs[:, -1])[:, 0]
 
     def _last_layer_input(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,10 +73,15 @@ class LocalFormer(Network):
         return h + local, local
 
     def _local(self, i: int, h: Tensor) -> Tensor:
-        return convolve(F.pad(h, (0, 0, 1, 1)), self.convolutions[i].weight, self.convolutions[i].bias)
+        convolution = cast(nn.Conv1d, self.convolutions[i])
+        return convolve(F.pad(h, (0, 0, 1, 1)), convolution.weight, convolution.bias)
+
+    @property
+    def _last_layer(self) -> EncoderLayer:
+        return cast(EncoderLayer, self.layers[-1])
 
     @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`attention [S, heads, T]`: what the last step attends to in the last layer; rows sum to 1."""
         last_input, _ = self._last_layer_input(batch.x)
-        return {"attention": self.layers[-1].self_attn.last_weights(last_input)}
+        return {"attention": self._last_layer.self_attn.last_weights(last_input)}

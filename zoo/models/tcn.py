@@ -52,12 +52,12 @@ class _Block(nn.Module):
         self.conv1 = _WeightNormConv(n_in, n_out, kernel_size)
         self.conv2 = _WeightNormConv(n_out, n_out, kernel_size)
         self.skip = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
-        self.dropout = dropout
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, inner_steps: int, steps: int) -> Tensor:
         """`[S, n, C]` -> `[S, steps, C']`; `inner_steps` of the first convolution are needed for them."""
-        h = F.dropout(F.relu(self.conv1(x, inner_steps, stride=1)), self.dropout, self.training)
-        h = F.dropout(F.relu(self.conv2(h, steps, stride=2)), self.dropout, self.training)
+        h = self.dropout(F.relu(self.conv1(x, inner_steps, stride=1)))
+        h = self.dropout(F.relu(self.conv2(h, steps, stride=2)))
         skip = x[:, x.shape[1] - 1 - 2 * (steps - 1) :: 2]
         if isinstance(self.skip, nn.Conv1d):
             skip = convolve(skip, self.skip.weight, self.skip.bias)

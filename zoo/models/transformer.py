@@ -9,7 +9,7 @@ half the work.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,9 +60,13 @@ class Transformer(Network):
         return h
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
-        return self.head(self.layers[-1].last(self._before_last_layer(x)))[:, 0]
+        return self.head(self._last_layer.last(self._before_last_layer(x)))[:, 0]
+
+    @property
+    def _last_layer(self) -> EncoderLayer:
+        return cast(EncoderLayer, self.layers[-1])
 
     @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`attention [S, heads, T]`: what the last step attends to in the last layer; rows sum to 1."""
-        return {"attention": self.layers[-1].self_attn.last_weights(self._before_last_layer(batch.x))}
+        return {"attention": self._last_layer.self_attn.last_weights(self._before_last_layer(batch.x))}
