@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -32,7 +32,8 @@ def seconds(step: Step) -> float:
 
 
 def compare(name: str, fast: Step, literal: Step, bar: float, rounds: int) -> bool:
-    fast(), literal()
+    fast()
+    literal()
     pairs = [(seconds(fast), seconds(literal)) for _ in range(rounds)]
     ratios = sorted(slow / quick for quick, slow in pairs)
     ratio = statistics.median(ratios)
@@ -45,13 +46,19 @@ def compare(name: str, fast: Step, literal: Step, bar: float, rounds: int) -> bo
     return ratio >= bar
 
 
+def _peak_mib() -> float:
+    # getrusage would count the parent: its peak survives fork and exec
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def _measure_limit(make: Callable[[], Step], threads: int) -> tuple[float, float]:
     """Median seconds of a step and MiB that it adds to the peak of resident memory."""
     torch.set_num_threads(threads)
     step = make()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak_mib()
     times = [seconds(step) for _ in range(5)]
-    return statistics.median(times[1:]), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return statistics.median(times[1:]), _peak_mib() - before
 
 
 def hold(name: str, make: Callable[[], Step], most_seconds: float, most_mib: float, threads: int) -> bool:

@@ -1,6 +1,6 @@
 """Train steps of TCN and Transformer, fast and literal, for `bench_exact_forms.py`.
 
-A step is forward, mean square, backward and Adam: batch 512, lookback 60, 6 features, default sizes, dropout on.
+A step is forward, mean square, backward and Adam: batch 512, lookback 60, 6 features, default parameters.
 """
 
 from __future__ import annotations

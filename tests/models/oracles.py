@@ -20,8 +20,7 @@ def tcn(network: TCN, x: Tensor) -> Tensor:
         for conv in (block.conv1, block.conv2):
             weight = torch._weight_norm(conv.weight_v, conv.weight_g, 0)
             padded = F.pad(inner, ((weight.shape[2] - 1) * 2**i, 0))
-            inner = F.relu(F.conv1d(padded, weight, conv.bias, dilation=2**i))
-            inner = F.dropout(inner, block.dropout.p, network.training)
+            inner = block.dropout(F.relu(F.conv1d(padded, weight, conv.bias, dilation=2**i)))
         h = F.relu(inner + block.skip(h))
     return network.head(h[:, :, -1])[:, 0]
 

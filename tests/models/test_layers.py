@@ -12,7 +12,16 @@ from torch.nn import functional as F
 
 from tests.models import oracles
 from zoo.errors import ModelError
-from zoo.layers import EncoderLayer, SelfAttention, convolve, pack_days, recurrent, sinusoids, unpack_days
+from zoo.layers import (
+    Dropout,
+    EncoderLayer,
+    SelfAttention,
+    convolve,
+    pack_days,
+    recurrent,
+    sinusoids,
+    unpack_days,
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -46,6 +55,30 @@ def test_a_gradient_passes_packing_unchanged() -> None:
 def test_one_recurrent_layer_has_nowhere_to_drop() -> None:
     rnn, x = recurrent("gru", 3, 4, 1, dropout=0.9).train(), torch.randn(2, 5, 3)
     assert torch.equal(rnn(x)[0], rnn(x)[0])
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_zeroes_independently_with_its_probability_and_keeps_the_mean(p: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1000, 1001, requires_grad=True)
+    y = Dropout(p)(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y)
+    zero = (y == 0).double()
+    error = math.sqrt(p * (1 - p) / zero.numel())
+    assert abs(zero.mean() - p) < 5 * error
+    torch.testing.assert_close(y.unique(), torch.tensor([0, 1 / (1 - p)]), rtol=2e-4, atol=0)
+    for shift in range(1, 5):
+        neighbours = ((zero[:, shift:] - p) * (zero[:, :-shift] - p)).mean() / (p * (1 - p))
+        assert abs(neighbours) < 5e-3
+
+
+def test_dropout_follows_the_seed_and_rests_outside_training() -> None:
+    drop, x = Dropout(0.3), torch.randn(5, 7)
+    outputs = [(torch.manual_seed(1), drop(x))[1] for _ in range(2)]
+    assert torch.equal(*outputs)
+    assert torch.equal(drop.eval()(x), x)
+    assert not Dropout(1.0)(x).any()
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])

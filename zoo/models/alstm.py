@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from zoo.layers import RnnType, recurrent
+from zoo.layers import Dropout, RnnType, recurrent
 from zoo.network import Batch, Network
 from zoo.registry import register_model
 
@@ -50,7 +50,7 @@ class ALSTM(Network):
         self.attention = nn.Linear(hidden_size, att_dim)
         self.attention_score = nn.Linear(att_dim, 1, bias=False)
         self.head = nn.Linear(2 * hidden_size, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Recurrent outputs `[S, T, H]` and their weights `[S, T]`."""

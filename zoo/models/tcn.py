@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ModelError
-from zoo.layers import convolve
+from zoo.layers import Dropout, convolve
 from zoo.network import Network
 from zoo.registry import register_model
 
@@ -52,7 +52,7 @@ class _Block(nn.Module):
         self.conv1 = _WeightNormConv(n_in, n_out, kernel_size)
         self.conv2 = _WeightNormConv(n_out, n_out, kernel_size)
         self.skip = nn.Identity() if n_in == n_out else nn.Conv1d(n_in, n_out, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, inner_steps: int, steps: int) -> Tensor:
         """`[S, n, C]` -> `[S, steps, C']`; `inner_steps` of the first convolution are needed for them."""
