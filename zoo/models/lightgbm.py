@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _CHUNK = 4096
-_BIN_SAMPLE = 50_000
+_BIN_SAMPLE = 100_000
+"""Rows from which bins are found; lightgbm warns of fewer."""
 _OBJECTIVES = {"mse": "regression", "mae": "regression_l1"}
 
 
@@ -136,7 +137,9 @@ class LightGBM(WholeModel):
             )
         train_set = lightgbm.Dataset(_stream(train, kept), label=label[kept], params=params)
         everything = np.arange(len(valid_label))
-        valid_set = lightgbm.Dataset(_stream(valid, everything), label=valid_label, reference=train_set)
+        valid_set = lightgbm.Dataset(
+            _stream(valid, everything), label=valid_label, reference=train_set, params=params
+        )
         target, days = torch.from_numpy(valid_label), torch.from_numpy(valid_day)
 
         def mean_ic(scores: np.ndarray, _: lightgbm.Dataset) -> tuple[str, float, bool]:
