@@ -60,10 +60,15 @@ def test_a_day_after_a_day_without_scores_places_no_orders():
 
 
 def test_earlier_scores_trade_on_the_first_day():
-    # Only rows from `start` are reported; the day's turnover is a part of the initial cash.
-    found = run([[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1)
-    np.testing.assert_allclose(shares(found), [[50, 0]])
-    assert found.column("turnover").tolist() == [1.0]
+    # Only rows from `start` are reported. 500 bought for 100, as parts of the initial 1000, not of the 900 left.
+    found = run(
+        [[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1, risk_degree=0.5, costs=Costs(0.0, 0.0, 100.0)
+    )
+    np.testing.assert_allclose(shares(found), [[25, 0]])
+    assert found.column("account").tolist() == [900]
+    assert found.column("turnover").tolist() == [0.5]
+    assert found.column("cost").tolist() == [0.1]
+    assert found.column("return").tolist() == [0]
     assert found.daily.index.tolist() == [1]
 
 
@@ -185,12 +190,9 @@ def test_either_limit_blocks_buying_and_selling(change, trades):
 
 
 def test_limits_are_compared_in_float32():
-    # Both round to the float32 next to .095, 0.0949999988; in float64 they would be inside.
-    assert within_limit(np.array([0.0949999999, -0.0949999999, 0.0949]), 0.095).tolist() == [
-        False,
-        False,
-        True,
-    ]
+    # In float32 .095 is .0949999988 and so is .094999997; .09499999 is the one below.
+    change = np.array([0.094999997, -0.094999997, 0.09499999])
+    assert within_limit(change, 0.095).tolist() == [False, False, True]
 
 
 def test_a_market_without_limits_trades_at_any_change():
@@ -360,8 +362,10 @@ def test_short_cash_is_cut_to_lots_again():
     np.testing.assert_allclose(found.column("cash")[1], 1050)
 
 
-def test_cash_below_the_cost_buys_nothing():
-    found = run([[2, 1]] * 2, [[10, 10]] * 2, costs=Costs(0.0, 0.0, 1000.5))
+@pytest.mark.parametrize("costs", [Costs(0.0, 0.0, 1000.5), Costs(1.5, 0.0, 0.0)])
+def test_cash_below_the_cost_buys_nothing(costs):
+    # Neither the minimum of 1000.5 nor 1.5 * 1000 is covered, though at that rate 400 would be.
+    found = run([[2, 1]] * 2, [[10, 10]] * 2, costs=costs)
     assert len(found.trades) == 0
     assert found.column("account").tolist() == [1000, 1000]
 

@@ -109,6 +109,28 @@ def test_capacity_by_hand():
     assert capacity(result, unknown, share=0.1, covered=1.0) == pytest.approx(8000)
 
 
+def test_capacity_scales_an_order_by_the_account_of_the_day_before():
+    # Day 1: 1000 of A out of 1000. Day 2, A doubled: 2000 of A sold, 2000 of B bought, out of 1000.
+    result = topk_dropout(
+        np.array([[2.0, 1], [1, 2], [1, 2], [1, 2]]),
+        np.array([[10.0, 10], [10, 10], [20, 10], [20, 40]]),
+        names=["A", "B"],
+        topk=1,
+        n_drop=1,
+        limit=None,
+        lot=None,
+        risk_degree=1.0,
+        initial=1000.0,
+        start=1,
+        costs=Costs(0, 0, 0),
+    )
+    volume = np.full((4, 2), 1e4)
+    # A tenth of 10000 is the 1000 of day 1 at an account of 1000, the 2000 of day 2 at 500.
+    assert capacity(result, volume, share=0.1, covered=1.0) == pytest.approx(500)
+    volume[2] = 1e9
+    assert capacity(result, volume, share=0.1, covered=1.0) == pytest.approx(1000)
+
+
 def test_capacity_grows_with_the_share_and_not_with_the_account():
     rng = np.random.default_rng(3)
     volume = rng.uniform(1e6, 2e6, size=(120, 40))
