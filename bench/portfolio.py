@@ -1,8 +1,8 @@
 """The TopkDropout portfolio: hold the best-scored stocks, replace a few a day, pay for every trade.
 
 Same rules as qlib's `TopkDropoutStrategy` on its simulated exchange, trading at the close; where the
-reference leaves an order to chance (ties, held names without score) the name decides. Reports on top:
-`bench.portfolio_report`.
+reference leaves something to chance (ties, held names without score, which sale comes first) the name
+decides. Reports on top: `bench.portfolio_report`.
 """
 
 from __future__ import annotations

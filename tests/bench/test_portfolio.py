@@ -60,7 +60,7 @@ def test_a_day_after_a_day_without_scores_places_no_orders():
 
 
 def test_earlier_scores_trade_on_the_first_day():
-    # Only rows from `start` are reported. 500 bought for 100, as parts of the initial 1000, not of the 900 left.
+    # Only rows from `start` count. 500 bought for 100, parts of the initial 1000, not of the 900 left.
     found = run(
         [[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1, risk_degree=0.5, costs=Costs(0.0, 0.0, 100.0)
     )
