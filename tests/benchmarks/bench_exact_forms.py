@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.bench_exact_forms [--only TEXT] [--rounds N] [--threads N]
 
-Each case is warmed up once, then fast and literal step alternate; the ratio is the median over rounds.
+Each case has its own process and is warmed up once; then fast and literal step alternate. The ratio is the
+median over rounds.
 Exit status 1 if a ratio is below its bar or a limit is exceeded.
 """
 
@@ -31,16 +32,33 @@ def seconds(step: Step) -> float:
     return time.perf_counter() - start
 
 
-def compare(name: str, fast: Step, literal: Step, bar: float, rounds: int) -> bool:
-    fast()
-    literal()
-    pairs = [(seconds(fast), seconds(literal)) for _ in range(rounds)]
-    ratios = sorted(slow / quick for quick, slow in pairs)
+def alone(function: Callable[..., tuple], *arguments: object) -> tuple:
+    """Call in a process of its own: the allocator after one case would change the times of the next."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def _measure_pair(
+    fast: Callable[[], Step], literal: Callable[[], Step], rounds: int, threads: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds of each round's fast and literal step, taken in turns."""
+    torch.set_num_threads(threads)
+    quick, slow = fast(), literal()
+    quick()
+    slow()
+    quick_times, slow_times = zip(*((seconds(quick), seconds(slow)) for _ in range(rounds)), strict=True)
+    return quick_times, slow_times
+
+
+def compare(
+    name: str, fast: Callable[[], Step], literal: Callable[[], Step], bar: float, rounds: int, threads: int
+) -> bool:
+    quick, slow = alone(_measure_pair, fast, literal, rounds, threads)
+    ratios = [b / a for a, b in zip(quick, slow, strict=True)]
     ratio = statistics.median(ratios)
-    quick, slow = (1e3 * statistics.median(side) for side in zip(*pairs, strict=True))
     print(
-        f"{name:32} {quick:10.2f} {slow:10.2f} {ratio:8.2f} {ratios[0]:8.2f} {ratios[-1]:8.2f} {bar:6.1f}  "
-        f"{'ok' if ratio >= bar else 'BELOW'}",
+        f"{name:32} {1e3 * statistics.median(quick):10.2f} {1e3 * statistics.median(slow):10.2f} "
+        f"{ratio:8.2f} {min(ratios):8.2f} {max(ratios):8.2f} {bar:6.1f}  {'ok' if ratio >= bar else 'BELOW'}",
         flush=True,
     )
     return ratio >= bar
@@ -62,9 +80,7 @@ def _measure_limit(make: Callable[[], Step], threads: int) -> tuple[float, float
 
 
 def hold(name: str, make: Callable[[], Step], most_seconds: float, most_mib: float, threads: int) -> bool:
-    # a process of its own: the peak of this one already holds the literal forms
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        took, added = pool.apply(_measure_limit, (make, threads))
+    took, added = alone(_measure_limit, make, threads)
     kept = took <= most_seconds and added <= most_mib
     print(
         f"{name:32} {took:8.2f} s (most {most_seconds:g}) {added:8.0f} MiB (most {most_mib:g})  "
@@ -80,11 +96,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, CPU, {options.threads} thread(s), {options.rounds} rounds")
     print(f"{'case':32} {'fast ms':>10} {'literal ms':>10} {'ratio':>8} {'least':>8} {'most':>8} {'bar':>6}")
     results = [
-        compare(name, fast(), literal(), bar, options.rounds)
+        compare(name, fast, literal, bar, options.rounds, options.threads)
         for name, fast, literal, bar in CASES
         if options.only.lower() in name.lower()
     ]
