@@ -71,9 +71,7 @@ def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Gene
     return (np.take_along_axis(first_day, begun_at, axis=1) + position - begun_at) % n_days
 
 
-def bootstrap_means(
-    daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None
-) -> np.ndarray:
+def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
     """Means of resampled days `[draws, M]` of `daily [D, M]` (or `[D]`), the same days for all columns.
 
     Each mean runs over the column's own days in the resample; NaN where it has none there. Deterministic by

@@ -22,21 +22,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ConfigArgument = Annotated[
-    Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")
-]
+ConfigArgument = Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file that registers models; may be repeated.")
 ]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")
-]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
 SeedsOption = Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")]
-DataOption = Annotated[
-    str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder or planted:MARKET.")
-]
+DataOption = Annotated[str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder or planted:MARKET.")]
 ConceptsOption = Annotated[
     str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
 ]
@@ -135,7 +129,9 @@ def report(
 
 @app.command("list")
 def list_command(
-    model: Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Name or glob; one name prints its parameters.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Name or glob; one name prints its parameters.")
+    ] = None,
     plugin: PluginOption = None,
 ) -> None:
     """List the models, or the parameters of one."""
@@ -177,10 +173,11 @@ def show(
     run_name, _, key = (target or _last_run(results)).partition("/")
     store = RunStore.open(results, run_name)
     if key:
-        found = [k for k in store.keys() if k.startswith(key)]
+        found_keys = store.keys()
+        found = [k for k in found_keys if k.startswith(key)]
         if len(found) != 1:
             why = "no trial" if not found else f"{len(found)} trials"
-            raise ConfigError(f"{why} '{key}' in run '{run_name}'{did_you_mean(key, store.keys())}")
+            raise ConfigError(f"{why} '{key}' in run '{run_name}'{did_you_mean(key, found_keys)}")
         print(json.dumps(store.record(found[0]), indent=1))
         return
     board = build_leaderboard(store)
@@ -249,7 +246,9 @@ def predict(
     scores = predict_run(results, run_name, model, data, seed=seed, fold=fold, start=start, end=end)
     write_scores(scores, output)
     days = scores.index.get_level_values("datetime")
-    console.say(f"{len(scores)} scores of {days.nunique()} days {days.min():%Y-%m-%d} .. {days.max():%Y-%m-%d}: {output}")
+    console.say(
+        f"{len(scores)} scores of {days.nunique()} days {days.min():%Y-%m-%d} .. {days.max():%Y-%m-%d}: {output}"
+    )
 
 
 def _experiment(
@@ -298,7 +297,7 @@ def _load_plugins(paths: list[Path] | None) -> None:
 
 
 def _last_run(results: Path) -> str:
-    runs = [p for p in (results / "runs").glob("*/run.json")] if results.is_dir() else []
+    runs = list((results / "runs").glob("*/run.json"))
     if not runs:
         raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
     return max(runs, key=lambda p: p.stat().st_mtime).parent.name

@@ -16,21 +16,23 @@ from zoo.errors import ConfigError, did_you_mean
 class ModelEntry(Section):
     """What one model does differently from the defaults of its class and from the shared `train` section."""
 
-    params: dict[str, Any] = {}
-    train: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default={})
+    train: dict[str, Any] = Field(default={})
 
 
 class ExperimentConfig(Section):
     """A whole experiment: one dataset, one treatment, some models, some seeds."""
 
-    name: str = Field("quick", description="names the run: results/runs/<name>")
-    protocol: str = Field("uniform", description="what the settings follow, printed in the report")
-    note: str = Field("", description="one sentence printed under the setup line")
+    name: str = Field(default="quick", description="names the run: results/runs/<name>")
+    protocol: str = Field(default="uniform", description="what the settings follow, printed in the report")
+    note: str = Field(default="", description="one sentence printed under the setup line")
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
-    models: dict[str, ModelEntry] = Field({}, description="model -> {params, train}; all of them run by default")
-    baseline: str | None = Field("linear", description="model that differences are taken to; always run")
-    seeds: list[int] = Field([0, 1, 2], min_length=1)
+    models: dict[str, ModelEntry] = Field(
+        default={}, description="model -> {params, train}; all of them run by default"
+    )
+    baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
+    seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @field_validator("name")

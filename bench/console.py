@@ -40,9 +40,7 @@ class LiveProgress:
 
     def __init__(self, models: list[str], live: Live) -> None:
         self._live = live
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        )
+        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._task = self._bar.add_task("trials", total=None)
         self._finished: dict[str, list[dict[str, Any]]] = {m: [] for m in models}
         self._failed: dict[str, int] = dict.fromkeys(models, 0)

@@ -30,11 +30,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     for trial in plan.trials:
         if trial.key in keys:
             first.setdefault(trial.model, trial)
-    wanted = {
-        name: trial
-        for name, trial in first.items()
-        if trial.key not in stored.get(machine_id(trial.device), {})
-    }
+    wanted = {name: trial for name, trial in first.items() if trial.key not in stored.get(machine_id(trial.device), {})}
     if not wanted:
         return
     threads = torch.get_num_threads()

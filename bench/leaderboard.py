@@ -98,9 +98,7 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     run = store.run()
     records = {t["key"]: r for t in run["trials"] if (r := store.record(t["key"])) is not None}
     failures = {
-        t["key"]: f
-        for t in run["trials"]
-        if t["key"] not in records and (f := store.failure(t["key"])) is not None
+        t["key"]: f for t in run["trials"] if t["key"] not in records and (f := store.failure(t["key"])) is not None
     }
     if not records and not failures:
         raise ConfigError(f"run '{store.name}' has no finished trial yet")
@@ -268,17 +266,12 @@ def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray])
     return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "detectable"])
 
 
-def _folds(
-    run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]
-) -> pd.DataFrame:
+def _folds(run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows = []
     for model in run["models"]:
         for fold in range(len(run["folds"])):
-            found = [
-                summary(frames[k]) for k, r in records.items() if r["model"] == model and r["fold"] == fold
-            ]
+            found = [summary(frames[k]) for k, r in records.items() if r["model"] == model and r["fold"] == fold]
             if found:
                 means = {name: float(np.mean([f[name] for f in found])) for name in ("ic", "rank_ic", "mse")}
                 rows.append({"model": model, "fold": fold, **means, "days": found[0]["days"]})
     return pd.DataFrame(rows, columns=["model", "fold", "ic", "rank_ic", "mse", "days"])
-

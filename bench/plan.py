@@ -66,7 +66,11 @@ class Plan:
                 "days": [str(panel.days[0]), str(panel.days[-1])],
                 "n_days": panel.n_days,
                 "n_stocks": panel.n_stocks,
-                "stocks_per_day": [int(in_universe.min()), int(np.median(in_universe)), int(in_universe.max())],
+                "stocks_per_day": [
+                    int(in_universe.min()),
+                    int(np.median(in_universe)),
+                    int(in_universe.max()),
+                ],
                 "notes": list(panel.notes),
                 "label": self.config.data.label.definition,
                 "snapshot_concepts": bool(panel.concepts is not None and panel.concepts.snapshot),

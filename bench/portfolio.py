@@ -176,18 +176,14 @@ def _lacks_factor(close: np.ndarray, factor: np.ndarray) -> bool:
     return bool((np.isfinite(close) & ~np.isfinite(factor)).any())
 
 
-def _check_arrays(
-    names: Sequence[str] | np.ndarray, close: np.ndarray, others: dict[str, np.ndarray | None]
-) -> None:
+def _check_arrays(names: Sequence[str] | np.ndarray, close: np.ndarray, others: dict[str, np.ndarray | None]) -> None:
     if close.ndim != 2 or 0 in close.shape:
         raise DataError(f"close needs the axes [day, stock] and at least one of each, not {close.shape}")
     for what, values in others.items():
         if values is not None and values.shape != close.shape:
             raise DataError(f"{what} has shape {values.shape}, but close has {close.shape}")
     if len(names) != close.shape[1] or len(set(names)) != len(names):
-        raise DataError(
-            f"names must be {close.shape[1]} different ones, got {len(set(names))} of {len(names)}"
-        )
+        raise DataError(f"names must be {close.shape[1]} different ones, got {len(set(names))} of {len(names)}")
     for what, values in (("close", close), ("factor", others["factor"])):
         if values is None:
             continue

@@ -108,9 +108,7 @@ def break_even_rate(result: PortfolioResult) -> float:
     return gross / turnover if turnover > 0 else float("nan")
 
 
-def capacity(
-    result: PortfolioResult, dollar_volume: np.ndarray, share: float = 0.05, covered: float = 0.95
-) -> float:
+def capacity(result: PortfolioResult, dollar_volume: np.ndarray, share: float = 0.05, covered: float = 0.95) -> float:
     """Account size in money up to which a `covered` part of the orders stays within `share` of the volume.
 
     An order of value v out of an account A (of the day before) meets the dollar volume V of that stock and
@@ -130,9 +128,7 @@ def capacity(
     stock = result.trades["stock"].to_numpy()
     start = len(dollar_volume) - len(result.daily)
     if start < 0 or (len(stock) and stock.max() >= dollar_volume.shape[1]):
-        raise DataError(
-            f"dollar_volume has shape {dollar_volume.shape}, too small for the simulated portfolio"
-        )
+        raise DataError(f"dollar_volume has shape {dollar_volume.shape}, too small for the simulated portfolio")
     account = np.concatenate([[result.initial], result.column("account")[:-1]])[day - start]
     market = np.asarray(dollar_volume[day, stock], dtype=np.float64)
     size = account * share * market / np.abs(result.trades["value"].to_numpy())

@@ -116,5 +116,3 @@ def _write_oracle(plan: Plan, store: RunStore) -> None:
             "designed_ic": market.oracle_ic,
         }
     ).to_parquet(path, index=False)
-
-

@@ -59,9 +59,7 @@ def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
     return float(values.mean() / np.sqrt(long_run / n)) if long_run > 0 else float("nan")
 
 
-def paired_pvalues(
-    daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None
-) -> np.ndarray:
+def paired_pvalues(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
     """Two-sided p-values `[P]` of equal means, for all P = M (M - 1) / 2 pairs of columns of `daily [D, M]`.
 
     Pairs are in the order of `np.triu_indices(M, 1)`. For each pair d is the mean difference on the days that

@@ -1,7 +1,8 @@
 """Records on disk: a trial's record is written once, atomically, and found again by its key.
 
     results/runs/<name>/run.json              what was asked for, on which data
-    results/runs/<name>/trials/<key>/         record.json, daily.parquet, scores.parquet, checkpoint.json, model.safetensors
+    results/runs/<name>/trials/<key>/         record.json, daily.parquet, scores.parquet,
+                                              checkpoint.json, model.safetensors
     results/runs/<name>/failed/<key>.json     why a trial failed; gone once it succeeds
     results/runs/<name>/latency.json          one-day latency samples, by machine
 

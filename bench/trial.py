@@ -20,11 +20,18 @@ from bench.metrics import daily_scores, summary
 from bench.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig
-from zoo.data.split import make_folds
 from zoo.data.sources import load_panel
+from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
 
-_SHARED_SOURCES = ("zoo.layers", "zoo.losses", "zoo.trainer", "zoo.network", "zoo.data.windows", "zoo.data.normalize")
+_SHARED_SOURCES = (
+    "zoo.layers",
+    "zoo.losses",
+    "zoo.trainer",
+    "zoo.network",
+    "zoo.data.windows",
+    "zoo.data.normalize",
+)
 
 
 @dataclass(frozen=True)
@@ -100,9 +107,9 @@ def _code(file: Path) -> str:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                body[0] = ast.Expr(ast.Constant(""))
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(body, list):
+            body[0] = ast.Expr(ast.Constant(""))
     return ast.dump(tree)
 
 
@@ -134,9 +141,7 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
     if trial.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     trainer.seed_everything(trial.seed)
-    model = registry.build(
-        trial.model, n_features=dataset.n_features, lookback=dataset.lookback, **trial.params
-    )
+    model = registry.build(trial.model, n_features=dataset.n_features, lookback=dataset.lookback, **trial.params)
     fit = trainer.fit(
         model, dataset.train, dataset.valid, trial.train, scope=spec.scope, seed=trial.seed, on_epoch=on_epoch
     )

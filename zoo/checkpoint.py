@@ -85,7 +85,10 @@ def score_series(scores: np.ndarray, panel: Panel, days: DayRange) -> pd.Series:
     """Dense scores `[days, N]` as a Series of the member rows, indexed (datetime, instrument)."""
     day, stock = np.nonzero(panel.member[days.start : days.stop])
     index = pd.MultiIndex.from_arrays(
-        [panel.days[days.start : days.stop][day].astype("datetime64[ns]"), panel.symbols[stock].astype(object)],
+        [
+            panel.days[days.start : days.stop][day].astype("datetime64[ns]"),
+            panel.symbols[stock].astype(object),
+        ],
         names=["datetime", "instrument"],
     )
     return pd.Series(scores[day, stock], index=index, name="score", dtype=np.float32)
@@ -93,9 +96,7 @@ def score_series(scores: np.ndarray, panel: Panel, days: DayRange) -> pd.Series:
 
 def _prediction_fold(panel: Panel, warmup: int, start: str | None, end: str | None) -> Fold:
     if panel.n_days <= warmup:
-        raise DataError(
-            f"{panel.name}: {panel.n_days} days, but one score reads {warmup + 1}; give more history"
-        )
+        raise DataError(f"{panel.name}: {panel.n_days} days, but one score reads {warmup + 1}; give more history")
     first = max(warmup, panel.position(start) if start else 0)
     stop = panel.position(end, side="right") if end else panel.n_days
     if first >= stop:

@@ -16,8 +16,8 @@ class Section(BaseModel):
 class LabelConfig(Section):
     """Forward return `price(t + lag + horizon) / price(t + lag) - 1`."""
 
-    horizon: int = Field(1, ge=1, description="days the position is held")
-    lag: int = Field(1, ge=0, description="days from the score to the entry price")
+    horizon: int = Field(default=1, ge=1, description="days the position is held")
+    lag: int = Field(default=1, ge=0, description="days from the score to the entry price")
     price: Literal["close", "open"] = "close"
 
     @property
@@ -47,7 +47,7 @@ class FixedSplit(Section):
     valid: float | tuple[Day, Day] = 0.2
     test: float | tuple[Day, Day] = 0.2
     embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    force: bool = Field(False, description="accept an embargo shorter than the label's reach")
+    force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
     @model_validator(mode="after")
     def _one_kind(self) -> FixedSplit:
@@ -71,7 +71,7 @@ class WalkForwardSplit(Section):
     step: Span = "6m"
     expanding: bool = False
     embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    force: bool = Field(False, description="accept an embargo shorter than the label's reach")
+    force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
 
 def _split_mode(value: object) -> str:
@@ -91,11 +91,11 @@ class DataConfig(Section):
 
     source: str = "planted:mixed"
     features: str = "raw"
-    lookback: int = Field(20, ge=1)
+    lookback: int = Field(default=20, ge=1)
     vwap: Literal["source", "typical"] = Field(
         "source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
-    concepts: str | None = Field(None, description="file of concepts, or a column of the source")
+    concepts: str | None = Field(default=None, description="file of concepts, or a column of the source")
     label: LabelConfig = LabelConfig()
     split: SplitField = FixedSplit()
 
@@ -103,12 +103,11 @@ class DataConfig(Section):
 class TrainConfig(Section):
     """How every gradient-trained model of an experiment is fitted."""
 
-    lr: float = Field(1e-3, gt=0)
-    batch_size: int = Field(1024, ge=1, description="rows per optimiser step, for sample and day scope alike")
-    max_epochs: int = Field(20, ge=1)
-    patience: int = Field(5, ge=1, description="epochs without a better valid IC before stopping")
-    max_steps_per_epoch: int | None = Field(None, ge=1)
-    weight_decay: float = Field(0.0, ge=0, description="coupled L2, as torch.optim.Adam")
-    grad_clip: float | None = Field(3.0, gt=0, description="elementwise gradient clip")
+    lr: float = Field(default=1e-3, gt=0)
+    batch_size: int = Field(default=1024, ge=1, description="rows per optimiser step, for sample and day scope alike")
+    max_epochs: int = Field(default=20, ge=1)
+    patience: int = Field(default=5, ge=1, description="epochs without a better valid IC before stopping")
+    max_steps_per_epoch: int | None = Field(default=None, ge=1)
+    weight_decay: float = Field(default=0.0, ge=0, description="coupled L2, as torch.optim.Adam")
+    grad_clip: float | None = Field(default=3.0, gt=0, description="elementwise gradient clip")
     loss: Literal["mse", "mae"] = "mse"
-

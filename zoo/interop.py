@@ -51,9 +51,7 @@ def load_reference_state(name: str, arrays: Arrays | str | Path, **params: Any) 
             f"{did_you_mean(unknown[0], expected - renamed.keys())}{_more(unknown)}"
         )
     if missing := sorted(expected - renamed.keys()):
-        raise ModelError(
-            f"the state lacks what model '{name}' keeps as {', '.join(missing[:5])}{_more(missing)}"
-        )
+        raise ModelError(f"the state lacks what model '{name}' keeps as {', '.join(missing[:5])}{_more(missing)}")
     return renamed
 
 

@@ -103,9 +103,7 @@ class SelfAttention(nn.Module):
         ModelError: the heads do not divide the width, or the window is below 1.
     """
 
-    def __init__(
-        self, hidden_size: int, num_heads: int, dropout: float = 0.0, window: int | None = None
-    ) -> None:
+    def __init__(self, hidden_size: int, num_heads: int, dropout: float = 0.0, window: int | None = None) -> None:
         super().__init__()
         if num_heads < 1 or hidden_size % num_heads:
             raise ModelError(

@@ -49,18 +49,15 @@ class Batch:
         return self.x.shape[0]
 
     def to(self, device: torch.device | str) -> Batch:
-        moved = {
-            f.name: value.to(device)
-            for f in fields(self)
-            if (value := getattr(self, f.name)) is not None
-        }
+        moved = {f.name: value.to(device) for f in fields(self) if (value := getattr(self, f.name)) is not None}
         return replace(self, **moved)
 
 
 class Rows(Protocol):
     """A segment as networks see it; implemented by `zoo.data.windows.Segment`."""
 
-    n_rows: int
+    @property
+    def n_rows(self) -> int: ...
 
     def batches(
         self,
@@ -112,9 +109,7 @@ class Network(nn.Module):
 
     stages: tuple[str, ...] = ("main",)
 
-    def forward(
-        self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         """Scores `[S]` of rows `x [S, T, F]`; `day [S]` int64, `concepts [S, C]`."""
         raise TypeError(f"{type(self).__name__} does not define forward")
 

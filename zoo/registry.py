@@ -108,9 +108,7 @@ class ModelSpec:
                 checked[key] = adapter.validate_python(value)
             except ValidationError as error:
                 reason = error.errors()[0]["msg"].lower()
-                raise ModelError(
-                    f"{prefix}model '{self.name}', parameter '{key}': {reason}, got {value!r}"
-                ) from None
+                raise ModelError(f"{prefix}model '{self.name}', parameter '{key}': {reason}, got {value!r}") from None
         return checked
 
 
@@ -131,9 +129,7 @@ def register_model(
 
     def register(cls: N) -> N:
         if name != name.lower() or not name.replace("_", "").isalnum() or len(name) > 64:
-            raise ModelError(
-                f"model name {name[:80]!r} must be lower-case letters, digits and '_', at most 64"
-            )
+            raise ModelError(f"model name {name[:80]!r} must be lower-case letters, digits and '_', at most 64")
         taken = _specs.get(name)
         if taken is not None and taken.source_file != Path(inspect.getfile(cls)):
             raise ModelError(f"model '{name}' is already registered by {taken.source_file}")

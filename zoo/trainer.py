@@ -179,9 +179,7 @@ def predict(
     return scores.reshape(len(segment.days), -1)
 
 
-def mean_daily_ic(
-    model: Network, segment: Segment, *, scope: Scope, stage: str | None = None, epoch: int = 0
-) -> float:
+def mean_daily_ic(model: Network, segment: Segment, *, scope: Scope, stage: str | None = None, epoch: int = 0) -> float:
     """Mean over days of the Pearson correlation of score and raw label; -inf where no day has one."""
     score = predict(model, segment, scope=scope, stage=stage, epoch=epoch, purpose="evaluate")
     label = segment.dataset.raw_label[segment.days.start : segment.days.stop]
@@ -223,5 +221,3 @@ def check_requirements(name: str, dataset_has_concepts: bool) -> None:
         raise UnavailableError(
             f"{name} needs concepts: name a file with --concepts, or give the data a 'sector' column"
         )
-
-

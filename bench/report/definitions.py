@@ -4,8 +4,8 @@ from __future__ import annotations
 
 DEFINITIONS = {
     "IC": (
-        "per day the Pearson correlation of score and raw label over that day's members with both; the mean over test "
-        "days. Days with fewer than two names or a constant side are skipped."
+        "per day the Pearson correlation of score and raw label over that day's members with both; the mean over "
+        "test days. Days with fewer than two names or a constant side are skipped."
     ),
     "Rank IC": "the same with Spearman's correlation, average ranks for ties.",
     "± 95 %": (

@@ -44,7 +44,10 @@ def render_markdown(board: Leaderboard) -> str:
     notes = [*run["data"]["notes"]]
     if run["data"]["snapshot_concepts"]:
         notes.append("Look-ahead: the concepts carry no dates, so today's groups stand for all of history.")
-    parts += ["## Data", "\n".join(f"- {escape(note)}" for note in notes) or "Nothing was assumed or missing."]
+    parts += [
+        "## Data",
+        "\n".join(f"- {escape(note)}" for note in notes) or "Nothing was assumed or missing.",
+    ]
     parts += ["## Settings", f"Shared by all: {escape(tables.shared_settings(board))}."]
     parts.append(as_markdown(tables.settings_table(board)))
     parts += ["## Definitions", "\n".join(f"- **{name}**: {text}" for name, text in DEFINITIONS.items())]

@@ -76,7 +76,7 @@ def setup_line(board: Leaderboard) -> str:
     config = run["config"]["data"]
     return (
         f"{data['name']}: {data['n_days']} days {data['days'][0]} .. {data['days'][1]}, {stocks}; "
-        f"features {config['features']}, lookback {config['lookback']}; {folds}{split}, embargo {first['embargo']} days; "
-        f"label {data['label']}; {len(run['config']['seeds'])} seeds; {'/'.join(devices) or run['device']}; "
+        f"features {config['features']}, lookback {config['lookback']}; {folds}{split}, "
+        f"embargo {first['embargo']} days; label {data['label']}; {len(run['config']['seeds'])} seeds; {'/'.join(devices) or run['device']}; "
         f"{versions}; protocol {run['protocol']}; config {run['config_hash']}"
     )

@@ -61,9 +61,7 @@ def test_a_day_after_a_day_without_scores_places_no_orders():
 
 def test_earlier_scores_trade_on_the_first_day():
     # Only rows from `start` count. 500 bought for 100, parts of the initial 1000, not of the 900 left.
-    found = run(
-        [[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1, risk_degree=0.5, costs=Costs(0.0, 0.0, 100.0)
-    )
+    found = run([[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1, risk_degree=0.5, costs=Costs(0.0, 0.0, 100.0))
     np.testing.assert_allclose(shares(found), [[25, 0]])
     assert found.column("account").tolist() == [900]
     assert found.column("turnover").tolist() == [0.5]
@@ -101,9 +99,7 @@ def test_a_name_without_score_is_never_bought():
 
 def test_held_names_without_score_rank_below_all_scores_the_later_name_lowest():
     # A, B, C held. Ranked on day 1: C, D, A, B. B goes, D comes.
-    found = run(
-        [[3, 3, 3, 0], [NONE, NONE, -5, -9], [0, 0, 0, 0]], [[10, 10, 10, 10]] * 3, topk=3, initial=900.0
-    )
+    found = run([[3, 3, 3, 0], [NONE, NONE, -5, -9], [0, 0, 0, 0]], [[10, 10, 10, 10]] * 3, topk=3, initial=900.0)
     np.testing.assert_allclose(shares(found)[1:], [[30, 30, 30, 0], [30, 0, 30, 30]])
 
 
@@ -248,9 +244,7 @@ def test_a_tenth_of_a_share_is_forgiven_in_a_lot(cash, bought):
     # Half of it buys 99.95 or 99.89 shares at 10; only the first plus 0.1 is a lot. Zero shares cost nothing.
     costs = Costs(0.0, 0.0, 5.0)
     ones = np.ones((2, 2))
-    found = run(
-        [[2, 1]] * 2, [[10, 10]] * 2, lot=100, factor=ones, initial=cash, risk_degree=0.5, costs=costs
-    )
+    found = run([[2, 1]] * 2, [[10, 10]] * 2, lot=100, factor=ones, initial=cash, risk_degree=0.5, costs=costs)
     assert shares(found)[1, 0] == bought
     assert found.column("total_cost")[1] == (5 if bought else 0)
     assert found.column("account")[1] == pytest.approx(cash - (5 if bought else 0))
@@ -266,9 +260,7 @@ def test_a_name_that_was_not_affordable_is_not_held():
 def test_a_sale_is_the_whole_holding_whatever_the_lot():
     # 150 adjusted shares are 3 lots at factor 2; at factor 1.5 they are 225 real shares, and all are sold.
     factor = np.array([[2.0, 1], [2, 1], [1.5, 1]])
-    found = run(
-        [[2, 1], [1, 2], [0, 0]], [[10, 10], [10, 10], [10, 1e6]], lot=100, factor=factor, initial=1500.0
-    )
+    found = run([[2, 1], [1, 2], [0, 0]], [[10, 10], [10, 10], [10, 1e6]], lot=100, factor=factor, initial=1500.0)
     np.testing.assert_allclose(shares(found)[1:], [[150, 0], [0, 0]])
     assert found.column("cash")[2] == 1500
 
@@ -310,9 +302,7 @@ def test_costs_are_rates_above_the_minimum():
 def test_small_orders_pay_the_minimum():
     # 900 * 5e-4 is under 5, so is 900 * 15e-4. `return` is before costs: nothing moved, so 0.
     costs = Costs(5e-4, 15e-4, 5.0)
-    found = run(
-        [[2, NONE], [NONE, 2], [0, 0]], [[10, 10], [10, 10], [10, NONE]], costs=costs, risk_degree=0.9
-    )
+    found = run([[2, NONE], [NONE, 2], [0, 0]], [[10, 10], [10, 10], [10, NONE]], costs=costs, risk_degree=0.9)
     np.testing.assert_allclose(found.column("total_cost"), [0, 5, 10])
     np.testing.assert_allclose(found.column("account"), [1000, 995, 990])
     np.testing.assert_allclose(found.column("cost"), [0, 5 / 1000, 5 / 995])

@@ -48,9 +48,7 @@ def test_a_block_of_one_day_resamples_days_independently():
 def test_means_are_those_of_the_drawn_days():
     daily = np.random.default_rng(2).normal(size=(30, 2))
     days = stationary_days(30, 7, 3.0, np.random.default_rng(5))
-    np.testing.assert_allclose(
-        bootstrap_means(daily, draws=7, seed=5, block=3.0), daily[days].mean(axis=1), rtol=1e-12
-    )
+    np.testing.assert_allclose(bootstrap_means(daily, draws=7, seed=5, block=3.0), daily[days].mean(axis=1), rtol=1e-12)
 
 
 def test_columns_share_their_days():
@@ -266,9 +264,7 @@ def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
 def test_the_confidence_set_of_losses_turns_the_order_around():
     noise = 0.1 * np.random.default_rng(18).normal(size=(500, 2))
     losses = noise + np.array([0.05, -0.05])
-    np.testing.assert_array_equal(
-        model_confidence_set(losses, higher_is_better=False).included, [False, True]
-    )
+    np.testing.assert_array_equal(model_confidence_set(losses, higher_is_better=False).included, [False, True])
 
 
 def test_identical_models_share_their_place_in_the_confidence_set():

@@ -208,9 +208,7 @@ def whole(panel: Panel, file: Path, block: int = 100) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stocks", type=int, default=24)
     parser.add_argument("--days", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)

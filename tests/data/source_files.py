@@ -11,9 +11,7 @@ import pandas as pd
 PRICES = ["open", "high", "low", "close"]
 
 
-def long_frame(
-    n_days: int = 30, symbols: Sequence[str] = ("AAA", "BBB", "CCC"), seed: int = 0
-) -> pd.DataFrame:
+def long_frame(n_days: int = 30, symbols: Sequence[str] = ("AAA", "BBB", "CCC"), seed: int = 0) -> pd.DataFrame:
     """Rows date, symbol, open, high, low, close, volume of a full market on weekdays."""
     rng = np.random.default_rng(seed)
     days = np.busday_offset("2020-01-01", np.arange(n_days), roll="forward")

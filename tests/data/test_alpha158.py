@@ -30,9 +30,7 @@ def panel_of(values: np.ndarray, fields: tuple[str, ...] = FIELDS, member: np.nd
 def walks(n_days: int, n_stocks: int, seed: int) -> np.ndarray:
     """Complete random walks `[day, stock, field]`, prices around 1 to 1000."""
     rng = np.random.default_rng(seed)
-    close = np.exp(np.cumsum(rng.normal(0, 0.02, (n_days, n_stocks)), axis=0)) * np.geomspace(
-        1, 1000, n_stocks
-    )
+    close = np.exp(np.cumsum(rng.normal(0, 0.02, (n_days, n_stocks)), axis=0)) * np.geomspace(1, 1000, n_stocks)
     open_ = close * (1 + rng.normal(0, 0.01, close.shape))
     high = np.maximum(open_, close) * (1 + np.abs(rng.normal(0, 0.01, close.shape)))
     low = np.minimum(open_, close) * (1 - np.abs(rng.normal(0, 0.01, close.shape)))
@@ -77,9 +75,7 @@ def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
     return np.array_equal(np.isnan(a), np.isnan(b)) and np.array_equal(a[~np.isnan(a)], b[~np.isnan(b)])
 
 
-def assert_close(
-    ours: np.ndarray, theirs: np.ndarray, names: tuple[str, ...], rtol: float, atol: float
-) -> None:
+def assert_close(ours: np.ndarray, theirs: np.ndarray, names: tuple[str, ...], rtol: float, atol: float) -> None:
     for i, name in enumerate(names):
         np.testing.assert_allclose(ours[..., i], theirs[..., i], rtol=rtol, atol=atol, err_msg=name)
 

@@ -300,9 +300,7 @@ def test_the_same_spec_is_the_same_panel_in_another_process() -> None:
 
 def test_seeds_and_markets_draw_different_noise() -> None:
     prints = {
-        planted_panel(f"planted:{name}?days=30&seed={seed}").fingerprint
-        for name in list_markets()
-        for seed in range(3)
+        planted_panel(f"planted:{name}?days=30&seed={seed}").fingerprint for name in list_markets() for seed in range(3)
     }
     assert len(prints) == 3 * len(list_markets())
     a, b = (returns_of(market("null", seed))[1:].ravel() for seed in (0, 1))

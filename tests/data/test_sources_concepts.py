@@ -42,9 +42,7 @@ def test_a_sector_that_changes_is_point_in_time_and_may_return():
     panel = load_panel(frame)
     assert not groups(panel).snapshot
     assert groups(panel).start.shape == (2, 3, 2)
-    assert [at(panel, day, 1) for day in (0, 9, 10, 19, 20, 29)] == [{"Tech"}] * 2 + [{"Energy"}] * 2 + [
-        {"Tech"}
-    ] * 2
+    assert [at(panel, day, 1) for day in (0, 9, 10, 19, 20, 29)] == [{"Tech"}] * 2 + [{"Energy"}] * 2 + [{"Tech"}] * 2
     assert [at(panel, day, 0) for day in (0, 15, 29)] == [{"Tech"}] * 3
 
 
@@ -89,9 +87,7 @@ def test_a_file_without_dates_is_a_snapshot_with_several_concepts_a_stock(tmp_pa
     assert [at(panel, 0, stock) for stock in range(3)] == [{"solar", "chips"}, {"solar"}, set()]
     assert groups(panel).names == ("chips", "solar")
     assert "1 symbols of concepts.csv are not in the data and are left out" in panel.notes
-    assert any(
-        "2 from concepts.csv, without dates" in note and "1 stocks have none" in note for note in panel.notes
-    )
+    assert any("2 from concepts.csv, without dates" in note and "1 stocks have none" in note for note in panel.notes)
     assert not any("column sector" in note for note in panel.notes)
 
 
@@ -114,9 +110,7 @@ def test_a_file_with_dates_is_point_in_time_with_both_ends_inclusive(tmp_path, e
     assert not groups(panel).snapshot
     solar = [day for k, day in enumerate(days) if at(panel, k, 0)]
     assert solar == ["2020-01-02", "2020-01-03", *(day for day in days if day >= "2020-01-18")]
-    assert [day for k, day in enumerate(days) if at(panel, k, 1)] == [
-        day for day in days if day <= "2020-01-04"
-    ]
+    assert [day for k, day in enumerate(days) if at(panel, k, 1)] == [day for day in days if day <= "2020-01-04"]
     assert all(at(panel, k, 2) == {"chips"} for k in range(30))
 
 

@@ -91,9 +91,7 @@ def test_a_bad_csv_is_an_error_naming_file_and_row(tmp_path, text, message):
 
 def test_a_missing_file_is_an_error_with_the_nearest_name(tmp_path):
     csv(tmp_path, HEADER + GOOD)
-    with pytest.raises(
-        DataError, match=r"price\.csv: no such file or directory \(did you mean 'prices\.csv'\?\)"
-    ):
+    with pytest.raises(DataError, match=r"price\.csv: no such file or directory \(did you mean 'prices\.csv'\?\)"):
         load_panel(tmp_path / "price.csv")
     with pytest.raises(DataError, match=r"the directory .*elsewhere does not exist either"):
         load_panel(tmp_path / "elsewhere" / "price.csv")
@@ -128,9 +126,7 @@ def test_parquet_without_pyarrow_names_the_pip_line(tmp_path, monkeypatch):
 def test_parquet_reads_dictionaries_dates_and_stored_indices_over_row_groups(tmp_path):
     frame = long_frame()
     wanted = load_panel(frame).fingerprint
-    frame.assign(symbol=frame["symbol"].astype("category")).to_parquet(
-        tmp_path / "a.parquet", row_group_size=7
-    )
+    frame.assign(symbol=frame["symbol"].astype("category")).to_parquet(tmp_path / "a.parquet", row_group_size=7)
     frame.assign(date=frame["date"].dt.date).to_parquet(tmp_path / "b.parquet", row_group_size=7)
     frame.set_index(["date", "symbol"]).to_parquet(tmp_path / "c.parquet")
     assert [load_panel(tmp_path / f"{name}.parquet").fingerprint for name in "abc"] == [wanted] * 3
@@ -178,9 +174,7 @@ def test_a_bad_file_of_a_directory_is_named_and_one_without_rows_is_noted(tmp_pa
     with pytest.raises(DataError, match=r"CCC\.csv: row 2, column 'close': 'one'"):
         load_panel(tmp_path)
     csv(tmp_path, "date,close,symbol\n2020-01-02,1,AAA\n", "CCC.csv")
-    with pytest.raises(
-        DataError, match=r"CCC\.csv: row 2 repeats AAA on 2020-01-02, already in AAA\.csv row 2"
-    ):
+    with pytest.raises(DataError, match=r"CCC\.csv: row 2 repeats AAA on 2020-01-02, already in AAA\.csv row 2"):
         load_panel(tmp_path)
     csv(tmp_path, "", "CCC.csv")
     with pytest.raises(DataError, match=r"CCC\.csv: empty file"):

@@ -24,9 +24,7 @@ def test_every_cell_of_a_shuffled_frame_lands_at_its_day_and_symbol():
 
 def test_a_frame_indexed_by_datetime_and_instrument_is_the_same_panel():
     frame = long_frame()
-    indexed = frame.rename(columns={"date": "datetime", "symbol": "instrument"}).set_index(
-        ["datetime", "instrument"]
-    )
+    indexed = frame.rename(columns={"date": "datetime", "symbol": "instrument"}).set_index(["datetime", "instrument"])
     swapped = indexed.swaplevel()
     unnamed = indexed.set_axis(indexed.index.set_names([None, None]), axis=0)
     wanted = load_panel(frame).fingerprint
@@ -89,9 +87,7 @@ def test_two_columns_for_one_role_are_ambiguous():
 
 
 def test_a_missing_column_is_named_with_those_found_and_the_nearest():
-    with pytest.raises(
-        DataError, match=r"no close column \(did you mean 'clsoe'\?\).*'date', 'symbol', 'clsoe'"
-    ):
+    with pytest.raises(DataError, match=r"no close column \(did you mean 'clsoe'\?\).*'date', 'symbol', 'clsoe'"):
         load_panel(long_frame().rename(columns={"close": "clsoe"}))
 
 
@@ -149,9 +145,7 @@ def test_adjusted_close_becomes_the_close_and_scales_prices_but_not_volume():
         wide = column.to_numpy().reshape(30, 3).astype(np.float32)
         np.testing.assert_array_equal(panel.field(field), wide)
     np.testing.assert_array_equal(panel.field("volume"), frame["volume"].to_numpy(np.float32).reshape(30, 3))
-    assert any(
-        "open, high, low, vwap scaled by adj_close / close, volume left" in note for note in panel.notes
-    )
+    assert any("open, high, low, vwap scaled by adj_close / close, volume left" in note for note in panel.notes)
 
 
 def test_an_adjusted_close_alone_is_the_close():
@@ -186,15 +180,11 @@ def test_factor_is_kept_and_a_change_that_is_no_daily_return_is_left_out():
 
 def test_repeated_rows_are_an_error_naming_both():
     frame = long_frame()
-    with pytest.raises(
-        DataError, match="frame: row 91 repeats BBB on 2020-01-01, already in row 2; 2 such rows"
-    ):
+    with pytest.raises(DataError, match="frame: row 91 repeats BBB on 2020-01-01, already in row 2; 2 such rows"):
         load_panel(pd.concat([frame, frame.iloc[[1, 5]]]))
 
 
-@pytest.mark.parametrize(
-    "symbol", ["../../etc/passwd", "<script>alert(1)</script>", "茅台 ☃", "a" * 5000, "NA", "1.0"]
-)
+@pytest.mark.parametrize("symbol", ["../../etc/passwd", "<script>alert(1)</script>", "茅台 ☃", "a" * 5000, "NA", "1.0"])
 def test_any_text_is_a_symbol(symbol):
     panel = load_panel(long_frame(symbols=["AAA", symbol]))
     assert symbol in panel.symbols.tolist()

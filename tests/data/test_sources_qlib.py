@@ -138,9 +138,7 @@ def test_a_damaged_directory_is_an_error_naming_the_file(market, damage, message
 
 
 def test_an_unknown_market_or_option_names_the_nearest(market):
-    with pytest.raises(
-        DataError, match=r"no market 'csi' \(did you mean 'csi2'\?\); there are all, csi2, gone"
-    ):
+    with pytest.raises(DataError, match=r"no market 'csi' \(did you mean 'csi2'\?\); there are all, csi2, gone"):
         load_panel(f"{market}?market=csi")
     with pytest.raises(DataError, match=r"unknown option 'markt' \(did you mean 'market'\?\)"):
         load_panel(f"{market}?markt=csi2")

@@ -44,7 +44,5 @@ def test_stocknet88_is_adjusted_and_its_blank_rows_are_noted():
     wide = frame.pivot(index="date", columns="symbol", values="adj_close").to_numpy(np.float32)
     np.testing.assert_array_equal(panel.field("close"), wide)
     spread = panel.field("high") / panel.field("low")
-    unadjusted = frame.assign(s=frame["high"] / frame["low"]).pivot(
-        index="date", columns="symbol", values="s"
-    )
+    unadjusted = frame.assign(s=frame["high"] / frame["low"]).pivot(index="date", columns="symbol", values="s")
     np.testing.assert_allclose(spread, unadjusted.to_numpy(), rtol=1e-6)

@@ -109,9 +109,7 @@ def assert_training_steps(
 ) -> None:
     """The loss before each of five Adam steps in eval mode: masked MSE, elementwise clip, coupled L2."""
     label, inputs, losses = torch.tensor(golden.arrays["in:y"]), golden.inputs(), []
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=golden.meta["lr"], weight_decay=golden.meta["weight_decay"]
-    )
+    optimizer = torch.optim.Adam(network.parameters(), lr=golden.meta["lr"], weight_decay=golden.meta["weight_decay"])
     for _ in golden.arrays["steps_loss"]:
         loss = mse(forward(network, inputs), label)
         losses.append(loss.detach())

@@ -61,9 +61,7 @@ def attention(module: SelfAttention, h: Tensor) -> tuple[Tensor, Tensor]:
     """Outputs `[S, T, D]` and weights `[S, heads, T, T]` of full attention under a band mask."""
     steps = h.shape[1]
     query, key, value = F.linear(h, module.in_proj_weight, module.in_proj_bias).chunk(3, dim=2)
-    query, key, value = (
-        side.unflatten(2, (module.num_heads, -1)).transpose(1, 2) for side in (query, key, value)
-    )
+    query, key, value = (side.unflatten(2, (module.num_heads, -1)).transpose(1, 2) for side in (query, key, value))
     logits = query @ key.transpose(2, 3) / query.shape[3] ** 0.5
     distance = (torch.arange(steps)[:, None] - torch.arange(steps)).abs()
     if module.window is not None:

@@ -50,9 +50,7 @@ def among_other_days(network: Network, inputs: dict[str, Tensor]) -> Tensor:
 
 @pytest.mark.parametrize("sort_from", [0, 1000])
 @pytest.mark.parametrize("stem", CASES)
-def test_scores_and_gradients_equal_the_reference(
-    stem: str, sort_from: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_scores_and_gradients_equal_the_reference(stem: str, sort_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo.models.gats, "_SORT_FROM", sort_from)
     golden, name, network = load(stem)
     assert_scores_and_gradients(golden, name, network, atol=4e-7)

@@ -46,9 +46,7 @@ def members(rows: Batch) -> Tensor:
 
 @pytest.mark.parametrize("block", [7, 1 << 17])
 @pytest.mark.parametrize("stocks", [1, 2, 30, 300])
-def test_head_and_gradients_equal_the_literal_form(
-    stocks: int, block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_head_and_gradients_equal_the_literal_form(stocks: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_cosine, "_CPU_BLOCK", block * stocks)
     network = model()
     torch.manual_seed(2)

@@ -101,9 +101,7 @@ def test_positions_are_sines_in_even_and_cosines_in_odd_columns(size: int) -> No
 
 @pytest.mark.parametrize("window", [None, 1, 3, 16, 20, 100])
 @pytest.mark.parametrize("steps", [1, 2, 5, 16, 37, 48])
-def test_attention_and_its_last_step_equal_the_full_matrix_under_a_mask(
-    steps: int, window: int | None
-) -> None:
+def test_attention_and_its_last_step_equal_the_full_matrix_under_a_mask(steps: int, window: int | None) -> None:
     torch.manual_seed(0)
     module = SelfAttention(8, 2, window=window)
     torch.nn.init.normal_(module.in_proj_bias)

@@ -35,9 +35,7 @@ def batch(x: Tensor) -> Batch:
         ("localformer", {"ffn_size": 2048}, 637_441),
     ],
 )
-def test_a_network_has_the_published_number_of_parameters(
-    name: str, params: dict[str, Any], parameters: int
-) -> None:
+def test_a_network_has_the_published_number_of_parameters(name: str, params: dict[str, Any], parameters: int) -> None:
     network = build(name, n_features=6, lookback=60, **params)
     assert sum(p.numel() for p in network.parameters()) == parameters
 

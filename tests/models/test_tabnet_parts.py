@@ -50,9 +50,7 @@ def test_sparsemax_gradient_is_exact():
     assert torch.autograd.gradgradcheck(sparsemax, z)
 
 
-@pytest.mark.parametrize(
-    ("count", "size", "parts"), [(20, 8, (10, 10)), (9, 4, (5, 4)), (8, 8, (8,)), (11, 9, (11,))]
-)
+@pytest.mark.parametrize(("count", "size", "parts"), [(20, 8, (10, 10)), (9, 4, (5, 4)), (8, 8, (8,)), (11, 9, (11,))])
 def test_ghost_parts_are_normalised_apart_and_counted_in_turn(count, size, parts):
     x = torch.randn(count, 3) * 2 + 1
     ghost, plain = GhostBatchNorm(3, size), nn.BatchNorm1d(3, momentum=0.01)

@@ -46,15 +46,11 @@ class TensorRows:
             yield Batch(self.x[part], self.label[part], part // self.stocks, part % self.stocks)
 
 
-def planted(
-    days: int, stocks: int = 20, lookback: int = 3, n_features: int = 2, noise: float = 1.0, seed: int = 0
-):
+def planted(days: int, stocks: int = 20, lookback: int = 3, n_features: int = 2, noise: float = 1.0, seed: int = 0):
     """Rows whose label is a fixed linear function of x plus noise, every tenth label missing."""
     x = torch.randn(days * stocks, lookback, n_features, generator=torch.Generator().manual_seed(seed))
     weight = torch.linspace(-1, 1, lookback * n_features)
-    label = x.flatten(1) @ weight + noise * torch.randn(
-        len(x), generator=torch.Generator().manual_seed(seed + 1)
-    )
+    label = x.flatten(1) @ weight + noise * torch.randn(len(x), generator=torch.Generator().manual_seed(seed + 1))
     label[::10] = torch.nan
     return TensorRows(x, label, stocks)
 
@@ -109,12 +105,8 @@ def test_linear_penalty_is_ridge_with_a_free_intercept():
 
 
 def test_linear_takes_a_larger_penalty_where_there_is_more_noise():
-    quiet = fitted("linear", planted(4, noise=0.1, lookback=10), planted(50, noise=0.1, seed=9, lookback=10))[
-        1
-    ]
-    noisy = fitted(
-        "linear", planted(4, noise=30.0, lookback=10), planted(50, noise=30.0, seed=9, lookback=10)
-    )[1]
+    quiet = fitted("linear", planted(4, noise=0.1, lookback=10), planted(50, noise=0.1, seed=9, lookback=10))[1]
+    noisy = fitted("linear", planted(4, noise=30.0, lookback=10), planted(50, noise=30.0, seed=9, lookback=10))[1]
     assert noisy["l2"] > quiet["l2"]
     assert quiet["valid_ic"][str(quiet["l2"])] == max(quiet["valid_ic"].values()) > 0.9
 

@@ -28,9 +28,7 @@ class RobustStats:
 
     def to(self, device: torch.device | str) -> Normalizer:
         """The same statistics, ready to apply to tensors on a device."""
-        return Normalizer(
-            torch.as_tensor(self.center, device=device), torch.as_tensor(self.scale, device=device)
-        )
+        return Normalizer(torch.as_tensor(self.center, device=device), torch.as_tensor(self.scale, device=device))
 
 
 @dataclass(frozen=True)

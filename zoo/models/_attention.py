@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def dense_weights(
-    p: Tensor, q: Tensor, mask: Tensor, slope: float, neighbours: Tensor | None = None
-) -> Tensor:
+def dense_weights(p: Tensor, q: Tensor, mask: Tensor, slope: float, neighbours: Tensor | None = None) -> Tensor:
     """Weights `[B, N, N]`: row i attends to the present rows j with `exp(LeakyReLU(p_j + q_i))`.
 
     Args:
@@ -49,9 +47,7 @@ def sorted_mean(p: Tensor, q: Tensor, value: Tensor, mask: Tensor, slope: float)
     largest = functional.leaky_relu(top + q, slope).detach()
     steep = _running_sum(terms, order, below.exp() * present, prefix, (top + q - largest).exp())
     weight = ((slope * below).exp() * present).flip(1)
-    flat = _running_sum(
-        terms, order.flip(1), weight, p.shape[1] - prefix, (slope * (top + q) - largest).exp()
-    )
+    flat = _running_sum(terms, order.flip(1), weight, p.shape[1] - prefix, (slope * (top + q) - largest).exp())
     total = steep + flat
     return total[..., :-1] / total[..., -1:]
 

@@ -48,9 +48,7 @@ def most_similar(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
         cosine = _cosine(rows[:, block], rows, lengths[:, block], lengths)[0]
         cosine.diagonal(offset=block.start, dim1=1, dim2=2).fill_(-1)
         # max is ten times faster than topk.
-        found.append(
-            cosine.max(dim=2, keepdim=True) if count == 1 else cosine.topk(min(count, rows.shape[1]), dim=2)
-        )
+        found.append(cosine.max(dim=2, keepdim=True) if count == 1 else cosine.topk(min(count, rows.shape[1]), dim=2))
     values, indices = zip(*found, strict=True)
     return torch.cat(values, dim=1), torch.cat(indices, dim=1)
 
@@ -61,9 +59,7 @@ def _cosine(a: Tensor, b: Tensor, a_norm: Tensor, b_norm: Tensor) -> tuple[Tenso
     return torch.bmm(a, b.transpose(1, 2)).div_(scale), scale
 
 
-def _weights(
-    a: Tensor, b: Tensor, a_norm: Tensor, b_norm: Tensor, keep: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _weights(a: Tensor, b: Tensor, a_norm: Tensor, b_norm: Tensor, keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Softmax weights, cosines and products of lengths, each `[B, N, K]`; nonsense where none is kept."""
     cosine, scale = _cosine(a, b, a_norm, b_norm)
     cosine.masked_fill_(~keep.unsqueeze(1), torch.finfo(cosine.dtype).min)

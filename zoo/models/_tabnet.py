@@ -29,9 +29,7 @@ class FeatureTransformer(nn.Module):
 
     def __init__(self, n: int, width: int, n_shared: int, n_ind: int, virtual_batch_size: int) -> None:
         super().__init__()
-        self.shared_norms = nn.ModuleList(
-            GhostBatchNorm(2 * width, virtual_batch_size) for _ in range(n_shared)
-        )
+        self.shared_norms = nn.ModuleList(GhostBatchNorm(2 * width, virtual_batch_size) for _ in range(n_shared))
         self.own = _gate_layers(width if n_shared else n, width, n_ind)
         self.own_norms = nn.ModuleList(GhostBatchNorm(2 * width, virtual_batch_size) for _ in range(n_ind))
 

@@ -54,9 +54,7 @@ class GATs(Network):
     ) -> None:
         super().__init__()
         if not 0 <= negative_slope <= 1:
-            raise ModelError(
-                f"model 'gats', parameter 'negative_slope': must be 0 .. 1, got {negative_slope}"
-            )
+            raise ModelError(f"model 'gats', parameter 'negative_slope': must be 0 .. 1, got {negative_slope}")
         self.negative_slope, self.aggregate, self.graph = negative_slope, aggregate, graph
         self.rnn = recurrent(rnn_type, n_features, hidden_size, num_layers, dropout)
         self.transformation = nn.Linear(hidden_size, hidden_size)

@@ -67,9 +67,7 @@ class HIST(Network):
     ) -> None:
         super().__init__()
         if hidden_neighbours < 1:
-            raise ModelError(
-                f"model 'hist', parameter 'hidden_neighbours': must be >= 1, got {hidden_neighbours}"
-            )
+            raise ModelError(f"model 'hist', parameter 'hidden_neighbours': must be >= 1, got {hidden_neighbours}")
         self.concept_weight, self.correct_concepts = concept_weight, correct_concepts
         self.hidden_neighbours = hidden_neighbours
         self.rnn = recurrent(rnn_type, n_features, hidden_size, num_layers, dropout)
@@ -112,14 +110,11 @@ class HIST(Network):
         weights = cosine_weights(state, *self._predefined(state, member, mask))
         return {"concepts": unpack_days(weights, index)}
 
-    def _pack(
-        self, x: Tensor, day: Tensor | None, concepts: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _pack(self, x: Tensor, day: Tensor | None, concepts: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States `[B, N, H]`, concepts `[B, N, C]`, mask `[B, N]` and the index that unpacks them."""
         if concepts is None:
             raise UnavailableError(
-                "model 'hist' needs concepts and the data has none: name a file or a column of them "
-                "(data.concepts)"
+                "model 'hist' needs concepts and the data has none: name a file or a column of them (data.concepts)"
             )
         state = self.rnn(x)[0][:, -1]
         packed, mask, index = pack_days(torch.cat([state, concepts.to(state)], dim=1), day)

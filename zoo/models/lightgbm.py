@@ -137,9 +137,7 @@ class LightGBM(WholeModel):
             )
         train_set = lightgbm.Dataset(_stream(train, kept), label=label[kept], params=params)
         everything = np.arange(len(valid_label))
-        valid_set = lightgbm.Dataset(
-            _stream(valid, everything), label=valid_label, reference=train_set, params=params
-        )
+        valid_set = lightgbm.Dataset(_stream(valid, everything), label=valid_label, reference=train_set, params=params)
         target, days = torch.from_numpy(valid_label), torch.from_numpy(valid_day)
 
         def mean_ic(scores: np.ndarray, _: lightgbm.Dataset) -> tuple[str, float, bool]:

@@ -93,9 +93,7 @@ class Linear(WholeModel):
             total += z.sum(dim=0)
             rows += len(z)
         if not rows:
-            raise ModelError(
-                "model 'linear': the train segment has no labelled row; widen it or check the label"
-            )
+            raise ModelError("model 'linear': the train segment has no labelled row; widen it or check the label")
         mean = total / rows
         centred = gram / rows - torch.outer(mean, mean)
         return mean[:-1], mean[-1], centred[:-1, :-1], centred[:-1, -1], rows

@@ -38,10 +38,7 @@ class MLP(Network):
     ) -> None:
         super().__init__()
         widths = [n_features * lookback, *[hidden_size] * num_layers]
-        hidden = [
-            nn.Sequential(nn.Linear(width, hidden_size), nn.ReLU(), nn.Dropout(dropout))
-            for width in widths[:-1]
-        ]
+        hidden = [nn.Sequential(nn.Linear(width, hidden_size), nn.ReLU(), nn.Dropout(dropout)) for width in widths[:-1]]
         self.net = nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:

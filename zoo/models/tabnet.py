@@ -96,15 +96,11 @@ class TabNet(Network):
     ) -> None:
         super().__init__()
         if n_steps < 2:
-            raise ModelError(
-                f"model 'tabnet': n_steps must be at least 2, the first has no mask; got {n_steps}"
-            )
+            raise ModelError(f"model 'tabnet': n_steps must be at least 2, the first has no mask; got {n_steps}")
         if n_shared + n_ind < 1:
             raise ModelError("model 'tabnet': n_shared + n_ind must be at least 1")
         if virtual_batch_size < 1:
-            raise ModelError(
-                f"model 'tabnet': virtual_batch_size must be at least 1, got {virtual_batch_size}"
-            )
+            raise ModelError(f"model 'tabnet': virtual_batch_size must be at least 1, got {virtual_batch_size}")
         self.n_features, self.lookback = n_features, lookback
         self.sparsity_weight = sparsity_weight
         self.pretrain_hidden, self.pretrain_target = pretrain_hidden, pretrain_target

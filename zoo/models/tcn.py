@@ -28,9 +28,7 @@ class _WeightNormConv(nn.Module):
         super().__init__()
         start = nn.Conv1d(n_in, n_out, kernel_size)
         self.weight_v, self.bias = start.weight, start.bias
-        self.weight_g = nn.Parameter(
-            torch.linalg.vector_norm(start.weight.detach(), dim=(1, 2), keepdim=True)
-        )
+        self.weight_g = nn.Parameter(torch.linalg.vector_norm(start.weight.detach(), dim=(1, 2), keepdim=True))
 
     def forward(self, x: Tensor, steps: int, stride: int) -> Tensor:
         """`[S, n, C]` -> `[S, steps, C']`, the last outputs `stride` apart; before its start x is zero."""
@@ -94,9 +92,7 @@ class TCN(Network):
         super().__init__()
         widths = [hidden_size] * num_layers if channels is None else channels
         if not widths or min(widths) < 1 or kernel_size < 1:
-            raise ModelError(
-                f"tcn needs blocks, widths and a kernel of at least 1, got {widths}, kernel {kernel_size}"
-            )
+            raise ModelError(f"tcn needs blocks, widths and a kernel of at least 1, got {widths}, kernel {kernel_size}")
         self.blocks = nn.ModuleList(
             _Block(n_in, n_out, kernel_size, dropout)
             for n_in, n_out in zip([n_features, *widths], widths, strict=False)
@@ -116,11 +112,7 @@ class TCN(Network):
         blocks = []
         while (weight := state.get(f"blocks.{len(blocks)}.conv1.weight_v")) is not None:
             blocks.append(weight)
-        return (
-            {"n_features": blocks[0].shape[1], "channels": [len(weight) for weight in blocks]}
-            if blocks
-            else {}
-        )
+        return {"n_features": blocks[0].shape[1], "channels": [len(weight) for weight in blocks]} if blocks else {}
 
 
 def _needed_steps(lookback: int, num_layers: int, kernel_size: int) -> list[tuple[int, int]]:

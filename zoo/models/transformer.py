@@ -19,9 +19,7 @@ from zoo.network import Batch, Network
 from zoo.registry import register_model
 
 
-@register_model(
-    "transformer", title="Transformer", paper="Vaswani et al. 2017, Attention is all you need, NeurIPS"
-)
+@register_model("transformer", title="Transformer", paper="Vaswani et al. 2017, Attention is all you need, NeurIPS")
 class Transformer(Network):
     """Encoder with full attention over the lookback; `ffn_size` None means 4 * hidden_size."""
 
@@ -48,9 +46,7 @@ class Transformer(Network):
         super().__init__()
         self.embed = nn.Linear(n_features, hidden_size)
         self.register_buffer("positions", sinusoids(lookback, hidden_size), persistent=False)
-        self.layers = nn.ModuleList(
-            EncoderLayer(hidden_size, num_heads, ffn_size, dropout) for _ in range(num_layers)
-        )
+        self.layers = nn.ModuleList(EncoderLayer(hidden_size, num_heads, ffn_size, dropout) for _ in range(num_layers))
         self.head = nn.Linear(hidden_size, 1)
 
     def _before_last_layer(self, x: Tensor) -> Tensor:

@@ -50,9 +50,7 @@ class Alpha360(FeatureSet):
 
     def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
         rows = member[train.start : train.stop].T
-        divisors = {
-            f: np.ascontiguousarray(source[:, train.start : train.stop, f]) for f in (_CLOSE, _VOLUME)
-        }
+        divisors = {f: np.ascontiguousarray(source[:, train.start : train.stop, f]) for f in (_CLOSE, _VOLUME)}
         divisors[_VOLUME] = divisors[_VOLUME] + _TINY
 
         def columns() -> Iterator[np.ndarray]:

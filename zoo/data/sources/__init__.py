@@ -71,9 +71,7 @@ def load_panel(
 
 def _installed(name: str) -> Panel:
     if importlib.util.find_spec("zoo.data.sources.installed") is None:
-        raise DataError(
-            f"installed:{name}: this version reads no installed data sets; give a path or planted:mixed"
-        )
+        raise DataError(f"installed:{name}: this version reads no installed data sets; give a path or planted:mixed")
     from importlib import import_module
 
     return import_module("zoo.data.sources.installed").installed_panel(name)

@@ -104,9 +104,7 @@ MECHANISMS: dict[str, Mechanism] = {
     "long": Mechanism(_long, lambda lookback: _returns(long_lag(lookback) - 1)),
     "interaction": Mechanism(_interaction, lambda lookback: (("return", 0), ("volume_change", 0))),
     "relation": Mechanism(_relation, lambda lookback: (), lambda lookback: (("return", 0),)),
-    "regime": Mechanism(
-        _regime, lambda lookback: (*_returns(3), *(("range", lag) for lag in range(RANGE_LAGS)))
-    ),
+    "regime": Mechanism(_regime, lambda lookback: (*_returns(3), *(("range", lag) for lag in range(RANGE_LAGS)))),
 }
 
 MARKETS: dict[str, tuple[str, ...]] = {

@@ -103,18 +103,14 @@ def to_days(table: Table, column: str, *, optional: bool = False) -> np.ndarray:
         days = naive.to_numpy().astype("datetime64[D]")
     elif what in "iuf":
         number = series.to_numpy(dtype=np.float64, na_value=np.nan)
-        whole = np.where((number >= 0) & (number < 1e8) & (number == np.floor(number)), number, 0).astype(
-            np.int64
-        )
+        whole = np.where((number >= 0) & (number < 1e8) & (number == np.floor(number)), number, 0).astype(np.int64)
         days = civil(whole // 10000, whole // 100 % 100, whole % 100)
     else:
         codes, values = pd.factorize(series)
         texts = np.asarray(values, dtype=object).astype(np.str_)
         unique = _iso_dates(texts)
         if unique is None:
-            unique = (
-                parse_dates(pd.Series(texts, dtype=object)) if len(texts) else np.empty(0, "datetime64[D]")
-            )
+            unique = parse_dates(pd.Series(texts, dtype=object)) if len(texts) else np.empty(0, "datetime64[D]")
         days = np.append(unique, NAT)[codes]
     bad = np.isnat(days)
     if optional and bad.any():

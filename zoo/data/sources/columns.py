@@ -45,9 +45,7 @@ def key(name: object) -> str:
     return "".join(ch for ch in str(name).casefold() if ch.isalnum())
 
 
-def recognise(
-    columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] = PANEL_ROLES
-) -> dict[str, str]:
+def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] = PANEL_ROLES) -> dict[str, str]:
     """Role -> column for every role that a column of `columns` fills.
 
     Raises:
@@ -70,9 +68,7 @@ def recognise(
 def missing(role: str, columns: Iterable[str], where: str, advice: str = "") -> DataError:
     """The error for a role that no column fills: what there is and which name is nearest."""
     names = [str(column) for column in columns]
-    near = next(
-        filter(None, (did_you_mean(word, names) for word in (role, *PANEL_ROLES.get(role, [()])[0]))), ""
-    )
+    near = next(filter(None, (did_you_mean(word, names) for word in (role, *PANEL_ROLES.get(role, [()])[0]))), "")
     listed = ", ".join(repr(shorten(name)) for name in names[:20]) or "none"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return DataError(f"{where}: no {role} column{near}; its columns are {listed}{more}{advice}")

@@ -72,11 +72,7 @@ def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[
         _check_order(table, roles["start"], roles["end"])
     inside = (stock >= 0) & (low <= high)
     if not (stock >= 0).any():
-        near = (
-            f"the file has {shorten(own[0])!r}, the data {shorten(symbols[0])!r}"
-            if own
-            else "the file has no rows"
-        )
+        near = f"the file has {shorten(own[0])!r}, the data {shorten(symbols[0])!r}" if own else "the file has no rows"
         raise DataError(f"{table.where}: none of its symbols is in the data; {near}")
     snapshot = not {"start", "end"} & set(roles)
     used = sorted({names[k] for k in np.unique(what[inside])})

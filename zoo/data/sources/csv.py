@@ -60,9 +60,7 @@ def csv_table(
                 encoding="utf-8",
             )
     except pd.errors.ParserWarning:
-        raise DataError(
-            f"{where}: row 2 has more cells than the header; a cell with a comma needs quotes"
-        ) from None
+        raise DataError(f"{where}: row 2 has more cells than the header; a cell with a comma needs quotes") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         problem = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{where}: no regular CSV ({problem}); a cell with a comma needs quotes") from None

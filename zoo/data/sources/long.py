@@ -229,9 +229,7 @@ def _reading(parts: Sequence[_Part]) -> list[str]:
         also = f"; {', '.join(scaled)} scaled by adj_close / close, volume left as it is" if scaled else ""
         notes.append(f"close is the adjusted close ({both[0].roles['adj_close']}){also}")
     elif any("adj_close" in part.roles for part in parts):
-        notes.append(
-            "close is the adjusted close; there is no unadjusted one, so other prices are not scaled"
-        )
+        notes.append("close is the adjusted close; there is no unadjusted one, so other prices are not scaled")
     else:
         notes.append("no adjusted close: prices are used as they are")
     return notes

@@ -52,9 +52,7 @@ def split_market(source: str | Path) -> tuple[Path, str | None]:
         head, _, options = text.rpartition("?")
         key, _, value = options.partition("=")
         if key != "market" or not value:
-            raise DataError(
-                f"{text}: unknown option {key!r}{did_you_mean(key, ['market'])}; write ?market=NAME"
-            )
+            raise DataError(f"{text}: unknown option {key!r}{did_you_mean(key, ['market'])}; write ?market=NAME")
         return Path(head).expanduser(), value
     if "#" in text and _exists(Path(text.rpartition("#")[0]).expanduser()):
         head, _, market = text.rpartition("#")
@@ -114,9 +112,7 @@ def _directory(path: Path, keep: Collection[str]) -> list[Table]:
     names = sorted(os.listdir(path))
     files = [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_"))]
     if not files:
-        found = (
-            f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
-        )
+        found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
         raise DataError(f"{path}: nothing readable in this directory ({found}); give {READABLE}")
     tables = []
     for name in files:

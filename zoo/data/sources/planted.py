@@ -161,9 +161,7 @@ def _check_market(where: str, name: str) -> None:
 def _check_key(where: str, key: str) -> None:
     known = [f.name for f in fields(PlantedParams)]
     if key not in known:
-        raise ConfigError(
-            f"{where}: no parameter '{key}'{did_you_mean(key, known)}; there are {', '.join(known)}"
-        )
+        raise ConfigError(f"{where}: no parameter '{key}'{did_you_mean(key, known)}; there are {', '.join(known)}")
 
 
 def _checked(where: str, name: str, given: dict[str, float]) -> PlantedParams:

@@ -63,9 +63,7 @@ def qlib_panel(path: Path, *, market: str = "all") -> Panel:
             values[n, rows, f] = tally.clean(name, numbers)
         suspended = absent.all(axis=0)
         n_suspended += int((suspended & member[:, n]).sum())
-        missing.update(
-            dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True))
-        )
+        missing.update(dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True)))
     tally.missing = missing
     notes = ["prices and volume are read as adjusted, as qlib's format has them"]
     if n_suspended:
@@ -74,9 +72,7 @@ def qlib_panel(path: Path, *, market: str = "all") -> Panel:
     notes.append(f"universe: instruments/{market}.txt, point-in-time ({len(known)} symbols)")
     if len(known) < len(spans):
         lost = [symbol for symbol in spans if symbol not in known]
-        notes.append(
-            f"{len(lost)} of its symbols have no features and are left out, such as {shorten(lost[0])}"
-        )
+        notes.append(f"{len(lost)} of its symbols have no features and are left out, such as {shorten(lost[0])}")
     return Panel(
         days=days,
         symbols=np.array(list(known), dtype=np.str_),
@@ -101,9 +97,7 @@ def read_bin(file: Path, n_days: int, where: str) -> tuple[int, np.ndarray]:
     except OSError as error:
         raise DataError(f"{where}: cannot be read ({error.strerror})") from None
     if len(data) % 4 or not data:
-        raise DataError(
-            f"{where}: {len(data):,} bytes is no whole number of float32 values; the file is cut off"
-        )
+        raise DataError(f"{where}: {len(data):,} bytes is no whole number of float32 values; the file is cut off")
     start = float(np.frombuffer(data, dtype="<f4", count=1)[0])
     values = np.frombuffer(data, dtype="<f4", offset=4).astype(np.float32)
     if not (start >= 0 and start == np.floor(start) and start + len(values) <= n_days):
@@ -146,9 +140,7 @@ def _calendar(path: Path) -> np.ndarray:
     days = _days([text for _, text in lines], numbers, where)
     back = np.flatnonzero(np.diff(days) <= np.timedelta64(0, "D"))
     if len(back):
-        raise DataError(
-            f"{where}: line {numbers[back[0] + 1]}: {days[back[0] + 1]} does not follow {days[back[0]]}"
-        )
+        raise DataError(f"{where}: line {numbers[back[0] + 1]}: {days[back[0] + 1]} does not follow {days[back[0]]}")
     return days
 
 
@@ -165,18 +157,14 @@ def _instruments(path: Path, market: str, days: np.ndarray) -> dict[str, list[tu
     cells = [line.split("\t") if "\t" in line else line.split() for _, line in lines]
     for number, row in zip(numbers, cells, strict=True):
         if len(row) != 3:
-            raise DataError(
-                f"{where}: line {number}: {len(row)} cells; symbol, first and last day are needed"
-            )
+            raise DataError(f"{where}: line {number}: {len(row)} cells; symbol, first and last day are needed")
         if "\0" in row[0]:
             raise DataError(f"{where}: line {number}: the symbol holds a NUL character")
     first = _days([row[1] for row in cells], numbers, where)
     last = _days([row[2] for row in cells], numbers, where)
     if (first > last).any():
         at = int((first > last).argmax())
-        raise DataError(
-            f"{where}: line {numbers[at]}: the span ends on {last[at]}, before it starts on {first[at]}"
-        )
+        raise DataError(f"{where}: line {numbers[at]}: the span ends on {last[at]}, before it starts on {first[at]}")
     low, high = np.searchsorted(days, first, "left"), np.searchsorted(days, last, "right") - 1
     spelled: dict[str, str] = {}
     spans: dict[str, list[tuple[int, int]]] = {}

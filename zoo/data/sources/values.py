@@ -47,9 +47,7 @@ class Tally:
         if self.refused.total():
             told.append(f"{listing(self.refused)} values are zero or negative and are treated as missing")
         if self.infinite.total():
-            told.append(
-                f"{listing(self.infinite)} values are infinite or beyond float32 and are treated as missing"
-            )
+            told.append(f"{listing(self.infinite)} values are infinite or beyond float32 and are treated as missing")
         return told
 
 
@@ -73,9 +71,7 @@ def absent_fields(fields: tuple[str, ...]) -> list[str]:
 def typical_vwap(panel: Panel) -> Panel:
     """The panel with `vwap` = (high + low + close) / 3, in float32, instead of the source's."""
     if "high" not in panel.fields or "low" not in panel.fields:
-        return panel.with_notes(
-            "vwap 'typical' needs high and low, which the source does not have: vwap stays empty"
-        )
+        return panel.with_notes("vwap 'typical' needs high and low, which the source does not have: vwap stays empty")
     fields = panel.fields
     if "vwap" in fields:
         stock_major = panel.stock_major.copy()
@@ -87,9 +83,7 @@ def typical_vwap(panel: Panel) -> Panel:
         old = [k for k, name in enumerate(fields) if name != "vwap"]
         for into, source in zip(old, range(len(old)), strict=True):
             stock_major[:, :, into] = panel.stock_major[:, :, source]
-    high, low, close = (
-        panel.stock_major[:, :, panel.fields.index(name)] for name in ("high", "low", "close")
-    )
+    high, low, close = (panel.stock_major[:, :, panel.fields.index(name)] for name in ("high", "low", "close"))
     stock_major[:, :, fields.index("vwap")] = (high + low + close) / np.float32(3)
     kept = tuple(note for note in panel.notes if not note.startswith("no vwap:"))
     return replace(
