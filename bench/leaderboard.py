@@ -107,7 +107,7 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     rank_ic = _daily(run, records, frames, "rank_ic")
     ic = _daily(run, records, frames, "ic")
     draws = {
-        "ic": _bootstrap(ic, None if oracle_frame is None else oracle_frame["ic"]),
+        "ic": _bootstrap(ic, oracle_frame),
         "rank_ic": _bootstrap(rank_ic, None),
     }
     latency = _latency(store)
@@ -117,11 +117,7 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     ranked = frame.loc[frame["ranked"], "model"].tolist()
     oracle = None
     if oracle_frame is not None:
-        oracle = {
-            "ic": float(oracle_frame["ic"].mean()),
-            "rank_ic": float(oracle_frame["rank_ic"].mean()),
-            "designed_ic": float(oracle_frame["designed_ic"].iloc[0]),
-        }
+        oracle = {name: mean_over_days(oracle_frame, name) for name in ("ic", "rank_ic", "designed_ic")}
     return Leaderboard(
         run,
         frame,
@@ -156,7 +152,7 @@ def _daily(
     run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], column: str
 ) -> pd.DataFrame:
     """One metric per day (index) and model (columns), mean over seeds; folds follow each other."""
-    series: dict[str, pd.Series] = {}
+    series: dict[str, Any] = {}
     for model in run["models"]:
         parts = [frames[k].set_index("datetime")[column] for k, r in records.items() if r["model"] == model]
         if parts:
@@ -165,11 +161,18 @@ def _daily(
     return pd.DataFrame(series).sort_index()
 
 
-def _bootstrap(daily: pd.DataFrame, oracle: pd.Series | None) -> dict[str, np.ndarray]:
-    """Bootstrap means of every model with shared draws, the oracle among them; by column name."""
+def mean_over_days(frame: pd.DataFrame, column: str) -> float:
+    """Mean of the finite entries; NaN where there are none."""
+    values = frame[column].to_numpy(dtype=float)
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
+
+
+def _bootstrap(daily: pd.DataFrame, oracle: pd.DataFrame | None) -> dict[str, np.ndarray]:
+    """Bootstrap means of every model with shared draws, the oracle's IC among them; by column name."""
     if daily.empty:
         return {}
-    table = daily if oracle is None else daily.assign(**{" oracle": oracle.reindex(daily.index)})
+    table = daily if oracle is None else daily.assign(**{" oracle": oracle["ic"].reindex(daily.index)})
     draws = stats.bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0)
     return {name: draws[:, i] for i, name in enumerate(table.columns)}
 
@@ -202,27 +205,26 @@ def _row(
     pooled = [summary(frames[k]) for k in mine]
     row |= {name: float(np.mean([p[name] for p in pooled])) for name in ("mse", "mae", "r2", "long_short")}
     for name, daily in (("ic", ic), ("rank_ic", rank_ic)):
-        column = daily[model].to_numpy()
-        row[name] = float(np.nanmean(column)) if np.isfinite(column).any() else np.nan
+        row[name] = mean_over_days(daily, model)
         row[f"{name}_half"] = float(stats.half_width(draws[name][model][:, None])[0])
         row[f"{name}_seed_sd"] = _seed_sd(mine, frames, name)
         ratios = [p["icir" if name == "ic" else "rank_icir"] for p in pooled]
         row["icir" if name == "ic" else "rank_icir"] = float(np.mean(ratios))
-    row["n_days"] = int(rank_ic[model].notna().sum())
+    row["n_days"] = int(np.isfinite(rank_ic[model].to_numpy()).sum())
     baseline = run["baseline"]
     if baseline in rank_ic and baseline != model and row["ranked"]:
         difference = draws["rank_ic"][model] - draws["rank_ic"][baseline]
         low, high = stats.interval(difference[:, None])
         row |= {
-            "versus_baseline": float((rank_ic[model] - rank_ic[baseline]).mean()),
+            "versus_baseline": _mean_difference(rank_ic, model, baseline),
             "versus_baseline_low": float(low[0]),
             "versus_baseline_high": float(high[0]),
         }
-    if oracle is not None and oracle["designed_ic"].iloc[0] > 0:
+    if oracle is not None and mean_over_days(oracle, "designed_ic") > 0:
         share = draws["ic"][model] / draws["ic"][" oracle"]
         low, high = stats.interval(share[:, None])
         row |= {
-            "capture": row["ic"] / float(oracle["ic"].mean()),
+            "capture": row["ic"] / mean_over_days(oracle, "ic"),
             "capture_low": float(low[0]),
             "capture_high": float(high[0]),
         }
@@ -242,9 +244,14 @@ def _seed_sd(mine: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], c
     """Standard deviation (ddof 1) over seeds of the mean over days; NaN for one seed."""
     by_seed: dict[int, list[float]] = {}
     for key, record in mine.items():
-        by_seed.setdefault(record["seed"], []).append(float(frames[key][column].mean()))
+        by_seed.setdefault(record["seed"], []).append(mean_over_days(frames[key], column))
     means = [float(np.mean(values)) for values in by_seed.values()]
     return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
+
+
+def _mean_difference(daily: pd.DataFrame, a: str, b: str) -> float:
+    """Mean of the daily difference a - b over the days that both have."""
+    return float(np.nanmean(daily[a].to_numpy() - daily[b].to_numpy()))
 
 
 def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -256,7 +263,7 @@ def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray])
                 {
                     "a": a,
                     "b": b,
-                    "difference": float((daily[a] - daily[b]).mean()),
+                    "difference": _mean_difference(daily, a, b),
                     "low": float(low[0]),
                     "high": float(high[0]),
                     # 2.80 = z(0.975) + z(0.8): two-sided 5 % test, 80 % power.

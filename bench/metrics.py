@@ -69,25 +69,29 @@ def summary(daily: pd.DataFrame) -> dict[str, float]:
 
     ICIR = mean / sd over days (ddof 1), not annualised. MSE, MAE and R^2 weigh each (day, stock) alike.
     """
-    weight = daily["names"].to_numpy() / max(daily["names"].sum(), 1)
-    pooled = {name: float(np.nansum(daily[name].to_numpy() * weight)) for name in ("mse", "mae", "label_square")}
+    columns = {name: daily[name].to_numpy(dtype=float) for name in DAILY_COLUMNS}
+    weight = columns["names"] / max(columns["names"].sum(), 1)
+    pooled = {name: float(np.nansum(columns[name] * weight)) for name in ("mse", "mae", "label_square")}
     spread = pooled.pop("label_square")
     return {
-        "ic": _mean(daily["ic"]),
-        "icir": _ratio(daily["ic"]),
-        "rank_ic": _mean(daily["rank_ic"]),
-        "rank_icir": _ratio(daily["rank_ic"]),
+        "ic": _mean(columns["ic"]),
+        "icir": _ratio(columns["ic"]),
+        "rank_ic": _mean(columns["rank_ic"]),
+        "rank_icir": _ratio(columns["rank_ic"]),
         **pooled,
         "r2": 1 - pooled["mse"] / spread if spread > 0 else float("nan"),
-        "long_short": _mean(daily["long_short"]),
-        "days": int(np.isfinite(daily["ic"]).sum()),
+        "long_short": _mean(columns["long_short"]),
+        "days": int(np.isfinite(columns["ic"]).sum()),
     }
 
 
-def _mean(series: pd.Series) -> float:
-    return float(series.mean()) if series.notna().any() else float("nan")
+def _mean(series: np.ndarray) -> float:
+    finite = series[np.isfinite(series)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
-def _ratio(series: pd.Series) -> float:
-    deviation = series.std(ddof=1)
-    return float(series.mean() / deviation) if deviation > 0 else float("nan")
+def _ratio(series: np.ndarray) -> float:
+    """Mean over standard deviation (ddof 1) of the finite entries."""
+    finite = series[np.isfinite(series)]
+    deviation = finite.std(ddof=1) if len(finite) > 1 else 0.0
+    return float(finite.mean() / deviation) if deviation > 0 else float("nan")

@@ -114,7 +114,7 @@ def _code(file: Path) -> str:
 
 
 @lru_cache(maxsize=1)
-def _dataset(data: DataConfig, fold: int, device: str) -> Dataset:
+def _dataset(data: Any, fold: int, device: str) -> Dataset:
     # One per process: successive trials of a worker share the dataset of the same fold.
     panel = load_panel(data.source, vwap=data.vwap, concepts=data.concepts)
     return dataset_of(panel, data, fold, device)

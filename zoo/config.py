@@ -93,7 +93,7 @@ class DataConfig(Section):
     features: str = "raw"
     lookback: int = Field(default=20, ge=1)
     vwap: Literal["source", "typical"] = Field(
-        "source", description="typical: (high + low + close) / 3 instead of the source's vwap"
+        default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
     concepts: str | None = Field(default=None, description="file of concepts, or a column of the source")
     label: LabelConfig = LabelConfig()

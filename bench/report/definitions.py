@@ -9,8 +9,8 @@ DEFINITIONS = {
     ),
     "Rank IC": "the same with Spearman's correlation, average ranks for ties.",
     "± 95 %": (
-        "half-width of a 95 % interval of the mean over days: stationary block bootstrap (Politis & Romano 1994), 2,000 "
-        "draws shared by all models, block length chosen from the data (Politis & White 2004)."
+        "half-width of a 95 % interval of the mean over days: stationary block bootstrap (Politis & Romano 1994), "
+        "2,000 draws shared by all models, block length chosen from the data (Politis & White 2004)."
     ),
     "seed sd": (
         "standard deviation (ddof 1) over seeds of the mean over days; days and seeds are two sources of variance, "

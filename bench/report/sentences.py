@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.leaderboard import Leaderboard
-from bench.report.tables import number
+from bench.report.tables import frame_rows, number
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Sentence:
 
 def verdict(board: Leaderboard) -> list[Sentence]:
     """Two sentences: who leads and how surely, and what that is worth against the runner-up and the baseline."""
-    ranked = board.frame[board.frame["ranked"]].to_dict("records")
+    ranked = [row for row in frame_rows(board.frame) if row["ranked"]]
     if not ranked:
         return [Sentence("No model finished every fold, so there is nothing to rank.", ())]
     return [_leader(ranked[0]), _margin(board, ranked)]
@@ -77,6 +77,7 @@ def setup_line(board: Leaderboard) -> str:
     return (
         f"{data['name']}: {data['n_days']} days {data['days'][0]} .. {data['days'][1]}, {stocks}; "
         f"features {config['features']}, lookback {config['lookback']}; {folds}{split}, "
-        f"embargo {first['embargo']} days; label {data['label']}; {len(run['config']['seeds'])} seeds; {'/'.join(devices) or run['device']}; "
+        f"embargo {first['embargo']} days; label {data['label']}; "
+        f"{len(run['config']['seeds'])} seeds; {'/'.join(devices) or run['device']}; "
         f"{versions}; protocol {run['protocol']}; config {run['config_hash']}"
     )

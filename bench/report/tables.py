@@ -96,10 +96,10 @@ CAPTURE_COLUMN = Column(
 def main_table(board: Leaderboard) -> Table:
     """The comparison table, best Rank IC first; capture is added on planted markets."""
     columns = list(MAIN_COLUMNS)
-    if board.frame["capture"].notna().any():
+    rows = frame_rows(board.frame)
+    if any(math.isfinite(row["capture"]) for row in rows):
         columns.insert(2, CAPTURE_COLUMN)
     baseline = board.baseline or "baseline"
-    rows: list[Row] = board.frame.to_dict("records")  # type: ignore[assignment]
     return Table(
         [c.header.format(baseline=baseline) for c in columns],
         [[c.text(row) for c in columns] for row in rows],
@@ -114,7 +114,7 @@ def fold_table(board: Leaderboard) -> Table | None:
         return None
     pivot = board.folds.pivot(index="model", columns="fold", values="rank_ic")
     rows = []
-    for row in board.frame.to_dict("records"):
+    for row in frame_rows(board.frame):
         model = row["model"]
         if model in pivot.index:
             cells = [number(float(pivot.loc[model].get(i, math.nan)), 4) for i in range(len(folds))]
@@ -154,7 +154,7 @@ def pair_table(board: Leaderboard) -> Table | None:
             number(p["detectable"], 4),
             "different" if p["low"] > 0 or p["high"] < 0 else "no evidence of a difference",
         ]
-        for p in board.pairs.to_dict("records")
+        for p in frame_rows(board.pairs)
     ]
     return Table(
         ["pair", "Rank IC difference [95 %]", "detectable at 80 % power", "verdict"],

@@ -34,7 +34,7 @@ class Concepts:
         """0/1 membership `[S, C]` float32 of rows (`day [S]`, `stock [S]`)."""
         d = np.asarray(day)[None, :, None]
         inside = (self.start[:, stock] <= d) & (d <= self.end[:, stock])
-        return inside.any(axis=0).astype(np.float32)
+        return np.asarray(inside.any(axis=0), dtype=np.float32)
 
 
 @dataclass(frozen=True)
