@@ -1,14 +1,18 @@
-"""Where trials run: in this process, or in several. All report through the same events."""
+"""Where trials run: in this process, or in several. All report through the same events.
+
+Imports no torch: reports print with what prints events.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from bench.store import RunStore
-from bench.trial import Trial
-from zoo.trainer import Epoch
+if TYPE_CHECKING:
+    from bench.store import RunStore
+    from bench.trial import Trial
+    from zoo.trainer import Epoch
 
 
 @dataclass(frozen=True)
