@@ -6,6 +6,7 @@ A plain network only writes `forward`. The hooks, in the order in which the trai
 |---|---|---|
 | `fit(train, valid, config)` | instead of the gradient loop, if the class defines it | Linear, LightGBM |
 | `on_stage(stage)` | before each of `stages`; a fresh optimiser follows | pre-training stages (TRA, TabNet) |
+| `stage_objective(stage)` | before each of `stages` | stages that read no label (TabNet's pre-training) |
 | `on_epoch(context)` | before each training epoch, evaluation and prediction | state rebuilt from past days (TRA) |
 | `training_loss(batch, loss)` | every optimiser step | own or additional loss terms |
 | `score(batch)` | every evaluation and prediction | scores that need more than `x` and `concepts` |
@@ -25,6 +26,11 @@ from torch import Tensor, nn
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(scores `[S]`, labels `[S]` with NaN where missing) -> scalar."""
+
+StageObjective = Literal["valid_ic", "training_loss"]
+"""`valid_ic`: highest mean daily IC of the scores. `training_loss`: lowest mean over rows of the network's own
+`training_loss`, in eval mode, without gradient and with the same random draws every epoch; for stages that train what
+is not scored yet."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,10 @@ class Network(nn.Module):
 
     def on_stage(self, stage: str) -> None:
         """Prepare for a training stage."""
+
+    def stage_objective(self, stage: str) -> StageObjective:
+        """What a stage's best epoch is chosen by, on the valid segment; see `StageObjective`."""
+        return "valid_ic"
 
     def on_epoch(self, context: EpochContext) -> None:
         """Rebuild state that depends on past days."""

@@ -1,8 +1,8 @@
 """The only training loop: every gradient-trained network goes through `fit`, with no knowledge of test data.
 
 Identical treatment means: same Adam, same loss, same rows per step, same order of rows for the same seed, same early
-stop on the mean daily IC of the valid segment, same elementwise clip. What a network does differently it does through
-the hooks of `zoo.network`.
+stop on the mean daily IC of the valid segment (a stage without scores: on its own loss there), same elementwise clip.
+What a network does differently it does through the hooks of `zoo.network`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ EVALUATION_ROWS = 2048
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch showed; `train_loss` is the mean over steps, times are seconds."""
+    """What one epoch showed; `train_loss` is the mean over steps, times are seconds.
+
+    Of `valid_ic` and `valid_loss` the one that the stage is judged by is given, the other is None.
+    """
 
     stage: str
     epoch: int
     train_loss: float
-    valid_ic: float
+    valid_ic: float | None
     seconds: float
+    valid_loss: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,18 +107,24 @@ def fit(
     for stage in model.stages:
         model.on_stage(stage)
         optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-        best_ic, best_state, best_epoch = -math.inf, copy.deepcopy(model.state_dict()), 0
+        by_loss = model.stage_objective(stage) == "training_loss"
+        best, best_state, best_epoch = -math.inf, copy.deepcopy(model.state_dict()), 0
         for epoch in range(1, config.max_epochs + 1):
             start = time.perf_counter()
             model.on_epoch(_context(train, stage, epoch - 1, "train"))
             loss, taken = _train_epoch(model, train, rows, scope, order, optimizer, config)
             steps += taken
-            ic = mean_daily_ic(model, valid, scope=scope, stage=stage, epoch=epoch)
-            history.append(Epoch(stage, epoch, loss, ic, time.perf_counter() - start))
+            ic = valid_loss = None
+            if by_loss:
+                valid_loss = mean_training_loss(model, valid, rows, config, scope=scope, stage=stage, epoch=epoch)
+                reached = -valid_loss
+            else:
+                reached = ic = mean_daily_ic(model, valid, scope=scope, stage=stage, epoch=epoch)
+            history.append(Epoch(stage, epoch, loss, ic, time.perf_counter() - start, valid_loss))
             if on_epoch is not None:
                 on_epoch(history[-1])
-            if ic > best_ic:
-                best_ic, best_state, best_epoch = ic, copy.deepcopy(model.state_dict()), epoch
+            if reached > best:
+                best, best_state, best_epoch = reached, copy.deepcopy(model.state_dict()), epoch
             elif epoch - best_epoch >= config.patience:
                 break
         model.load_state_dict(best_state)
@@ -186,6 +196,25 @@ def mean_daily_ic(model: Network, segment: Segment, *, scope: Scope, stage: str 
     daily = pearson_rows(score, label)
     defined = daily[np.isfinite(daily)]
     return float(defined.mean()) if len(defined) else -math.inf
+
+
+@torch.no_grad()
+def mean_training_loss(
+    model: Network, segment: Segment, rows: int, config: TrainConfig, *, scope: Scope, stage: str, epoch: int = 0
+) -> float:
+    """Mean over member rows of the network's `training_loss`, in eval mode; inf for an empty segment.
+
+    What the loss draws at random is the same at every call and leaves torch's generators as they were.
+    """
+    model.eval()
+    model.on_epoch(_context(segment, stage, epoch, "evaluate"))
+    total, count, device = 0.0, 0, segment.dataset.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        for batch in segment.batches(rows, scope=scope):
+            total += float(model.training_loss(batch, LOSSES[config.loss])) * len(batch)
+            count += len(batch)
+    return total / count if count else math.inf
 
 
 def _context(

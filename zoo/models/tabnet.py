@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models._tabnet import Decoder, Encoder, reconstruction_loss, sparsity
-from zoo.network import Batch, Loss, Network
+from zoo.network import Batch, Loss, Network, StageObjective
 from zoo.registry import register_model
 
 _TRANSFORMERS = {
@@ -163,6 +163,10 @@ class TabNet(Network):
 
     def on_stage(self, stage: str) -> None:
         self.stage = stage
+
+    def stage_objective(self, stage: str) -> StageObjective:
+        """The head is not trained in stage `pretrain`, so its scores say nothing there."""
+        return "training_loss" if stage == "pretrain" else "valid_ic"
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`mask [S, T, F]`: the steps' masks weighted by their shares of the decision; a row sums to 1."""
