@@ -70,8 +70,13 @@ def summary(daily: pd.DataFrame) -> dict[str, float]:
     ICIR = mean / sd over days (ddof 1), not annualised. MSE, MAE and R^2 weigh each (day, stock) alike.
     """
     columns = {name: daily[name].to_numpy(dtype=float) for name in DAILY_COLUMNS}
-    weight = columns["names"] / max(columns["names"].sum(), 1)
-    pooled = {name: float(np.nansum(columns[name] * weight)) for name in ("mse", "mae", "label_square")}
+    rows = columns["names"].sum()
+    weight = columns["names"] / max(rows, 1)
+    # A sum over no rows would read as an error of 0, the best there is.
+    pooled = {
+        name: float(np.nansum(columns[name] * weight)) if rows > 0 else float("nan")
+        for name in ("mse", "mae", "label_square")
+    }
     spread = pooled.pop("label_square")
     return {
         "ic": _mean(columns["ic"]),
