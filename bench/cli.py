@@ -144,8 +144,8 @@ def list_command(
     if len(names) == 1:
         spec = registry.get_spec(names[0])
         console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
-        rows = [[p.name, p.type_name, str(p.default)] for p in spec.parameters.values()]
-        console.print_table(Table(["parameter", "type", "default"], rows, [False] * 3))
+        rows = [[p.name, p.type_name, str(p.default), p.meaning] for p in spec.parameters.values()]
+        console.print_table(Table(["parameter", "type", "default", "meaning"], rows, [False] * 4))
         return
     rows = []
     for spec in map(registry.get_spec, names):

@@ -15,34 +15,17 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-from zoo.errors import ModelError, did_you_mean
+from zoo.errors import ModelError, UnavailableError, did_you_mean
 from zoo.network import Network, WholeModel
+from zoo.parameters import Parameter, parameters_of
 
 Scope = Literal["sample", "day"]
 N = TypeVar("N", bound=type[Network])
 
-_SHAPE_ARGUMENTS = ("n_features", "lookback")
 _specs: dict[str, ModelSpec] = {}
 _scanned = False
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One hyper-parameter of a model: its YAML key, type and default."""
-
-    name: str
-    annotation: Any
-    default: Any
-
-    @property
-    def type_name(self) -> str:
-        if isinstance(self.annotation, type):
-            return self.annotation.__name__
-        return str(self.annotation).replace("typing.", "")
 
 
 @dataclass(frozen=True)
@@ -74,13 +57,7 @@ class ModelSpec:
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Hyper-parameters in constructor order."""
-        hints = get_type_hints(self.cls.__init__)
-        signature = inspect.signature(self.cls.__init__)
-        return {
-            name: Parameter(name, hints.get(name, Any), p.default)
-            for name, p in signature.parameters.items()
-            if p.kind is p.KEYWORD_ONLY and name not in _SHAPE_ARGUMENTS
-        }
+        return parameters_of(self.cls)
 
     @property
     def source_file(self) -> Path:
@@ -103,12 +80,10 @@ class ModelSpec:
                     f"{prefix}model '{self.name}' has no parameter '{key}'"
                     f"{did_you_mean(key, known)}; it takes {', '.join(known) or 'none'}"
                 )
-            adapter = TypeAdapter(known[key].annotation, config=ConfigDict(strict=False))
             try:
-                checked[key] = adapter.validate_python(value)
-            except ValidationError as error:
-                reason = error.errors()[0]["msg"].lower()
-                raise ModelError(f"{prefix}model '{self.name}', parameter '{key}': {reason}, got {value!r}") from None
+                checked[key] = known[key].check(value)
+            except ValueError as error:
+                raise ModelError(f"{prefix}model '{self.name}', parameter '{key}': {error}, got {value!r}") from None
         return checked
 
 
@@ -221,12 +196,17 @@ def build(name: str, *, n_features: int, lookback: int, **params: Any) -> Networ
     """A freshly initialised model for inputs `[S, lookback, n_features]`.
 
     Raises:
-        ModelError: unknown model or parameter, or a parameter of the wrong type.
+        ModelError: unknown model or parameter, or parameters that the model cannot be built with.
         UnavailableError: a package the model needs is not installed.
     """
-    from zoo.errors import UnavailableError
-
     spec = get_spec(name)
     if missing := spec.missing_packages():
         raise UnavailableError(f"model '{name}' needs {', '.join(missing)}: pip install {' '.join(missing)}")
-    return spec.cls(n_features=n_features, lookback=lookback, **spec.check_params(params))
+    checked = spec.check_params(params)
+    try:
+        return spec.cls(n_features=n_features, lookback=lookback, **checked)
+    except (ModelError, ValueError, ArithmeticError, RuntimeError) as error:
+        if isinstance(error, ModelError) and f"'{name}'" in str(error):
+            raise
+        given = ", ".join(f"{key} {value!r}" for key, value in checked.items()) or "its defaults"
+        raise ModelError(f"model '{name}' cannot be built with {given}: {error}") from error

@@ -23,7 +23,12 @@ from zoo.registry import register_model
     paper="Feng et al. 2019, Enhancing stock movement prediction with adversarial training, IJCAI",
 )
 class ALSTM(Network):
-    """Recurrent net with attention over its steps; `att_dim` None means hidden_size // 2."""
+    """Recurrent net with attention over its steps.
+
+    Args:
+        att_dim: width of the attention's hidden layer; None: hidden_size // 2.
+        dropout: between the layers of the recurrent net, and in the attention.
+    """
 
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"net\.fc_in\.": "embed.",

@@ -45,6 +45,13 @@ class LightGBM(WholeModel):
     leaf: made for half a million rows, they forbid every split on a few thousand. The defaults suit both.
 
     Args:
+        learning_rate: shrinkage of each tree.
+        num_leaves: most leaves of a tree.
+        max_depth: most splits from root to leaf.
+        min_data_in_leaf: fewest rows of a leaf.
+        lambda_l1: L1 penalty on leaf values, against sums over a leaf's rows.
+        lambda_l2: L2 penalty on leaf values, likewise.
+        feature_fraction: share of the columns each tree may split on, drawn anew for every tree.
         bagging_fraction: share of the rows each tree is grown on, drawn anew for every tree.
         num_rounds: most trees.
         patience: trees without a better valid IC before stopping; the best round is kept.

@@ -22,7 +22,12 @@ from zoo.registry import register_model
 
 @register_model("localformer", title="LocalFormer", paper="Jiang et al., LocalFormer (no publication named)")
 class LocalFormer(Network):
-    """Encoder layers fed by convolutions, then a GRU; `ffn_size` None means 4 * hidden_size."""
+    """Encoder layers fed by convolutions, then a GRU.
+
+    Args:
+        attention: `full`, or `window` where cost grows linearly with the lookback.
+        window_size: steps on either side that a step attends to, with `window`.
+    """
 
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",

@@ -68,7 +68,13 @@ class _Block(nn.Module):
     paper="Bai et al. 2018, An empirical evaluation of generic convolutional and recurrent networks",
 )
 class TCN(Network):
-    """Residual blocks with dilations 1, 2, 4, ...; `channels` gives each block its own width."""
+    """Residual blocks with dilations 1, 2, 4, ...
+
+    Args:
+        hidden_size: channels of every block.
+        num_layers: blocks.
+        channels: the width of each block, in place of `hidden_size` and `num_layers`.
+    """
 
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"tcn\.network\.(\d+)\.net\.[04]\.": None,
@@ -88,7 +94,6 @@ class TCN(Network):
         dropout: float = 0.5,
         channels: list[int] | None = None,
     ) -> None:
-        """`channels` replaces `hidden_size` and `num_layers` if given."""
         super().__init__()
         widths = [hidden_size] * num_layers if channels is None else channels
         if not widths or min(widths) < 1 or kernel_size < 1:

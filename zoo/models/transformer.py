@@ -21,7 +21,7 @@ from zoo.registry import register_model
 
 @register_model("transformer", title="Transformer", paper="Vaswani et al. 2017, Attention is all you need, NeurIPS")
 class Transformer(Network):
-    """Encoder with full attention over the lookback; `ffn_size` None means 4 * hidden_size."""
+    """Encoder with full attention over the lookback."""
 
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
