@@ -63,6 +63,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue  # The base class refuses it.
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key '{key_node.value}' is given twice", key_node.start_mark
@@ -112,13 +114,16 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         text = file.read_text(encoding="utf-8")
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = {} if root is None else dict(_key_lines(root, ()))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: a section lies within itself, or sections are nested too deeply") from None
     if document is None:
         return {}, {}
-    if not isinstance(document, dict) or root is None:
+    if not isinstance(document, dict):
         raise ConfigError(f"{file}: must be a mapping of keys, found {type(document).__name__}")
-    return document, dict(_key_lines(root, ()))
+    return document, lines
 
 
 def _key_lines(node: yaml.Node, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], int]]:
