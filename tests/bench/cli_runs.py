@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,19 @@ TINY = [
     *("--set", "models.tcn.params={hidden_size: 4, num_layers: 1}"),
 ]
 SMALL = ["--data", MARKET, *TINY, "--seeds", "2", "--device", "cpu"]
+
+
+@contextmanager
+def largest_file(n_bytes: int) -> Iterator[None]:
+    """No file of this process may grow past `n_bytes`: writing fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
 
 
 @dataclass(frozen=True)
@@ -77,8 +92,8 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 def scores_of(results: Path, name: str = "small") -> dict[tuple[str, int, int], bytes]:
     """The stored scores, bit by bit, by (model, fold, seed)."""
     store = RunStore.open(results, name)
-    found = {}
-    for key in store.keys():
+    found, keys = {}, store.keys()
+    for key in keys:
         record = store.record(key)
         assert record is not None
         frame = pd.read_parquet(store.trial_folder(key) / "scores.parquet")

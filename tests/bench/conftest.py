@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def own_copy(finished: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
     """Writes a plugin model of the given name and class body; the registry forgets it after the test.
 
     A name must be used by one test only: the source hash of a model is kept for the life of the process.
@@ -48,10 +48,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         file.write_text(HEADER.format(name=name) + lines)
         return file
 
-    yield write
+    return write
 
 
-HEADER = '''
+HEADER = """
 from __future__ import annotations
 
 import os, signal, sys, time
@@ -72,4 +72,4 @@ class Plugin(Network):
     def forward(self, x, *, day=None, concepts=None):
         return self.head(x[:, -1])[:, 0]
 
-'''
+"""

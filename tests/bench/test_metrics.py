@@ -49,7 +49,9 @@ def test_correlations_are_those_of_scipy_with_ties_and_gaps():
     for day in range(30):
         both = np.isfinite(score[day]) & np.isfinite(label[day])
         assert daily["ic"][day] == pytest.approx(pearsonr(score[day][both], label[day][both]).statistic, abs=1e-12)
-        assert daily["rank_ic"][day] == pytest.approx(spearmanr(score[day][both], label[day][both]).statistic, abs=1e-12)
+        assert daily["rank_ic"][day] == pytest.approx(
+            spearmanr(score[day][both], label[day][both]).statistic, abs=1e-12
+        )
         assert daily["names"][day] == both.sum()
 
 
