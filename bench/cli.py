@@ -36,6 +36,7 @@ ConceptsOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
 
 
 @app.command()
@@ -50,11 +51,12 @@ def run(
     name: NameOption = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train stored trials again.")] = False,
+    no_cache: NoCacheOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Train, score and compare; writes results/comparison.md. Stored trials are not trained again."""
-    _load_plugins(plugin)
+    _prepare(plugin, no_cache)
     experiment = _experiment(config, seeds, data, concepts, device, overrides, name)
     from bench import console
     from bench.plan import make_plan
@@ -200,11 +202,12 @@ def check(
     concepts: ConceptsOption = None,
     device: DeviceOption = None,
     overrides: SetOption = None,
+    no_cache: NoCacheOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Check configuration and data and print what a run would do; trains nothing."""
-    _load_plugins(plugin)
+    _prepare(plugin, no_cache)
     experiment = _experiment(config, seeds, data, concepts, device, overrides, None)
     from bench import console
     from bench.plan import make_plan
@@ -235,11 +238,12 @@ def predict(
     fold: Annotated[int | None, typer.Option("--fold", help="Default: the last fold.")] = None,
     start: Annotated[str | None, typer.Option("--start", help="First day to score, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Last day to score.")] = None,
+    no_cache: NoCacheOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Score new data with a trained model of a run, using the normalisation stored with it."""
-    _load_plugins(plugin)
+    _prepare(plugin, no_cache)
     from bench import console
     from bench.predict import predict_run, write_scores
 
@@ -286,6 +290,15 @@ def _seeds(text: str) -> list[int]:
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text}: at least one seed is needed")
     return list(range(numbers[0]))
+
+
+def _prepare(plugins: list[Path] | None, no_cache: bool) -> None:
+    """What a command needs before it reads data; worker processes inherit it."""
+    _load_plugins(plugins)
+    if no_cache:
+        from zoo.data.cache import disable_cache
+
+        disable_cache()
 
 
 def _load_plugins(paths: list[Path] | None) -> None:

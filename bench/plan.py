@@ -18,7 +18,7 @@ from zoo import registry
 from zoo.config import TrainConfig
 from zoo.data.features import make_feature_set
 from zoo.data.panel import Panel
-from zoo.data.sources import load_panel
+from zoo.data.sources import open_panel
 from zoo.data.split import Fold, make_folds
 from zoo.errors import ConfigError, did_you_mean
 
@@ -99,7 +99,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     device = resolve_device(config.device)
     entries = {name: _entry(name, config) for name in models}
     feature_set = make_feature_set(config.data.features, config.data.lookback)
-    panel = load_panel(config.data.source, vwap=config.data.vwap, concepts=config.data.concepts)
+    panel = open_panel(config.data)
     if panel.n_days <= feature_set.warmup:
         raise ConfigError(
             f"{panel.name}: {panel.n_days} days, but one row reads {feature_set.warmup + 1}; "

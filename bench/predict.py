@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.store import RunStore
 from zoo import checkpoint
-from zoo.data.sources import load_panel
+from zoo.data.sources import open_panel
 from zoo.errors import ConfigError, did_you_mean
 
 
@@ -48,8 +48,7 @@ def predict_run(
         asked += f" in fold {fold}" if fold is not None else ""
         raise ConfigError(f"run '{name}' has no whole trial of '{model}'{asked}; run it again to restore it")
     forecasters = [checkpoint.load(store.trial_folder(key)) for key in finished]
-    data = forecasters[0].data
-    panel = load_panel(source, vwap=data.vwap, concepts=data.concepts)
+    panel = open_panel(forecasters[0].data, source)
     scores = [f.predict(panel, start=start, end=end) for f in forecasters]
     return pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
 

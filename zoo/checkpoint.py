@@ -15,7 +15,7 @@ from zoo import registry, trainer
 from zoo.config import DataConfig
 from zoo.data.normalize import RobustStats
 from zoo.data.panel import Panel
-from zoo.data.sources import load_panel
+from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset
 from zoo.errors import DataError, ModelError
@@ -54,7 +54,8 @@ class Forecaster:
         """Scores of all members from `start` to `end` (dates, inclusive; default: all days with a full window).
 
         Args:
-            panel: daily data holding the history each window needs, or a source that can be loaded as such.
+            panel: daily data holding the history each window needs, taken as it is, or a source, read with the
+                settings (vwap, concepts, universe) the model was trained with.
             start, end: first and last day to score, `YYYY-MM-DD`.
             device: where to compute.
 
@@ -66,7 +67,7 @@ class Forecaster:
             UnavailableError: the model needs concepts and the panel has none.
         """
         if not isinstance(panel, Panel):
-            panel = load_panel(panel, vwap=self.data.vwap, concepts=self.data.concepts)
+            panel = open_panel(self.data, panel)
         trainer.check_requirements(self.name, panel.concepts is not None)
         fold = _prediction_fold(panel, self._warmup, start, end)
         dataset = Dataset(panel, self.data, fold, device=device, stats=self.stats)

@@ -86,6 +86,31 @@ SplitField = Annotated[
 ]
 
 
+class UniverseConfig(Section):
+    """Which of the source's stocks are trained and scored on which day: a file, or a rule; a text is a file."""
+
+    file: str | None = Field(default=None, description="qlib instruments (.txt), or CSV / Parquet of members")
+    top_liquidity: int | None = Field(default=None, ge=1, description="how many, by trailing mean dollar volume")
+    window: int = Field(default=60, ge=1, description="trailing days of the mean, the day itself included")
+    rebalance: Literal["day", "month"] = Field(
+        default="month", description="month: chosen on a month's first trading day"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_file(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> UniverseConfig:
+        if (self.file is None) == (self.top_liquidity is None):
+            raise ValueError("must be a file of members or a rule such as {top_liquidity: 300}, one of the two")
+        known = type(self).model_fields
+        if self.file is not None and any(getattr(self, k) != known[k].default for k in ("window", "rebalance")):
+            raise ValueError("window and rebalance belong to top_liquidity, not to a file")
+        return self
+
+
 class DataConfig(Section):
     """One dataset: source, features, label, segments."""
 
@@ -96,6 +121,9 @@ class DataConfig(Section):
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
     concepts: str | None = Field(default=None, description="file of concepts, or a column of the source")
+    universe: UniverseConfig | None = Field(
+        default=None, description="file of members, or {top_liquidity: 300, window: 60}; by default every stock"
+    )
     label: LabelConfig = LabelConfig()
     split: SplitField = FixedSplit()
 

@@ -1,19 +1,37 @@
-"""Sources of daily stock data -> Panel; `load_panel` tells them apart."""
+"""Sources of daily stock data -> Panel; `load_panel` tells them apart, `open_panel` takes a data configuration."""
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from zoo.config import DataConfig
 from zoo.data.panel import Panel
 from zoo.data.sources.values import typical_vwap
 from zoo.errors import DataError
 
-__all__ = ["load_panel"]
+__all__ = ["load_panel", "open_panel"]
+
+
+def open_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = None) -> Panel:
+    """The panel a data configuration describes: read, grouped, restricted to its universe.
+
+    Args:
+        config: only `source`, `vwap`, `concepts` and `universe` count.
+        source: read instead of `config.source`, as `load_panel` takes it.
+
+    Raises:
+        DataError: as `load_panel` and `apply_universe`.
+    """
+    panel = load_panel(config.source if source is None else source, vwap=config.vwap, concepts=config.concepts)
+    if config.universe is None:
+        return panel
+    from zoo.data.universe import apply_universe
+
+    return apply_universe(panel, config.universe)
 
 
 def load_panel(
@@ -21,6 +39,7 @@ def load_panel(
     *,
     vwap: Literal["source", "typical"] = "source",
     concepts: str | Path | None = None,
+    cache: bool = True,
 ) -> Panel:
     """Read a source of daily data as a panel.
 
@@ -33,6 +52,7 @@ def load_panel(
         vwap: `typical` takes (high + low + close) / 3 instead of the source's vwap.
         concepts: a file symbol, concept[, start, end], or a column of the source. By default a column
             `sector` or `industry` is used where there is one.
+        cache: files of 5 MB and more are parsed once and memory-mapped from then on; see `zoo.data.cache`.
 
     Raises:
         DataError: the source is missing or cannot be read as daily data; the message names file and row.
@@ -43,8 +63,47 @@ def load_panel(
 
     file = paths.concept_file(concepts)
     column = str(concepts) if concepts is not None and file is None else None
-    scheme, _, name = source.partition(":") if isinstance(source, str) else ("", "", "")
-    has_columns = scheme not in ("planted", "installed")
+
+    def read() -> Panel:
+        return _read(source, vwap, file, column)
+
+    files = _files(source) if cache else []
+    if not files or isinstance(source, pd.DataFrame):
+        return read()
+    from zoo.data.cache import through_cache
+
+    grouping = None if file is None else str(file.resolve())
+    path, market = (source, None) if _scheme(source) else paths.split_market(source)
+    where = str(path.resolve() if isinstance(path, Path) else path)
+    options = {"source": where, "market": market, "vwap": vwap, "column": column, "concepts": grouping}
+    return through_cache([*files, *([grouping] if grouping else [])], options, read)
+
+
+def _scheme(source: str | Path | pd.DataFrame) -> str:
+    scheme = source.partition(":")[0] if isinstance(source, str) else ""
+    return scheme if scheme in ("planted", "installed") else ""
+
+
+def _files(source: str | Path | pd.DataFrame) -> list[str]:
+    """The files behind a source, absolute; none where it has none or they are missing."""
+    scheme = _scheme(source)
+    if isinstance(source, pd.DataFrame) or scheme == "planted":
+        return []
+    if scheme == "installed":
+        from zoo.data.sources.installed import installed_files
+
+        return installed_files(str(source).partition(":")[2])
+    from zoo.data.sources.paths import source_files
+
+    return source_files(source)
+
+
+def _read(
+    source: str | Path | pd.DataFrame, vwap: Literal["source", "typical"], file: Path | None, column: str | None
+) -> Panel:
+    from zoo.data.sources import paths
+
+    scheme = _scheme(source)
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
@@ -54,10 +113,12 @@ def load_panel(
 
         panel = planted_panel(str(source))
     elif scheme == "installed":
-        panel = _installed(name)
+        from zoo.data.sources.installed import installed_panel
+
+        panel = installed_panel(str(source).partition(":")[2])
     else:
         panel = paths.path_panel(source, concepts=column)
-    if column is not None and (panel.concepts is None or not has_columns):
+    if column is not None and (panel.concepts is None or scheme):
         near = paths.nearest(Path(column))
         raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")
     if file is not None:
@@ -67,11 +128,3 @@ def load_panel(
         kept = (note for note in panel.notes if not note.startswith("concepts:"))
         panel = replace(panel, concepts=groups, notes=(*kept, *notes))
     return typical_vwap(panel) if vwap == "typical" else panel
-
-
-def _installed(name: str) -> Panel:
-    if importlib.util.find_spec("zoo.data.sources.installed") is None:
-        raise DataError(f"installed:{name}: this version reads no installed data sets; give a path or planted:mixed")
-    from importlib import import_module
-
-    return import_module("zoo.data.sources.installed").installed_panel(name)

@@ -13,6 +13,7 @@ from zoo.data.sources.long import tables_panel
 from zoo.errors import DataError, did_you_mean
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+QLIB_PARTS = {"calendars", "features", "instruments"}
 READABLE = "a .csv, .csv.gz or .parquet file, a directory of them, or a directory in qlib's format"
 
 
@@ -40,6 +41,21 @@ def path_panel(source: str | Path, *, concepts: str | None = None) -> Panel:
     keep = (concepts,) if concepts is not None else ()
     tables = _directory(path, keep) if path.is_dir() else [open_table(path, keep=keep)]
     return tables_panel(tables, path.resolve().name, concepts=concepts)
+
+
+def source_files(source: str | Path) -> list[str]:
+    """Every file that `path_panel` reads for this source, absolute, sorted; none where nothing lies there."""
+    path, market = split_market(source)
+    path = path.resolve()
+    if path.is_file():
+        return [str(path)]
+    if not path.is_dir() or not os.access(path, os.R_OK):
+        return []
+    if not set(os.listdir(path)) >= QLIB_PARTS:
+        return [str(path / name) for name in _table_names(path)]
+    folders = [entry.path for entry in os.scandir(path / "features") if entry.is_dir()]
+    bins = [entry.path for folder in folders for entry in os.scandir(folder) if entry.name.endswith(".bin")]
+    return [str(path / "calendars" / "day.txt"), str(path / "instruments" / f"{market or 'all'}.txt"), *sorted(bins)]
 
 
 def split_market(source: str | Path) -> tuple[Path, str | None]:
@@ -109,9 +125,9 @@ def nearest(path: Path) -> str:
 
 
 def _directory(path: Path, keep: Collection[str]) -> list[Table]:
-    names = sorted(os.listdir(path))
-    files = [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_"))]
+    files = _table_names(path)
     if not files:
+        names = sorted(os.listdir(path))
         found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
         raise DataError(f"{path}: nothing readable in this directory ({found}); give {READABLE}")
     tables = []
@@ -125,9 +141,13 @@ def _directory(path: Path, keep: Collection[str]) -> list[Table]:
     return tables
 
 
+def _table_names(path: Path) -> list[str]:
+    names = sorted(os.listdir(path))
+    return [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_"))]
+
+
 def _is_qlib(path: Path) -> bool:
-    parts = {"calendars", "features", "instruments"}
-    absent = sorted(parts - set(os.listdir(path)))
+    absent = sorted(QLIB_PARTS - set(os.listdir(path)))
     if len(absent) == 1:
         raise DataError(f"{path}: a directory in qlib's format needs {absent[0]}/ too")
     return not absent

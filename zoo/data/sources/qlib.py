@@ -145,14 +145,23 @@ def _calendar(path: Path) -> np.ndarray:
 
 
 def _instruments(path: Path, market: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:
-    """Symbol -> (first, last) calendar positions of its spans; symbols never in the calendar are left out."""
     folder = path / "instruments"
     markets = sorted(file.stem for file in folder.glob("*.txt"))
     if market not in markets:
         listed = ", ".join(markets) or "none"
         raise DataError(f"{path}: no market {market!r}{did_you_mean(market, markets)}; there are {listed}")
-    where = f"{path.name}/instruments/{market}.txt"
-    lines = _lines(folder / f"{market}.txt", where)
+    return instrument_spans(folder / f"{market}.txt", f"{path.name}/instruments/{market}.txt", days)
+
+
+def instrument_spans(file: Path, where: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:
+    """Symbol -> (first, last) calendar positions of its spans in a file symbol, first day, last day.
+
+    Symbols are as the file spells them first; those that are never in the calendar are left out.
+
+    Raises:
+        DataError: a line that is no span, naming file and line; no span that touches the calendar.
+    """
+    lines = _lines(file, where)
     numbers = [number for number, _ in lines]
     cells = [line.split("\t") if "\t" in line else line.split() for _, line in lines]
     for number, row in zip(numbers, cells, strict=True):
