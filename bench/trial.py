@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +14,13 @@ import torch
 
 from bench.machine import versions
 from bench.metrics import daily_scores, summary
+from bench.source import source_hash
 from bench.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig
 from zoo.data.sources import load_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
-
-_SHARED_SOURCES = (
-    "zoo.layers",
-    "zoo.losses",
-    "zoo.trainer",
-    "zoo.network",
-    "zoo.data.windows",
-    "zoo.data.normalize",
-)
 
 
 @dataclass(frozen=True)
@@ -92,25 +81,6 @@ def make_trial(
         device,
     )
     return Trial(model, params, train, overrides, data, fold, seed, device, key)
-
-
-@lru_cache
-def source_hash(model: str) -> str:
-    """Hash of the code a model's numbers depend on; comments, docstrings and layout do not count."""
-    files = [registry.get_spec(model).source_file]
-    files += [Path(inspect.getfile(import_module(name))) for name in _SHARED_SOURCES]
-    return key_of([_code(file) for file in files])
-
-
-@lru_cache
-def _code(file: Path) -> str:
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(body, list):
-            body[0] = ast.Expr(ast.Constant(""))
-    return ast.dump(tree)
 
 
 @lru_cache(maxsize=1)
