@@ -153,6 +153,6 @@ def load(path: str | Path) -> Forecaster:
         model.load_state_dict(state)
         stats = RobustStats(tensors["features.center"].numpy(), tensors["features.scale"].numpy())
         data = DataConfig.model_validate(header["data"])
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {error}") from error
     return Forecaster(header["model"], header["params"], data, stats, model.eval())
