@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.checkpoint import Forecaster, load
+    from zoo.data.export import compute_features
     from zoo.data.panel import Panel
     from zoo.data.sources import load_panel
     from zoo.errors import ZooError
@@ -25,6 +26,7 @@ __all__ = [
     "Panel",
     "ZooError",
     "build",
+    "compute_features",
     "list_models",
     "load",
     "load_panel",
@@ -35,6 +37,7 @@ _HOMES = {
     "Panel": "zoo.data.panel",
     "ZooError": "zoo.errors",
     "build": "zoo.registry",
+    "compute_features": "zoo.data.export",
     "list_models": "zoo.registry",
     "load": "zoo.checkpoint",
     "load_panel": "zoo.data.sources",

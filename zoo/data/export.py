@@ -1,0 +1,177 @@
+"""Factors as a frame indexed (datetime, instrument), whole or streamed into a Parquet file.
+
+Rows are the members of each day, in (datetime, instrument) order; history before a membership feeds the windows.
+A feature set whose columns do not depend on the window gives its columns; one whose columns do (`alpha360`) gives
+every (column, lag) of its window, `CLOSE59` .. `VOLUME0`. Missing rows are never filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zoo.data.features import FEATURE_SETS, make_feature_set
+from zoo.data.features.base import FeatureSet
+from zoo.data.features.mapped import release
+from zoo.data.files import whole_file
+from zoo.data.panel import Panel
+from zoo.data.split import DayRange
+from zoo.errors import ConfigError, DataError
+
+OnStep = Callable[[int, int], None]
+"""Called with the days done and the days in all."""
+BLOCK = 64 << 20  # bytes of factors gathered at a time
+
+
+def compute_features(
+    panel: Panel,
+    name: str = "alpha158",
+    *,
+    normalize: bool = False,
+    fit_end: str | None = None,
+    fit_start: str | None = None,
+    on_step: OnStep | None = None,
+) -> pd.DataFrame:
+    """The factors of a feature set: a row per member and day, a float32 column per factor.
+
+    Args:
+        panel: as `load_panel` gives it.
+        name: `alpha158`, `alpha158_20`, `alpha360` or `raw`.
+        normalize: robust z-score of each column, fitted on the member rows of the days from `fit_start` (default:
+            the first) to `fit_end`, both included; clipped to +-3, NaN -> 0.
+        on_step: told the progress.
+
+    Raises:
+        ConfigError: unknown set; `normalize` without `fit_end`, which would let the future into the statistics.
+        DataError: no members.
+    """
+    factors = _Factors(panel, _feature_set(name), _train_days(panel, normalize, fit_start, fit_end))
+    values = np.empty((len(factors.names), int(panel.member.sum())), dtype=np.float32)
+    at = 0
+    for day, stock in _blocks(panel, len(factors.names), on_step):
+        values[:, at : at + len(day)] = factors.at(day, stock).T
+        at += len(day)
+    index = _index(panel, *np.nonzero(panel.member))
+    return pd.DataFrame(values.T, index=index, columns=factors.names, copy=False)
+
+
+def write_features(
+    panel: Panel,
+    name: str,
+    path: str | Path,
+    *,
+    normalize: bool = False,
+    fit_end: str | None = None,
+    fit_start: str | None = None,
+    on_step: OnStep | None = None,
+) -> tuple[int, int]:
+    """As `compute_features`, into a Parquet file that `pandas.read_parquet` gives back as that frame.
+
+    Memory does not grow with the number of rows. An existing file is replaced, and only when the new one is complete.
+
+    Returns:
+        Rows and columns written.
+
+    Raises:
+        ConfigError, DataError: as `compute_features`; or `path` cannot be written, or pyarrow is missing.
+    """
+    path = Path(path)
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError(f"{path}: Parquet needs pyarrow; pip install pyarrow") from None
+    feature_set, train = _feature_set(name), _train_days(panel, normalize, fit_start, fit_end)
+    written = 0
+    with whole_file(path) as temporary, ExitStack() as closing:
+        factors = _Factors(panel, feature_set, train)
+        writer: pq.ParquetWriter | None = None
+        for day, stock in _blocks(panel, len(factors.names), on_step):
+            index = _index(panel, day, stock)
+            frame = pd.DataFrame(factors.at(day, stock), index=index, columns=factors.names, copy=False)
+            table = pa.Table.from_pandas(frame, nthreads=1)
+            writer = writer or closing.enter_context(pq.ParquetWriter(temporary, table.schema))
+            writer.write_table(table)
+            written += len(frame)
+    return written, len(factors.names)
+
+
+class _Factors:
+    """Named columns of values at any (day, stock) of a panel."""
+
+    def __init__(self, panel: Panel, feature_set: FeatureSet, train: DayRange | None) -> None:
+        if not panel.member.any():
+            raise DataError(f"{panel.name}: no stock is a member on any day, so there are no rows")
+        columns, lookback = feature_set.columns, feature_set.lookback
+        self._feature_set = feature_set
+        self._source = feature_set.source(panel)
+        self._stats = None if train is None else feature_set.fit_stats(self._source, panel.member, train)
+        self._lags = np.arange(lookback - 1, -1, -1) if feature_set.stats_per_lag else None
+        self.names = list(columns)
+        if self._lags is not None:
+            self.names = [f"{column.upper()}{lag}" for column in columns for lag in self._lags]
+
+    def at(self, day: np.ndarray, stock: np.ndarray) -> np.ndarray:
+        """`[R, columns]` float32 of rows (`day [R]`, `stock [R]`)."""
+        if self._lags is None:
+            x = torch.from_numpy(self._source[stock, day])
+            release(self._source)
+            return self._normalised(x).numpy()
+        past = day[:, None] - self._lags
+        window = self._source[stock[:, None], np.maximum(past, 0)]  # [R, T, F]
+        window[past < 0] = np.nan
+        x = self._normalised(self._feature_set.window_to_features(torch.from_numpy(window)))
+        return x.transpose(1, 2).reshape(len(x), -1).numpy()
+
+    def _normalised(self, x: torch.Tensor) -> torch.Tensor:
+        return x if self._stats is None else self._stats.to("cpu").apply(x)
+
+
+def _blocks(panel: Panel, n_columns: int, on_step: OnStep | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The member rows (day, stock) in order, some days at a time."""
+    width = max(1, BLOCK // (4 * n_columns * panel.n_stocks))
+    for first in range(0, panel.n_days, width):
+        day, stock = np.nonzero(panel.member[first : first + width])
+        if len(day):
+            yield day + first, stock
+        if on_step is not None:
+            on_step(min(first + width, panel.n_days), panel.n_days)
+
+
+def _feature_set(name: str) -> FeatureSet:
+    if name not in FEATURE_SETS:
+        make_feature_set(name, 0)  # raises, naming the nearest
+    return FEATURE_SETS[name]()
+
+
+def _train_days(panel: Panel, normalize: bool, start: str | None, end: str | None) -> DayRange | None:
+    if not normalize:
+        if start or end:
+            raise ConfigError("fit_start and fit_end need normalize (--normalize); nothing is fitted without it")
+        return None
+    if end is None:
+        raise ConfigError(
+            "normalize needs fit_end (--fit-end), the last day of the train segment: "
+            "the statistics must not see what comes after it"
+        )
+    try:
+        train = DayRange(panel.position(start) if start else 0, panel.position(end, side="right"))
+    except ValueError:
+        raise ConfigError(f"fit_start {start}, fit_end {end}: dates are written YYYY-MM-DD") from None
+    if not len(train):
+        raise ConfigError(
+            f"no day to fit on from {start or panel.days[0]} to {end}; "
+            f"the data runs {panel.days[0]} .. {panel.days[-1]}"
+        )
+    return train
+
+
+def _index(panel: Panel, day: np.ndarray, stock: np.ndarray) -> pd.MultiIndex:
+    days = pd.Index(panel.days.astype("datetime64[ns]"))
+    symbols = pd.Index(panel.symbols.astype(object))
+    return pd.MultiIndex(levels=[days, symbols], codes=[day, stock], names=["datetime", "instrument"])
