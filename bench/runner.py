@@ -62,26 +62,28 @@ def execute_plan(
         _write_oracle(plan, store)
         pending = [t for t in plan.trials if fresh or not store.is_done(t.key)]
         on_start(len(pending), len(plan.trials) - len(pending))
-        failed = 0
+        failures: list[Failed] = []
+
+        def emit(event: Event) -> None:
+            if isinstance(event, Failed):
+                failures.append(event)
+                store.write_failure(
+                    event.trial.key,
+                    {
+                        "model": event.trial.model,
+                        "fold": event.trial.fold,
+                        "seed": event.trial.seed,
+                        "error": event.error,
+                        "details": event.details,
+                    },
+                )
+            on_event(event)
+
         if pending:
-            executor = make_executor(min(jobs, len(pending)), plan.device)
-            for event in executor(pending, store, plugins or []):
-                if isinstance(event, Failed):
-                    failed += 1
-                    store.write_failure(
-                        event.trial.key,
-                        {
-                            "model": event.trial.model,
-                            "fold": event.trial.fold,
-                            "seed": event.trial.seed,
-                            "error": event.error,
-                            "details": event.details,
-                        },
-                    )
-                on_event(event)
+            make_executor(min(jobs, len(pending)), plan.device)(pending, store, plugins or [], emit)
         done = [t.key for t in plan.trials if store.record(t.key) is not None]
         measure_latency(plan, store, done)
-    return Outcome(len(pending) - failed, len(plan.trials) - len(pending), failed)
+    return Outcome(len(pending) - len(failures), len(plan.trials) - len(pending), len(failures))
 
 
 @contextmanager

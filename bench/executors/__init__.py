@@ -5,7 +5,7 @@ Imports no torch: reports print with what prints events.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,11 +42,12 @@ class Failed:
 
 
 Event = Started | EpochDone | Done | Failed
+Emit = Callable[[Event], None]
 
 
 class Executor(Protocol):
-    def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str]) -> Iterator[Event]:
-        """Run trials and yield what happens; one trial's failure never stops the others."""
+    def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str], emit: Emit) -> None:
+        """Run trials and emit what happens; one trial's failure never stops the others."""
         ...
 
 

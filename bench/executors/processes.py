@@ -9,13 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from bench.executors import Done, Event, Failed, Started
+from bench.executors import Done, Emit, Failed, Started
 from bench.store import RunStore
 from bench.trial import Trial
 
@@ -36,12 +35,12 @@ class ProcessExecutor:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
 
-    def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str]) -> Iterator[Event]:
+    def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str], emit: Emit) -> None:
         waiting = list(reversed(trials))
         workers = [_start(store, plugins) for _ in range(min(self.jobs, len(trials)))]
         try:
             for worker in workers:
-                yield from _assign(worker, waiting)
+                _assign(worker, waiting, emit)
             while any(worker.trial for worker in workers):
                 busy = [w for w in workers if w.trial]
                 ready = wait([w.pipe for w in busy])
@@ -51,14 +50,16 @@ class ProcessExecutor:
                     try:
                         event = worker.pipe.recv()
                     except (EOFError, OSError):
-                        yield _death(worker)
-                        worker = workers[i] = _start(store, plugins)
-                        yield from _assign(worker, waiting)
+                        emit(_death(worker))
+                        worker.trial = None
+                        if waiting:
+                            worker = workers[i] = _start(store, plugins)
+                            _assign(worker, waiting, emit)
                         continue
-                    yield event
+                    emit(event)
                     if isinstance(event, (Done, Failed)):
                         worker.trial = None
-                        yield from _assign(worker, waiting)
+                        _assign(worker, waiting, emit)
         finally:
             for worker in workers:
                 if worker.trial is not None:
@@ -88,11 +89,11 @@ def _start(store: RunStore, plugins: list[str]) -> _Worker:
     return _Worker(process, ours)
 
 
-def _assign(worker: _Worker, waiting: list[Trial]) -> Iterator[Event]:
+def _assign(worker: _Worker, waiting: list[Trial], emit: Emit) -> None:
     if not waiting:
         return
     worker.trial = waiting.pop()
-    yield Started(worker.trial)
+    emit(Started(worker.trial))
     try:
         worker.pipe.send(worker.trial)
     except OSError:
@@ -125,4 +126,7 @@ def _work(pipe: Connection, store: RunStore, plugins: list[str]) -> None:
             trial = pipe.recv()
         except (EOFError, OSError):
             return
-        execute(trial, store, pipe.send)
+        try:
+            execute(trial, store, pipe.send)
+        except BrokenPipeError:
+            return  # The parent is gone, and nobody is left to tell.
