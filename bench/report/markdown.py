@@ -49,6 +49,7 @@ def render_markdown(board: Leaderboard) -> str:
         "\n".join(f"- {escape(note)}" for note in notes) or "Nothing was assumed or missing.",
     ]
     parts += ["## Settings", f"Shared by all: {escape(tables.shared_settings(board))}."]
+    parts.append(escape(tables.deviation_line(board)))
     parts.append(as_markdown(tables.settings_table(board)))
     parts += ["## Definitions", "\n".join(f"- **{name}**: {text}" for name, text in DEFINITIONS.items())]
     parts += ["## Reproduce", f"```\n{run['command']}\n```"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.deviations import deviation_sentence, uniform_settings
 from bench.leaderboard import Leaderboard
 from zoo.config import TrainConfig
 
@@ -178,6 +179,14 @@ def shared_settings(board: Leaderboard) -> str:
     """The shared training settings in one line."""
     train = TrainConfig.model_validate(board.run["config"]["train"])
     return ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
+
+
+def deviation_line(board: Leaderboard) -> str:
+    """How the networks' training settings differ from the uniform treatment."""
+    records = {model: board.record_of(model) for model in board.run["models"]}
+    # Models without epochs are fitted as a whole: of the shared settings they read the loss only.
+    trained = {model: r["train"] for model, r in records.items() if r is not None and r["fit"]["history"]}
+    return deviation_sentence(trained, uniform_settings())
 
 
 def frame_rows(frame: pd.DataFrame) -> list[Row]:
