@@ -96,7 +96,9 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
         ConfigError: the run has neither a record nor a failure.
     """
     run = store.run()
-    records = {t["key"]: r for t in run["trials"] if (r := store.record(t["key"])) is not None}
+    # A damaged trial is no record: it is run again, and until then counts as missing.
+    whole = [t["key"] for t in run["trials"] if store.is_done(t["key"])]
+    records = {key: r for key in whole if (r := store.record(key)) is not None}
     failures = {
         t["key"]: f for t in run["trials"] if t["key"] not in records and (f := store.failure(t["key"])) is not None
     }
@@ -199,20 +201,22 @@ def _row(
     row |= {"title": first["title"], "scope": first["scope"], "n_parameters": first["n_parameters"]}
     folds_done = {r["fold"] for r in mine.values()}
     # Unequal days are never ranked against each other: a model must have every fold at least once.
-    row["ranked"] = folds_done == {t["fold"] for t in planned}
+    row["ranked"] = folds_done == {t["fold"] for t in planned} and bool(np.isfinite(rank_ic[model]).any())
     row["status"] = "ok" if len(mine) == len(planned) else "incomplete"
-    # Days of all seeds are pooled for the means of errors; correlations use the daily mean over seeds.
-    pooled = [summary(frames[k]) for k in mine]
+    # One series a seed, its folds one after the other: a mean of fold means would weigh a short fold like a long one.
+    by_seed = _by_seed(mine, frames)
+    pooled = [summary(frame) for frame in by_seed.values()]
     row |= {name: float(np.mean([p[name] for p in pooled])) for name in ("mse", "mae", "r2", "long_short")}
     for name, daily in (("ic", ic), ("rank_ic", rank_ic)):
         row[name] = mean_over_days(daily, model)
         row[f"{name}_half"] = float(stats.half_width(draws[name][model][:, None])[0])
-        row[f"{name}_seed_sd"] = _seed_sd(mine, frames, name)
+        row[f"{name}_seed_sd"] = _seed_sd(by_seed, name)
         ratios = [p["icir" if name == "ic" else "rank_icir"] for p in pooled]
         row["icir" if name == "ic" else "rank_icir"] = float(np.mean(ratios))
     row["n_days"] = int(np.isfinite(rank_ic[model].to_numpy()).sum())
     baseline = run["baseline"]
-    if baseline in rank_ic and baseline != model and row["ranked"]:
+    baseline_folds = {r["fold"] for r in records.values() if r["model"] == baseline}
+    if baseline_folds == folds_done and baseline != model and row["ranked"]:
         difference = draws["rank_ic"][model] - draws["rank_ic"][baseline]
         low, high = stats.interval(difference[:, None])
         row |= {
@@ -240,18 +244,25 @@ def _row(
     return row
 
 
-def _seed_sd(mine: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], column: str) -> float:
-    """Standard deviation (ddof 1) over seeds of the mean over days; NaN for one seed."""
-    by_seed: dict[int, list[float]] = {}
+def _by_seed(mine: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]) -> dict[int, pd.DataFrame]:
+    """The daily frames of each seed, all folds in one."""
+    parts: dict[int, list[pd.DataFrame]] = {}
     for key, record in mine.items():
-        by_seed.setdefault(record["seed"], []).append(mean_over_days(frames[key], column))
-    means = [float(np.mean(values)) for values in by_seed.values()]
+        parts.setdefault(record["seed"], []).append(frames[key])
+    return {seed: pd.concat(found, ignore_index=True) for seed, found in parts.items()}
+
+
+def _seed_sd(by_seed: dict[int, pd.DataFrame], column: str) -> float:
+    """Standard deviation (ddof 1) over seeds of the mean over days; NaN for one seed."""
+    means = [mean_over_days(frame, column) for frame in by_seed.values()]
     return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
 
 
 def _mean_difference(daily: pd.DataFrame, a: str, b: str) -> float:
     """Mean of the daily difference a - b over the days that both have."""
-    return float(np.nanmean(daily[a].to_numpy() - daily[b].to_numpy()))
+    difference = daily[a].to_numpy() - daily[b].to_numpy()
+    finite = difference[np.isfinite(difference)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -106,6 +106,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
             f"lower data.lookback or give more history"
         )
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
+    _check_members(panel, folds)
     trials = [
         make_trial(
             name,
@@ -126,6 +127,17 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     settings = config.model_dump(mode="json", exclude={"name", "note", "models"})
     config_hash = key_of(settings, panel.fingerprint, [t.key for t in trials])[:8]
     return Plan(config, models, panel, folds, trials, config_hash, device)
+
+
+def _check_members(panel: Panel, folds: list[Fold]) -> None:
+    for fold in folds:
+        for name, (first, last) in fold.dates(panel.days).items():
+            days = getattr(fold, name)
+            if not panel.member[days.start : days.stop].any():
+                raise ConfigError(
+                    f"{panel.name}: no stock is a member on any {name} day of fold {fold.index}, {first} .. {last}; "
+                    f"check data.universe and data.split"
+                )
 
 
 def _entry(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:

@@ -13,6 +13,7 @@ from bench.report.definitions import DEFINITIONS
 from bench.report.sentences import setup_line, verdict
 from bench.report.tables import Table
 from bench.store import write_atomic
+from zoo.config import LabelConfig
 
 
 def render_markdown(board: Leaderboard) -> str:
@@ -42,6 +43,13 @@ def render_markdown(board: Leaderboard) -> str:
     if pairs is not None:
         parts += ["## Which differences are real", as_markdown(pairs)]
     notes = [*run["data"]["notes"]]
+    reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
+    embargo = min(fold["embargo"] for fold in run["folds"])
+    if embargo < reach:
+        notes.append(
+            f"Look-ahead: the embargo of {embargo} days is shorter than the label's reach of {reach} days, as "
+            f"split.force allows: labels at the end of train and valid read prices of the segment after them."
+        )
     if run["data"]["snapshot_concepts"]:
         notes.append("Look-ahead: the concepts carry no dates, so today's groups stand for all of history.")
     parts += [

@@ -52,7 +52,8 @@ def make_folds(days: np.ndarray, split: Split, reach: int, first_day: int = 0) -
         first_day: calendar position before which nothing is trained on.
 
     Raises:
-        ConfigError: a segment is empty, out of order, overlapping, or the embargo is shorter than `reach`.
+        ConfigError: a segment is empty, out of order, overlapping, the embargo is shorter than `reach`, or folds
+            would test the same days.
     """
     embargo = reach if split.embargo == "auto" else split.embargo
     if embargo < reach and not split.force:
@@ -63,7 +64,7 @@ def make_folds(days: np.ndarray, split: Split, reach: int, first_day: int = 0) -
     if isinstance(split, FixedSplit):
         borders = [_fixed_borders(days, split, first_day)]
     else:
-        borders = _walk_forward_borders(days, split, first_day)
+        borders = _walk_forward_borders(days, split, first_day, reach)
     return [_fold(i, border, embargo, days) for i, border in enumerate(borders)]
 
 
@@ -90,21 +91,27 @@ def _fixed_borders(days: np.ndarray, split: FixedSplit, first_day: int) -> Borde
     return ((first_day, int(ends[0])), (int(ends[0]), int(ends[1])), (int(ends[1]), int(ends[2])))
 
 
-def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: int) -> list[Borders]:
+def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: int, reach: int) -> list[Borders]:
+    """Folds until the calendar ends; the last test segment may be cut off, if a label is left in it."""
     folds: list[Borders] = []
     anchor = days[first_day]
-    train_stop = _shift(days, anchor, split.train)
     while True:
+        train_stop = _shift(days, anchor, split.train)
         valid_stop = _shift(days, train_stop, split.valid)
         test_stop = _shift(days, valid_stop, split.test)
         bounds = [int(np.searchsorted(days, edge)) for edge in (anchor, train_stop, valid_stop, test_stop)]
-        if bounds[3] <= bounds[2] or valid_stop > days[-1]:
+        if bounds[3] == len(days) and bounds[3] - bounds[2] <= reach:
             break
+        if folds and bounds[2] < folds[-1][2][1]:
+            raise ConfigError(
+                f"split.step {split.step} is shorter than split.test {split.test}: folds would test the same days "
+                f"and the pooled result would count them twice; set step to at least {split.test}"
+            )
         start = first_day if split.expanding else bounds[0]
         folds.append(((start, bounds[1]), (bounds[1], bounds[2]), (bounds[2], bounds[3])))
-        if test_stop > days[-1]:
+        if bounds[3] == len(days):
             break
-        anchor, train_stop = _shift(days, anchor, split.step), _shift(days, train_stop, split.step)
+        anchor = _shift(days, anchor, split.step)
     if not folds:
         raise ConfigError(
             f"split: {len(days) - first_day} days ({days[first_day]} .. {days[-1]}) are too few for train "
@@ -114,15 +121,17 @@ def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: 
 
 
 def _shift(days: np.ndarray, day: np.datetime64, span: str) -> np.datetime64:
-    """The date `span` after `day`; `d` counts days of the panel's calendar, `m` and `y` calendar months."""
+    """The date `span` after `day`; `d` counts days of the panel's calendar, `m` and `y` calendar months.
+
+    In months, days past the 28th count as the 28th: spans then add up to the same date in any order.
+    """
     count, unit = int(span[:-1]), span[-1]
     if unit == "d":
         position = int(np.searchsorted(days, day)) + count
         return days[position] if position < len(days) else days[-1] + np.timedelta64(position - len(days) + 1, "D")
-    months = count * (12 if unit == "y" else 1)
     month = day.astype("datetime64[M]")
-    within = day - month.astype("datetime64[D]")
-    return (month + np.timedelta64(months, "M")).astype("datetime64[D]") + within
+    target = month + np.timedelta64(count * (12 if unit == "y" else 1), "M")
+    return target.astype("datetime64[D]") + min(day - month.astype("datetime64[D]"), np.timedelta64(27, "D"))
 
 
 def _fold(index: int, borders: Borders, embargo: int, days: np.ndarray) -> Fold:
