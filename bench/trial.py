@@ -18,7 +18,7 @@ from bench.source import source_hash
 from bench.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig
-from zoo.data.sources import load_panel
+from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
 
@@ -67,7 +67,8 @@ def make_trial(
     fingerprint: str,
 ) -> Trial:
     """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version."""
-    settings = data.model_dump(mode="json", exclude={"source", "concepts"})
+    # What these name, in whatever place and format, is in the fingerprint.
+    settings = data.model_dump(mode="json", exclude={"source", "concepts", "universe"})
     key = key_of(
         FORMAT,
         model,
@@ -86,8 +87,7 @@ def make_trial(
 @lru_cache(maxsize=1)
 def _dataset(data: Any, fold: int, device: str) -> Dataset:
     # One per process: successive trials of a worker share the dataset of the same fold.
-    panel = load_panel(data.source, vwap=data.vwap, concepts=data.concepts)
-    return dataset_of(panel, data, fold, device)
+    return dataset_of(open_panel(data), data, fold, device)
 
 
 def dataset_of(panel: Any, data: DataConfig, fold: int, device: str) -> Dataset:
