@@ -331,3 +331,7 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        # A full disk, a folder that may not be written: the user's to mend, no traceback needed.
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

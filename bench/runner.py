@@ -81,7 +81,7 @@ def execute_plan(
 
         if pending:
             make_executor(min(jobs, len(pending)), plan.device)(pending, store, plugins or [], emit)
-        done = [t.key for t in plan.trials if store.record(t.key) is not None]
+        done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
     return Outcome(len(pending) - len(failures), len(plan.trials) - len(pending), len(failures))
 
