@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from zoo.data.features.alpha360 import Alpha360
 from zoo.data.features.base import FeatureSet
+from zoo.data.features.factors import Alpha158, Alpha158Selected
 from zoo.data.features.raw import Raw
 from zoo.errors import ConfigError, did_you_mean
 
-FEATURE_SETS: dict[str, type[FeatureSet]] = {cls.name: cls for cls in (Raw, Alpha360)}
+FEATURE_SETS: dict[str, type[FeatureSet]] = {cls.name: cls for cls in (Raw, Alpha360, Alpha158, Alpha158Selected)}
 
 
 def make_feature_set(name: str, lookback: int) -> FeatureSet:

@@ -19,6 +19,7 @@ from zoo.errors import ConfigError
 
 _CLOSE, _VOLUME = 0, 5
 _TINY = np.float32(1e-12)
+_WIDE = 5
 
 
 class Alpha360(FeatureSet):
@@ -43,24 +44,28 @@ class Alpha360(FeatureSet):
         return np.stack([panel.field(name).T for name in self.columns], axis=2)
 
     def window_to_features(self, window: Tensor) -> Tensor:
-        last = window[:, -1:, :].clone()
-        divisor = last[:, :, _CLOSE : _CLOSE + 1].expand_as(last).clone()
-        divisor[:, :, _VOLUME] = last[:, :, _VOLUME] + float(_TINY)
-        return window.div_(divisor)
+        last = window[:, -1:, :]
+        divisor = last[:, :, _CLOSE : _CLOSE + 1].repeat(1, 1, _WIDE * len(self.columns))
+        divisor[:, :, _VOLUME :: len(self.columns)] = last[:, :, _VOLUME:] + float(_TINY)
+        # _WIDE days at once: a division over rows of six is bound by its loop, not by its arithmetic.
+        wide = window.reshape(len(window), self.lookback // _WIDE, divisor.shape[2])
+        return wide.div_(divisor).view(window.shape)
 
     def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
-        rows = member[train.start : train.stop].T
-        divisors = {f: np.ascontiguousarray(source[:, train.start : train.stop, f]) for f in (_CLOSE, _VOLUME)}
-        divisors[_VOLUME] = divisors[_VOLUME] + _TINY
+        absent = ~member[train.start : train.stop].T
+        before = min(self.lookback - 1, train.start)
 
         def columns() -> Iterator[np.ndarray]:
-            for lag in range(self.lookback - 1, -1, -1):
-                # Days before the panel's first are missing, not wrapped around.
-                short = max(lag - train.start, 0)
-                days = slice(train.start - lag + short, train.stop - lag)
-                for f in range(len(self.columns)):
-                    divisor = divisors[_VOLUME if f == _VOLUME else _CLOSE]
-                    column = source[:, days, f] / divisor[:, short:]
-                    yield column[rows[:, short:]]
+            for f in range(len(self.columns)):
+                if f in (0, _VOLUME):  # prices share one divisor; no more than one is held
+                    divisor = source[:, train.start : train.stop, _VOLUME if f else _CLOSE] + (_TINY if f else 0)
+                    divisor[absent] = np.nan
+                field = np.full((len(source), self.lookback - 1 + len(train)), np.nan, dtype=np.float32)
+                field[:, self.lookback - 1 - before :] = source[:, train.start - before : train.stop, f]
+                for k in range(self.lookback):
+                    with np.errstate(divide="ignore", invalid="ignore"):
+                        column = field[:, k : k + len(train)] / divisor
+                    yield column.ravel()
 
-        return fit_robust(columns(), (self.lookback, len(self.columns)))
+        by_field = fit_robust(columns(), (len(self.columns), self.lookback))
+        return RobustStats(by_field.center.T.copy(), by_field.scale.T.copy())

@@ -13,9 +13,13 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+from zoo.data.features.mapped import release
 from zoo.data.normalize import RobustStats, fit_robust
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
+
+_TOGETHER = 16  # columns: 64 bytes, a cache line
+_BLOCK = 1 << 25  # values of a source that are looked at before its pages are released: 128 MiB
 
 
 class FeatureSet(ABC):
@@ -39,7 +43,10 @@ class FeatureSet(ABC):
 
     @abstractmethod
     def source(self, panel: Panel) -> np.ndarray:
-        """The columns that windows are cut from, `[N, D, F]` float32, C-contiguous, NaN = missing."""
+        """The columns that windows are cut from, `[N, D, F]` float32, C-contiguous, NaN = missing.
+
+        Where they are large they may be mapped from a file (`zoo.data.features.mapped`).
+        """
 
     @abstractmethod
     def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
@@ -49,6 +56,14 @@ class FeatureSet(ABC):
         """Raw features of raw windows `[S, T, F]`, in place where possible; by default the window itself."""
         return window
 
+    def present(self, panel: Panel) -> np.ndarray | None:
+        """`[N, D]` bool, the days on which a stock has a row, where windows fill those that are missing.
+
+        A missing row inside a window is that of the last day before it in the window that has one, else that of the
+        first day after it. None, the default: missing rows stay missing.
+        """
+        return None
+
     stats_per_lag: ClassVar[bool] = False
     """True where every (lag, column) has statistics of its own; False where a column has one pair for all lags."""
 
@@ -57,11 +72,26 @@ class ColumnFeatureSet(FeatureSet):
     """A feature set whose value at (day, stock, column) does not depend on the window it is seen in."""
 
     def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
-        days = slice(train.start, train.stop)
-        rows = member[days].T
+        return fit_robust(_member_columns(source, member, train), (source.shape[2],))
 
-        def columns() -> Iterator[np.ndarray]:
-            for f in range(source.shape[2]):
-                yield source[:, days, f][rows]
 
-        return fit_robust(columns(), (source.shape[2],))
+def _member_columns(source: np.ndarray, member: np.ndarray, train: DayRange) -> Iterator[np.ndarray]:
+    """Each column of `source` at the member rows of the train days.
+
+    Some columns at a time: that many share a cache line, which takes as long to fetch for one as for all. Some stocks
+    at a time: a mapped source never becomes resident as a whole.
+    """
+    rows = member[train.start : train.stop].T
+    n_stocks, n_days, n_columns = source.shape
+    size = max(1, _BLOCK // (n_days * n_columns))
+    for first in range(0, n_columns, _TOGETHER):
+        some = slice(first, min(first + _TOGETHER, n_columns))
+        columns = np.empty((some.stop - some.start, np.count_nonzero(rows)), dtype=np.float32)
+        done = 0
+        for at in range(0, n_stocks, size):
+            stocks = slice(at, at + size)
+            values = source[stocks, train.start : train.stop, some][rows[stocks]]
+            columns[:, done : done + len(values)] = values.T
+            done += len(values)
+            release(source)
+        yield from columns
