@@ -33,9 +33,7 @@ def uniform_settings() -> dict[str, Any]:
 
 def deviations(train: Mapping[str, Any], uniform: Mapping[str, Any]) -> list[Deviation]:
     """Settings of `train` that differ from `uniform`, in the order of `uniform`."""
-    return [
-        Deviation(key, train[key], value) for key, value in uniform.items() if key in train and train[key] != value
-    ]
+    return [Deviation(key, train[key], value) for key, value in uniform.items() if key in train and train[key] != value]
 
 
 def deviation_sentence(by_model: Mapping[str, Mapping[str, Any]], uniform: Mapping[str, Any]) -> str:
