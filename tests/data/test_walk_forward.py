@@ -67,6 +67,14 @@ def test_folds_that_start_at_the_end_of_a_month_still_fit_together(first, valid,
     assert all(before.test.stop == after.test.start for before, after in pairwise(folds))
 
 
+@pytest.mark.parametrize("train", ["300d", "17m"])
+@pytest.mark.parametrize(("valid", "test"), [("6m", "6m"), ("50d", "6m"), ("6m", "70d")])
+def test_folds_fit_together_when_units_are_mixed(train, valid, test):
+    folds = folds_of(train=train, valid=valid, test=test, step=test)
+    assert len(folds) > 3
+    assert all(before.test.stop == after.test.start for before, after in pairwise(folds))
+
+
 def test_spans_in_days_count_days_of_the_data():
     folds = folds_of(train="500d", valid="100d", test="100d", step="100d")
     assert [fold.test.start for fold in folds] == [620, 720, 820, 920, 1020, 1120, 1220]

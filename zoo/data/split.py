@@ -94,24 +94,24 @@ def _fixed_borders(days: np.ndarray, split: FixedSplit, first_day: int) -> Borde
 def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: int, reach: int) -> list[Borders]:
     """Folds until the calendar ends; the last test segment may be cut off, if a label is left in it."""
     folds: list[Borders] = []
-    anchor = days[first_day]
+    edges = [days[first_day]]
+    for span in (split.train, split.valid, split.test):
+        edges.append(_shift(days, edges[-1], span))
     while True:
-        train_stop = _shift(days, anchor, split.train)
-        valid_stop = _shift(days, train_stop, split.valid)
-        test_stop = _shift(days, valid_stop, split.test)
-        bounds = [int(np.searchsorted(days, edge)) for edge in (anchor, train_stop, valid_stop, test_stop)]
-        if bounds[3] == len(days) and bounds[3] - bounds[2] <= reach:
+        begin, train_stop, valid_stop, test_stop = (int(np.searchsorted(days, edge)) for edge in edges)
+        if test_stop == len(days) and test_stop - valid_stop <= reach:
             break
-        if folds and bounds[2] < folds[-1][2][1]:
+        if folds and valid_stop < folds[-1][2][1]:
             raise ConfigError(
                 f"split.step {split.step} is shorter than split.test {split.test}: folds would test the same days "
                 f"and the pooled result would count them twice; set step to at least {split.test}"
             )
-        start = first_day if split.expanding else bounds[0]
-        folds.append(((start, bounds[1]), (bounds[1], bounds[2]), (bounds[2], bounds[3])))
-        if bounds[3] == len(days):
+        start = first_day if split.expanding else begin
+        folds.append(((start, train_stop), (train_stop, valid_stop), (valid_stop, test_stop)))
+        if test_stop == len(days):
             break
-        anchor = _shift(days, anchor, split.step)
+        # Every edge by itself: with step = test, the next test then starts where this one stops, whatever the units.
+        edges = [_shift(days, edge, split.step) for edge in edges]
     if not folds:
         raise ConfigError(
             f"split: {len(days) - first_day} days ({days[first_day]} .. {days[-1]}) are too few for train "
@@ -123,7 +123,7 @@ def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: 
 def _shift(days: np.ndarray, day: np.datetime64, span: str) -> np.datetime64:
     """The date `span` after `day`; `d` counts days of the panel's calendar, `m` and `y` calendar months.
 
-    In months, days past the 28th count as the 28th: spans then add up to the same date in any order.
+    In months, days past the 28th count as the 28th, which every month has.
     """
     count, unit = int(span[:-1]), span[-1]
     if unit == "d":
