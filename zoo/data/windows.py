@@ -250,6 +250,8 @@ class Segment:
     ) -> Iterator[Batch]:
         """See `zoo.network.Rows.batches`."""
         chosen = torch.from_numpy(self.labelled_rows if labelled else self.rows)
+        if len(chosen) == 0:
+            return
         if scope == "day":
             yield from self._day_batches(chosen, rows, generator)
             return
@@ -259,8 +261,6 @@ class Segment:
             yield self.dataset.batch(part)
 
     def _day_batches(self, chosen: Tensor, rows: int, generator: torch.Generator | None) -> Iterator[Batch]:
-        if len(chosen) == 0:
-            return
         _, counts = torch.unique_consecutive(chosen // self.dataset.panel.n_stocks, return_counts=True)
         days = chosen.split(counts.tolist())
         per_step = max(1, round(rows / (len(chosen) / len(days))))
