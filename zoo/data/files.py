@@ -50,8 +50,9 @@ def whole_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _beside(path: Path, ending: str = "part") -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{ending}")
+def _beside(path: Path, what: str = "part") -> Path:
+    # The ending stays, so that what is half done can be read back before it takes its place.
+    return path.with_name(f".{what}-{os.getpid()}-{path.name}")
 
 
 def _flush(path: Path) -> None:
