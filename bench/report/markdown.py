@@ -79,6 +79,8 @@ def as_markdown(table: Table) -> str:
 def escape(text: str) -> str:
     """Text that neither HTML nor a markdown table nor markdown itself takes for markup."""
     flat = html.escape(" ".join(str(text).split()), quote=False)
-    for mark in "\\|`*[]":
+    for mark in "\\|`*":
         flat = flat.replace(mark, "\\" + mark)
+    # Brackets alone are text; only before a parenthesis do they make a link.
+    flat = flat.replace("](", "]\\(")
     return flat if len(flat) <= 1000 else flat[:997] + "..."

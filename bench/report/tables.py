@@ -176,9 +176,14 @@ def failure_table(board: Leaderboard) -> Table | None:
 
 
 def shared_settings(board: Leaderboard) -> str:
-    """The shared training settings in one line."""
+    """The shared training settings in one line, with the rows per step they came to on this data."""
     train = TrainConfig.model_validate(board.run["config"]["train"])
-    return ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
+    settings = ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
+    steps = sorted({r["fit"]["rows_per_step"] for r in board.records.values()})
+    rows = " or ".join(str(step) for step in steps)
+    return (
+        f"{settings}; {rows} rows per optimiser step (whole days), for sample and day scope alike" if rows else settings
+    )
 
 
 def deviation_line(board: Leaderboard) -> str:
