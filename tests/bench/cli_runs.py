@@ -22,13 +22,7 @@ import pandas as pd
 from bench.cli import main
 from bench.store import RunStore
 
-MARKET = "planted:local?stocks=20&days=200"
-TINY = [
-    *("--set", "data.lookback=5", "--set", "train.max_epochs=2"),
-    *("--set", "models.gru.params={hidden_size: 4, num_layers: 1}"),
-    *("--set", "models.tcn.params={hidden_size: 4, num_layers: 1}"),
-]
-SMALL = ["--data", MARKET, *TINY, "--seeds", "2", "--device", "cpu"]
+SMALL = Path(__file__).with_name("small.yaml")
 
 
 @contextmanager

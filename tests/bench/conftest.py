@@ -16,7 +16,7 @@ from zoo import registry
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """Results folder and output of run `small`: gru, tcn and the baseline linear, seeds 0 and 1, one job. Read only."""
     results = tmp_path_factory.mktemp("finished")
-    answer = run_cli("run", *SMALL, "--models", "gru,tcn", "--name", "small", "--jobs", "1", "--results", results)
+    answer = run_cli("run", SMALL, "--models", "gru,tcn", "--jobs", "1", "--results", results)
     assert answer.code == 0, answer.err
     return results, answer
 
