@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -21,6 +22,7 @@ from zoo.config import DataConfig, TrainConfig
 from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
+from zoo.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,10 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
     scores = trainer.predict(model, dataset.test, scope=spec.scope)
     predict_seconds = time.perf_counter() - began
     test = slice(dataset.fold.test.start, dataset.fold.test.stop)
+    missing = int((dataset.panel.member[test] & ~np.isfinite(scores)).sum())
+    if missing:
+        # Every model is compared on the same rows; leaving some out would flatter it.
+        raise ModelError(f"{missing} of the {dataset.test.n_rows} test scores are not finite numbers")
     daily = daily_scores(scores, dataset.raw_label[test], dataset.train_label[test])
     daily.insert(0, "datetime", dataset.panel.days[test].astype("datetime64[ns]"))
     defaults = {name: p.default for name, p in spec.parameters.items()}
