@@ -97,19 +97,32 @@ def progress(models: list[str]) -> Iterator[PlainProgress | LiveProgress]:
 
 
 def print_table(table: Table) -> None:
-    """A report table on the console; wide tables are not cut when piped."""
+    """A report table on the console: whole when piped; a narrow terminal gets the first columns, and is told so."""
     if out.is_terminal:
+        shown = _columns_that_fit(table, out.width)
         rich_table = RichTable(box=None, pad_edge=False)
-        for header, numeric in zip(table.headers, table.numeric, strict=True):
-            rich_table.add_column(escape(header), justify="right" if numeric else "left")
+        for i in range(shown):
+            rich_table.add_column(escape(table.headers[i]), justify="right" if table.numeric[i] else "left")
         for row in table.rows:
-            rich_table.add_row(*(escape(cell) for cell in row))
+            rich_table.add_row(*(escape(cell) for cell in row[:shown]))
         out.print(rich_table)
+        if shown < len(table.headers):
+            say(f"(no room for: {', '.join(table.headers[shown:])}; the report has them)")
         return
     from tabulate import tabulate
 
     align = ["right" if numeric else "left" for numeric in table.numeric]
     print(tabulate(table.rows, table.headers, tablefmt="simple", colalign=align, disable_numparse=True))
+
+
+def _columns_that_fit(table: Table, width: int) -> int:
+    """How many of a table's first columns fit side by side, one space apart on each side; at least two."""
+    used = 0
+    for i, header in enumerate(table.headers):
+        used += max(len(cell) for cell in (header, *(row[i] for row in table.rows))) + 2
+        if used > width:
+            return max(i, 2)
+    return len(table.headers)
 
 
 def say(text: str) -> None:
