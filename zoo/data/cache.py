@@ -88,6 +88,9 @@ def through_cache(files: Sequence[str], options: Mapping[str, str | None], read:
         version = _write(entry, panel, state)
         told = ("the panel cache of this source was damaged and is written anew",) if damaged else ()
         return _open(version, _header(version), (*panel.notes, *told))
+    except FileNotFoundError:
+        # A process that was as quick has replaced this version by its own.
+        return panel
     except (OSError, *DAMAGE) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         return panel.with_notes(f"the panel cache cannot be written ({why}): the source is parsed at every load")
@@ -181,12 +184,11 @@ def _write(entry: Path, panel: Panel, state: dict[str, Any]) -> Path:
             "arrays": {name: _write_array(half / f"{name}.npy", array) for name, array in arrays.items()},
         }
         _write_header(half, header)
-        old = _versions(entry)
         half.rename(version)
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)
         raise
-    for path in (*old, *_abandoned(entry)):
+    for path in (*_older(entry, version), *_abandoned(entry)):
         shutil.rmtree(path, ignore_errors=True)
     return version
 
@@ -223,6 +225,18 @@ def _header(version: Path) -> dict[str, Any]:
 
 def _checksum(header: dict[str, Any]) -> str:
     return short_hash(json.dumps(header, sort_keys=True))
+
+
+def _older(entry: Path, version: Path) -> list[Path]:
+    """The versions before this one, in an order that is the same for every process, so that the last one stays."""
+
+    def age(path: Path) -> tuple[int, str]:
+        try:
+            return (path / HEADER).stat().st_mtime_ns, path.name
+        except OSError:
+            return 0, path.name
+
+    return [path for path in _versions(entry) if age(path) < age(version)]
 
 
 def _abandoned(entry: Path) -> list[Path]:
