@@ -1,0 +1,1 @@
+"""Tools around data files: look at them, check them, fetch them, plant them."""

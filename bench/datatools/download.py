@@ -1,0 +1,264 @@
+"""Downloads over HTTP that survive a dropped connection: what has come is kept and the rest asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from email.message import Message
+from pathlib import Path
+from typing import IO
+
+from zoo.errors import DataError
+
+OnBytes = Callable[[int, int | None], None]
+"""Called with the bytes done and, where known, the bytes in all."""
+MOST_BYTES = 20 << 30
+_BLOCK = 1 << 18
+_TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MOST_RESUMES = 1000
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to insist.
+
+    Attributes:
+        attempts: tries in a row without a new byte before giving up.
+        wait: s before the second of them; doubles each time, at most 30.
+        timeout: s without an answer that count as a dropped connection.
+    """
+
+    attempts: int = 4
+    wait: float = 1.0
+    timeout: float = 30.0
+
+
+PATIENT = Patience()
+
+
+@dataclass(frozen=True)
+class _State:
+    """Whose bytes a `.part` file holds: they may be continued only while the server still has the same."""
+
+    url: str
+    validator: str = ""
+
+    @classmethod
+    def read(cls, file: Path) -> _State | None:
+        try:
+            return cls(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    most_bytes: int = MOST_BYTES,
+    patience: Patience = PATIENT,
+    on_bytes: OnBytes | None = None,
+) -> str:
+    """Download a file to `target`; returns its SHA-256 in hexadecimal.
+
+    Bytes go to `target.part`, which an interrupted run leaves and a later one continues if the server supports ranges
+    and the file is still the same (ETag or Last-Modified). A file of the wrong checksum is removed.
+
+    Raises:
+        DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
+    """
+    _check_url(url)
+    part, state_file = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        state = _State.read(state_file)
+        if state is None or state.url != url or not (state.validator or sha256):
+            part.unlink(missing_ok=True)
+        _insist(url, part, state_file, most_bytes, patience, on_bytes)
+        digest = file_sha256(part)
+        if sha256 is not None and digest != sha256.lower():
+            part.unlink()
+            raise DataError(
+                f"{url}: SHA-256 is {digest}, not {sha256.lower()} as asked; the file is removed. "
+                f"Either it was damaged on the way or it is not the file you mean"
+            )
+        os.replace(part, target)
+        state_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
+    return digest
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_name(url: str) -> str:
+    """The name a URL gives its file.
+
+    Raises:
+        DataError: it gives none.
+    """
+    name = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+    if name in ("", ".", "..") or any(ch in name for ch in "/\\\0"):
+        raise DataError(f"{url}: names no file; give the address of the file itself")
+    return name
+
+
+def _check_url(url: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        raise DataError(f"{url}: only http:// and https:// addresses can be fetched")
+
+
+def _insist(
+    url: str, part: Path, state_file: Path, most_bytes: int, patience: Patience, on_bytes: OnBytes | None
+) -> None:
+    """Ask until the whole file is in `part`."""
+    in_vain = 0
+    for _ in range(_MOST_RESUMES):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _ask(url, part, state_file, most_bytes, patience.timeout, on_bytes)
+            return
+        except _Dropped as problem:
+            reason, final = str(problem), problem.final
+        in_vain = 0 if part.exists() and part.stat().st_size > before else in_vain + 1
+        if final or in_vain >= patience.attempts:
+            break
+        time.sleep(min(patience.wait * 2 ** max(in_vain - 1, 0), 30))
+    kept = part.stat().st_size if part.exists() else 0
+    resume = f"; {kept:,} bytes are kept, the same command resumes" if kept else ""
+    raise DataError(f"{url}: {reason}{resume}")
+
+
+class _Dropped(Exception):
+    """The connection did not bring the whole file; `final`: trying again is pointless."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+def _ask(url: str, part: Path, state_file: Path, most_bytes: int, timeout: float, on_bytes: OnBytes | None) -> None:
+    offset = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        state = _State.read(state_file)
+        if state is not None and state.validator:
+            headers["If-Range"] = state.validator
+    opener = urllib.request.build_opener(_SafeRedirects)
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+            _receive(response, url, part, state_file, offset, most_bytes, on_bytes)
+    except urllib.error.HTTPError as error:
+        _explain_status(error, part, offset)
+    except urllib.error.URLError as error:
+        raise _unreachable(url, error.reason) from None
+    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise _Dropped(f"the connection was dropped ({error or type(error).__name__})") from None
+
+
+def _explain_status(error: urllib.error.HTTPError, part: Path, offset: int) -> None:
+    """Return where the answer means that all is there; else raise what it means."""
+    with error:
+        if error.code == 416 and offset:
+            if (error.headers.get("Content-Range") or "").strip() == f"bytes */{offset}":
+                return
+            part.unlink()
+            raise _Dropped("the server has another file now") from None
+        reason = f"the server answered {error.code} {error.reason}"
+        if error.code in _TRY_AGAIN:
+            raise _Dropped(reason) from None
+        hint = "; check the address" if error.code in (404, 410) else ""
+        raise _Dropped(f"{reason}{hint}", final=True) from None
+
+
+def _unreachable(url: str, reason: object) -> _Dropped:
+    host = urllib.parse.urlsplit(url).hostname
+    text = getattr(reason, "strerror", None) or str(reason)
+    if isinstance(reason, socket.gaierror):
+        return _Dropped(
+            f"no network, or no such host: {host} cannot be found ({text}). "
+            f"Behind a proxy set HTTPS_PROXY; else download it on another machine and give the file",
+            final=True,
+        )
+    return _Dropped(f"no connection to {host} ({text}); is the network up?")
+
+
+def _receive(
+    response: http.client.HTTPResponse,
+    url: str,
+    part: Path,
+    state_file: Path,
+    offset: int,
+    most_bytes: int,
+    on_bytes: OnBytes | None,
+) -> None:
+    starts = (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
+    if response.status == 206 and not starts:
+        part.unlink(missing_ok=True)
+        raise _Dropped("the server sent another part of the file than was asked for")
+    if response.status != 206:
+        offset = 0
+        state = _State(url, _validator(response.headers))
+        state_file.write_text(json.dumps(asdict(state)), encoding="utf-8")
+    length = response.headers.get("Content-Length") or ""
+    total = offset + int(length) if length.isdigit() else None
+    limit = DataError(f"{url}: more than the {most_bytes:,} bytes allowed; raise the limit (--max-gb)")
+    if total is not None and total > most_bytes:
+        raise limit
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - offset > free:
+        raise DataError(f"{part.parent}: {total - offset:,} bytes are needed, {free:,} are free")
+    done = offset
+    with part.open("ab" if offset else "wb") as file:
+        while done <= most_bytes and (block := _read(response)):
+            file.write(block)
+            done += len(block)
+            if on_bytes is not None:
+                on_bytes(done, total)
+    if done > most_bytes:
+        part.unlink()
+        raise limit
+    if total is not None and done < total:
+        raise _Dropped(f"the connection was dropped after {done:,} of {total:,} bytes")
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """What has arrived: not waiting for a full block, so that a dropped connection loses nothing."""
+    try:
+        return response.read1(_BLOCK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Dropped(f"the connection was dropped ({error or type(error).__name__})") from None
+
+
+def _validator(headers: Message) -> str:
+    """What `If-Range` may hold: a strong ETag, else the time of the last change."""
+    etag = headers.get("ETag") or ""
+    return etag if etag.startswith('"') else headers.get("Last-Modified") or ""
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to what is not."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.type == "https" and urllib.parse.urlsplit(newurl).scheme.lower() != "https":
+            raise _Dropped(f"it redirects from https to {newurl}, which is not followed", final=True)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
