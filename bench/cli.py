@@ -255,6 +255,21 @@ def predict(
     )
 
 
+@app.command()
+def describe(
+    target: Annotated[str, typer.Argument(metavar="MODEL|CONFIG", help="Model, glob, or experiment YAML.")],
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw one model: FILE.svg or FILE.png.")] = None,
+    overrides: SetOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Describe a model (layers, FLOPs, memory, reach, settings) or all models of an experiment; trains nothing."""
+    _load_plugins(plugin)
+    from bench.config import parse_override
+    from bench.report.description import print_description
+
+    print_description(target, dict(parse_override(text) for text in overrides or []), figure)
+
+
 def _experiment(
     config: Path | None,
     seeds: str | None,

@@ -97,7 +97,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     if config.baseline is not None and registry.get_spec(config.baseline).name not in models:
         models = [*models, config.baseline]
     device = resolve_device(config.device)
-    entries = {name: _entry(name, config) for name in models}
+    entries = {name: entry_of(name, config) for name in models}
     feature_set = make_feature_set(config.data.features, config.data.lookback)
     panel = open_panel(config.data)
     if panel.n_days <= feature_set.warmup:
@@ -140,7 +140,7 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
                 )
 
 
-def _entry(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
+def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
     """Checked parameters and training settings of one model."""
     entry = config.models.get(name, ModelEntry())
     params = registry.get_spec(name).check_params(entry.params, where=f"models.{name}.params")

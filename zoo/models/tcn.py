@@ -68,7 +68,7 @@ class _Block(nn.Module):
     paper="Bai et al. 2018, An empirical evaluation of generic convolutional and recurrent networks",
 )
 class TCN(Network):
-    """Residual blocks with dilations 1, 2, 4, ...
+    """Residual blocks with dilations 1, 2, 4, ...; `receptive_field` is the number of days that they reach.
 
     Args:
         hidden_size: channels of every block.
@@ -104,6 +104,7 @@ class TCN(Network):
         )
         self.head = nn.Linear(widths[-1], 1)
         self.needed = _needed_steps(lookback, len(widths), kernel_size)
+        self.receptive_field = 1 + 2 * (kernel_size - 1) * (2 ** len(widths) - 1)
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         h = x
