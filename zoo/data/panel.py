@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -102,10 +103,17 @@ class Panel:
             return self.values[:, :, self.fields.index(name)]
         return np.full((self.n_days, self.n_stocks), np.nan, dtype=np.float32)
 
-    def position(self, day: str | np.datetime64, side: str = "left") -> int:
-        """Calendar position of the first day >= `day` (`left`), or one past the last day <= it (`right`)."""
-        where = np.searchsorted(self.days, np.datetime64(day, "D"), side=side)  # type: ignore[call-overload]
-        return int(where)
+    def position(self, day: str | np.datetime64, side: Literal["left", "right"] = "left") -> int:
+        """Calendar position of the first day >= `day` (`left`), or one past the last day <= it (`right`).
+
+        Raises:
+            DataError: `day` is not a date.
+        """
+        try:
+            date = np.asarray(day, dtype="datetime64[D]")
+        except ValueError:
+            raise DataError(f"{day!r} is not a date; write YYYY-MM-DD") from None
+        return int(np.searchsorted(self.days, date, side=side))
 
     @cached_property
     def fingerprint(self) -> str:
