@@ -53,16 +53,25 @@ def predict_run(
     return pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
 
 
-def write_scores(scores: pd.Series, path: Path) -> None:
-    """Write scores as parquet or CSV, by the file's ending.
+def check_output(path: Path) -> None:
+    """Find out before the work whether `write_scores` will take the path.
 
     Raises:
-        ConfigError: another ending, or a folder that does not exist.
+        ConfigError: an ending other than .parquet and .csv, or a folder that does not exist.
     """
     if path.suffix not in (".parquet", ".csv"):
         raise ConfigError(f"--output {path}: must end in .parquet or .csv")
     if not path.parent.is_dir():
         raise ConfigError(f"--output {path}: the folder {path.parent} does not exist")
+
+
+def write_scores(scores: pd.Series, path: Path) -> None:
+    """Write scores as parquet or CSV, by the file's ending.
+
+    Raises:
+        ConfigError: as `check_output`.
+    """
+    check_output(path)
     frame = scores.reset_index()
     if path.suffix == ".csv":
         frame.to_csv(path, index=False)
