@@ -245,8 +245,9 @@ def predict(
     """Score new data with a trained model of a run, using the normalisation stored with it."""
     _prepare(plugin, no_cache)
     from bench import console
-    from bench.predict import predict_run, write_scores
+    from bench.predict import check_output, predict_run, write_scores
 
+    check_output(output)
     scores = predict_run(results, run_name, model, data, seed=seed, fold=fold, start=start, end=end)
     write_scores(scores, output)
     days = scores.index.get_level_values("datetime")
