@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.data_cli import app as data_app
 from bench.presets import DEFAULT_CONFIG
 from zoo.errors import ConfigError, ZooError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(data_app)
 
 ConfigArgument = Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]

@@ -50,6 +50,7 @@ def compute_features(
         ConfigError: unknown set; `normalize` without `fit_end`, which would let the future into the statistics.
         DataError: no members.
     """
+    check_options(name, normalize, fit_end, fit_start)
     factors = _Factors(panel, _feature_set(name), _train_days(panel, normalize, fit_start, fit_end))
     values = np.empty((len(factors.names), int(panel.member.sum())), dtype=np.float32)
     at = 0
@@ -86,6 +87,7 @@ def write_features(
         import pyarrow.parquet as pq
     except ImportError:
         raise DataError(f"{path}: Parquet needs pyarrow; pip install pyarrow") from None
+    check_options(name, normalize, fit_end, fit_start)
     feature_set, train = _feature_set(name), _train_days(panel, normalize, fit_start, fit_end)
     written = 0
     with whole_file(path) as temporary, ExitStack() as closing:
@@ -99,6 +101,18 @@ def write_features(
             writer.write_table(table)
             written += len(frame)
     return written, len(factors.names)
+
+
+def check_options(name: str, normalize: bool, fit_end: str | None, fit_start: str | None) -> None:
+    """Raise the ConfigError that the options would meet whatever the data, before the data are read."""
+    _feature_set(name)
+    if not normalize and (fit_start or fit_end):
+        raise ConfigError("fit_start and fit_end need normalize (--normalize); nothing is fitted without it")
+    if normalize and fit_end is None:
+        raise ConfigError(
+            "normalize needs fit_end (--fit-end), the last day of the train segment: "
+            "the statistics must not see what comes after it"
+        )
 
 
 class _Factors:
@@ -150,15 +164,8 @@ def _feature_set(name: str) -> FeatureSet:
 
 
 def _train_days(panel: Panel, normalize: bool, start: str | None, end: str | None) -> DayRange | None:
-    if not normalize:
-        if start or end:
-            raise ConfigError("fit_start and fit_end need normalize (--normalize); nothing is fitted without it")
+    if not normalize or end is None:
         return None
-    if end is None:
-        raise ConfigError(
-            "normalize needs fit_end (--fit-end), the last day of the train segment: "
-            "the statistics must not see what comes after it"
-        )
     try:
         train = DayRange(panel.position(start) if start else 0, panel.position(end, side="right"))
     except ValueError:

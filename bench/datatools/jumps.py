@@ -1,0 +1,79 @@
+"""Closes that jump: news, bad prints, or splits that the prices were not adjusted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.data.features.raw import previous_present
+from zoo.data.panel import Panel
+
+JUMP = 0.4
+UNDONE_DAYS = 3
+SPLIT_TOLERANCE = 0.04  # the day's own return comes on top of the split
+VOLUME_DAYS = 10
+VOLUME_MOVE = (0.5, 2.5)  # of the price's move, in logs; more is news
+_PARTS = [(1, n) for n in (2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 50, 100)] + [(2, 3), (2, 5)]
+FRACTIONS = {f"{a}/{b}": a / b for a, b in _PARTS} | {f"{b}/{a}": b / a for a, b in _PARTS}
+"""Price ratios of splits and consolidations, new over old."""
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """`[K]` each: where, the close, the last one before it, and a remark where it comes back."""
+
+    day: np.ndarray
+    stock: np.ndarray
+    close: np.ndarray
+    before: np.ndarray
+    remark: np.ndarray
+
+
+def jumps(panel: Panel) -> Jumps:
+    """Closes more than 40 % away from the last one before them."""
+    close = panel.field("close").T.astype(np.float64)
+    before = previous_present(close)
+    stock, day = np.nonzero(np.abs(close / before - 1) > JUMP)
+    now, then = close[stock, day], before[stock, day]
+    remark = np.full(len(day), "", dtype=object)
+    for ahead in range(1, UNDONE_DAYS + 1):
+        later = np.minimum(day + ahead, close.shape[1] - 1)
+        # Back to where it came from, by at least three quarters of the way in logs.
+        undone = np.abs(np.log(close[stock, later] / then)) < 0.25 * np.abs(np.log(now / then))
+        remark[undone & (day + ahead < close.shape[1])] = f"undone within {UNDONE_DAYS} days"
+    return Jumps(day, stock, now, then, remark)
+
+
+def splits(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Price ratios near a simple fraction, with a volume that moves the other way.
+
+    A split by 1/2 doubles the number of shares traded, so the volume (median of the 10 days from the split over that
+    of the 10 days before) must move by half to two and a half times as much in logs: 1.4 to 5.7 times. Without
+    volume nothing is suspected.
+
+    Returns:
+        day, stock, ratio, name of the fraction, volume ratio, `[K]` each.
+    """
+    close = panel.field("close").T.astype(np.float64)
+    ratio = close / previous_present(close)
+    names, fractions = np.array(list(FRACTIONS), dtype=object), np.log(list(FRACTIONS.values()))
+    stock, day = np.nonzero(np.abs(np.log(ratio)) > 0.3)
+    move = np.log(ratio[stock, day])
+    nearest = np.abs(move[:, None] - fractions).argmin(axis=1)
+    near = np.abs(move - fractions[nearest]) < np.log1p(SPLIT_TOLERANCE)
+    stock, day, move, nearest = stock[near], day[near], move[near], nearest[near]
+    volume = panel.field("volume").T
+    change = np.array([_volume_change(volume[s], d) for s, d in zip(stock, day, strict=True)])
+    share = -change / move
+    moved = (share >= VOLUME_MOVE[0]) & (share <= VOLUME_MOVE[1])
+    stock, day, move, nearest = stock[moved], day[moved], move[moved], nearest[moved]
+    return day, stock, np.exp(move), names[nearest], np.exp(change[moved])
+
+
+def _volume_change(volume: np.ndarray, day: int) -> float:
+    """Log of the median volume from `day` on over that before it; NaN where either is unknown."""
+    before = volume[max(day - VOLUME_DAYS, 0) : day]
+    after = volume[day : day + VOLUME_DAYS]
+    before, after = before[before > 0], after[after > 0]
+    return float(np.log(np.median(after) / np.median(before))) if len(before) and len(after) else np.nan
