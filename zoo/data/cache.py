@@ -80,11 +80,17 @@ def through_cache(files: Sequence[str], options: Mapping[str, str | None], read:
     found, damaged = _find(entry, stamp, files)
     if found is not None:
         return found
-    state = {"stamp": asdict(stamp), "hashed_at": time.time_ns(), "content": content_hash(files)}
+    hashed_at, content = time.time_ns(), content_hash(files)
     panel = read()
-    if state["content"] is None or stamp != Stamp.of(files):
+    if not stamp.settled(hashed_at):
+        # Hashed again, a young file counts as settled from now on if reading it took long.
+        hashed_at, before, content = time.time_ns(), content, content_hash(files)
+        if content != before:
+            return panel
+    if content is None or stamp != Stamp.of(files):
         return panel
     try:
+        state = {"stamp": asdict(stamp), "hashed_at": hashed_at, "content": content}
         version = _write(entry, panel, state)
         told = ("the panel cache of this source was damaged and is written anew",) if damaged else ()
         return _open(version, _header(version), (*panel.notes, *told))

@@ -42,6 +42,10 @@ class Stamp:
             bytes=sum(s.st_size for s in stats),
         )
 
+    def settled(self, moment: int) -> bool:
+        """Whether a change after `moment` (ns since 1970) cannot carry the time of one before it."""
+        return self.newest < moment - SETTLED
+
     def proves(self, now: Stamp, hashed_at: int) -> bool | None:
         """Whether the files are still those that had this stamp and were hashed at `hashed_at` (ns since 1970).
 
@@ -50,7 +54,7 @@ class Stamp:
         """
         if self.files != now.files:
             return False
-        return True if self.changed == now.changed and now.newest < hashed_at - SETTLED else None
+        return True if self.changed == now.changed and now.settled(hashed_at) else None
 
 
 def content_hash(files: Sequence[str]) -> str | None:
