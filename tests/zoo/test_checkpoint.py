@@ -77,6 +77,8 @@ def test_stored_statistics_are_used_and_never_refitted(stored: Callable[..., Pat
     short = tail(panel, warmup + 3)
     on_short = forecaster.predict(short)
     on_long = forecaster.predict(panel, start=str(panel.days[-3]))
+    in_the_run = trainer.predict(fitted("gru", features).model, fitted("gru", features).dataset.test, scope="sample")
+    np.testing.assert_allclose(on_long.to_numpy(), in_the_run[-3:][panel.member[-3:]], rtol=0, atol=1e-6)
     assert len(on_short) == panel.member[-3:].sum()
     pd.testing.assert_series_equal(on_short, on_long, check_exact=False, atol=1e-6, rtol=0)
 
