@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.datatools.problems import Problem
 from zoo.data.panel import Panel
-from zoo.data.sources.cells import to_days, to_floats, to_names
+from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import recognise
 from zoo.data.sources.paths import SUFFIXES, open_table, source_files, split_market
 from zoo.data.sources.qlib import read_bin
@@ -29,7 +29,7 @@ def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int]
     root = split_market(source)[0].resolve()
     for k, file in enumerate(files):
         reader = _binary if file.suffix == ".bin" else _long
-        if not (file.suffix == ".txt"):
+        if file.suffix != ".txt":
             for hits in reader(file, root, panel):
                 found[hits[0]].append(hits)
         if on_step is not None:
@@ -61,7 +61,7 @@ def _long(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:
         yield field, places[0][bad], places[1][bad], values[bad]
 
 
-def _places(table, roles: dict[str, str], file: Path, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _places(table: Table, roles: dict[str, str], file: Path, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Day and stock of every row."""
     day = np.searchsorted(panel.days, to_days(table, roles["date"]))
     position = {str(symbol): n for n, symbol in enumerate(panel.symbols)}
