@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 
 from tabulate import tabulate
@@ -25,7 +26,7 @@ def render_markdown(board: Leaderboard) -> str:
         f"*{escape(setup_line(board))}*",
     ]
     if run["note"]:
-        parts.append(escape(run["note"]))
+        parts.append(paragraph(run["note"]))
     parts.append(as_markdown(tables.main_table(board)))
     if board.oracle is not None:
         o = board.oracle
@@ -54,13 +55,13 @@ def render_markdown(board: Leaderboard) -> str:
         notes.append("Look-ahead: the concepts carry no dates, so today's groups stand for all of history.")
     parts += [
         "## Data",
-        "\n".join(f"- {escape(note)}" for note in notes) or "Nothing was assumed or missing.",
+        "\n".join(f"- {paragraph(note)}" for note in notes) or "Nothing was assumed or missing.",
     ]
     parts += ["## Settings", f"Shared by all: {escape(tables.shared_settings(board))}."]
     parts.append(escape(tables.deviation_line(board)))
     parts.append(as_markdown(tables.settings_table(board)))
     parts += ["## Definitions", "\n".join(f"- **{name}**: {text}" for name, text in DEFINITIONS.items())]
-    parts += ["## Reproduce", f"```\n{run['command']}\n```"]
+    parts += ["## Reproduce", code_block(run["command"])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,9 +79,21 @@ def as_markdown(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Text that neither HTML nor a markdown table nor markdown itself takes for markup."""
-    flat = html.escape(" ".join(str(text).split()), quote=False)
+    flat = " ".join(str(text).split())
+    # Cut first: a cut after escaping could leave half an entity.
+    flat = html.escape(flat if len(flat) <= 1000 else flat[:997] + "...", quote=False)
     for mark in "\\|`*":
         flat = flat.replace(mark, "\\" + mark)
     # Brackets alone are text; only before a parenthesis do they make a link.
-    flat = flat.replace("](", "]\\(")
-    return flat if len(flat) <= 1000 else flat[:997] + "..."
+    return flat.replace("](", "]\\(")
+
+
+def paragraph(text: str) -> str:
+    """Escaped text that opens a block: a mark in front makes no heading, list, quote or link target of it."""
+    return re.sub(r"^(\d*)([#>+=~\[.)-])", r"\1\\\2", escape(text))
+
+
+def code_block(text: str) -> str:
+    """Text as it is, fenced by more backticks than it holds in a row."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}\n{text}\n{fence}"
