@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from tests.zoo.small import MODELS, QUICK, fitted, small_dataset, small_params
+from tests.zoo.small import FEATURES, MODELS, QUICK, fitted, small_dataset, small_params
 from zoo import checkpoint, trainer
 from zoo.data.windows import Dataset
 from zoo.registry import build, get_spec
@@ -32,7 +31,7 @@ def on_gpu() -> Dataset:
     return Dataset(here.panel, here.config, here.fold, device="cuda")
 
 
-@pytest.mark.parametrize("features", ["raw", "alpha360"])
+@pytest.mark.parametrize("features", FEATURES)
 def test_windows_gathered_on_the_gpu_equal_those_of_the_cpu(features: str):
     here = small_dataset(features)
     there = Dataset(here.panel, here.config, here.fold, device="cuda")
@@ -75,7 +74,7 @@ def test_a_model_trained_on_the_gpu_predicts_on_the_cpu(name: str, on_gpu: Datas
 
 @pytest.mark.parametrize("name", MODELS)
 def test_explanations_stay_on_the_device(name: str, on_gpu: Dataset):
-    model = replace(fitted(name)).model
+    model = fitted(name).model
     batch = next(on_gpu.test.batches(20, scope=get_spec(name).scope))
     try:
         explained = model.to("cuda").explain(batch)
