@@ -73,7 +73,7 @@ def start_cli(*arguments: Any, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 120) -> Any:
     """The first true value of `condition`; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

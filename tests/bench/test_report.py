@@ -3,8 +3,11 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +225,26 @@ def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):
     assert "No model finished every fold, so there is nothing to rank." in text
     assert [row["why"] for row in table_under(text, "Failures")] == ["no luck"] * 6
     assert "nan" not in text
+
+
+def test_a_report_is_rebuilt_and_shown_without_torch(own_copy, report):
+    (own_copy / "comparison.md").unlink()
+    code = f"""
+import sys
+from bench.cli import main
+for command in ("report", "show"):
+    sys.argv = ["bench", command, "small", "--results", {str(own_copy)!r}]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, end.code
+assert "torch" not in sys.modules
+"""
+    root = Path(__file__).parents[2]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    assert (own_copy / "comparison.md").read_text() == report
 
 
 # Hostile text

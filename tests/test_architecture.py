@@ -1,0 +1,126 @@
+"""What may import what, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "pandas", "scipy", "pyarrow", "matplotlib", "arch", "lightgbm", "safetensors", "captum", "jinja2")
+# Of what the package depends on, the part that `zoo` may need to be imported and to train.
+CORE = {"torch", "numpy", "pandas", "scipy", "yaml", "pydantic"}
+
+
+def python(code: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """`code` in a fresh interpreter that finds the packages."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def loaded_after(code: str, *arguments: str) -> set[str]:
+    """Which heavy packages are loaded once `code` has run."""
+    done = python(f"{code}\nimport sys; print('LOADED', *sorted(set(sys.modules) & {set(HEAVY)!r}))", *arguments)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+def command(*arguments: str) -> str:
+    """Code that runs a command line and goes on after its exit."""
+    return (
+        f"import sys; sys.argv = ['bench', *{list(arguments)!r}]\n"
+        "from bench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+    )
+
+
+def test_importing_zoo_costs_nothing():
+    assert loaded_after("import zoo") == set()
+    assert loaded_after("import zoo.errors, zoo.registry; import bench.store, bench.config, bench.cli") <= {"torch"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["predict", "--help"]])
+def test_help_imports_neither_torch_nor_pandas(arguments):
+    assert loaded_after(command(*arguments)) == set()
+
+
+def test_help_answers_within_a_second():
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, check=True, cwd=ROOT)
+        times.append(time.perf_counter() - began)
+        assert b"Which network" in done.stdout
+    # The best of three: the question is what it costs, not what else the machine does.
+    assert min(times) < 1
+
+
+def test_zoo_trains_and_predicts_with_its_core_packages_alone():
+    blocked = [*(set(HEAVY) - CORE), "tabulate", "typer", "rich", "sklearn", "qlib", "ray", "mlflow", "bench"]
+    code = f"""
+import sys
+for name in {blocked!r}:
+    sys.modules[name] = None
+import zoo
+from zoo import trainer
+from zoo.config import DataConfig, TrainConfig
+from zoo.data.split import make_folds
+from zoo.data.windows import Dataset
+panel = zoo.load_panel("planted:local?stocks=8&days=120")
+config = DataConfig(lookback=4)
+data = Dataset(panel, config, make_folds(panel.days, config.split, 2, 30)[0])
+assert "gru" in zoo.list_models()
+model = zoo.build("gru", n_features=data.n_features, lookback=4, hidden_size=4)
+trainer.fit(model, data.train, data.valid, TrainConfig(max_epochs=1), scope="sample")
+assert trainer.predict(model, data.test, scope="sample").shape == (len(data.test.days), 8)
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(file: Path) -> set[str]:
+    """Dotted names a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_zoo_does_not_know_bench():
+    assert not [file for file in modules("zoo") if any(name.split(".")[0] == "bench" for name in imported(file))]
+
+
+def test_networks_know_neither_data_nor_training():
+    forbidden = ("zoo.data", "zoo.trainer", "zoo.checkpoint")
+    files = modules("zoo/models")
+    assert len(files) > 10
+    assert not [(file, name) for file in files for name in imported(file) if name.startswith(forbidden)]
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    unsafe = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+    for file in [*modules("zoo"), *modules("bench")]:
+        assert not imported(file) & unsafe, file
+        calls = [n.func for n in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(n, ast.Call)]
+        # `model.eval()` is torch's switch; `eval(...)` is not.
+        assert not {f.id for f in calls if isinstance(f, ast.Name)} & {"eval", "exec"}, file
+        assert not {f.attr for f in calls if isinstance(f, ast.Attribute)} & {"read_pickle", "unsafe_load"}, file
