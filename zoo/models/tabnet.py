@@ -168,6 +168,7 @@ class TabNet(Network):
         """The head is not trained in stage `pretrain`, so its scores say nothing there."""
         return "training_loss" if stage == "pretrain" else "valid_ic"
 
+    @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`mask [S, T, F]`: the steps' masks weighted by their shares of the decision; a row sums to 1."""
         _, masks, decisions = self.encoder(_flat(batch.x))

@@ -158,6 +158,7 @@ class TRA(Network):
                 self._remember(batch, min_max(squared_errors(predictions, batch.label)))
         self.train(was_training)
 
+    @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`routing [S, K]`: probability of each predictor; `time [S, T]`: attention. Rows sum to 1."""
         _, logits, time = self._states(batch.x, self._recall(batch))
