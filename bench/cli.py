@@ -11,7 +11,22 @@ from typing import Annotated, Any
 import typer
 
 from bench.data_cli import app as data_app
-from bench.presets import DEFAULT_CONFIG
+from bench.options import (
+    ConceptsOption,
+    ConfigArgument,
+    DataOption,
+    DeviceOption,
+    ModelsOption,
+    NameOption,
+    NoCacheOption,
+    PluginOption,
+    ResultsOption,
+    SeedsOption,
+    SetOption,
+    experiment_of,
+    load_plugins,
+    prepare,
+)
 from zoo.errors import ConfigError, ZooError
 
 app = typer.Typer(
@@ -23,22 +38,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_app)
-
-ConfigArgument = Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")]
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
-PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file that registers models; may be repeated.")
-]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
-ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
-SeedsOption = Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")]
-DataOption = Annotated[str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder or planted:MARKET.")]
-ConceptsOption = Annotated[
-    str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
-]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run.")]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
 
 
 @app.command()
@@ -58,8 +57,8 @@ def run(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Train, score and compare; writes results/comparison.md. Stored trials are not trained again."""
-    _prepare(plugin, no_cache)
-    experiment = _experiment(config, seeds, data, concepts, device, overrides, name)
+    prepare(plugin, no_cache)
+    experiment = experiment_of(config, seeds, data, concepts, device, overrides, name)
     from bench import console
     from bench.plan import make_plan
     from bench.report import write_report
@@ -139,7 +138,7 @@ def list_command(
     plugin: PluginOption = None,
 ) -> None:
     """List the models, or the parameters of one."""
-    _load_plugins(plugin)
+    load_plugins(plugin)
     from bench import console
     from bench.report.tables import Table
     from zoo import registry
@@ -209,8 +208,8 @@ def check(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Check configuration and data and print what a run would do; trains nothing."""
-    _prepare(plugin, no_cache)
-    experiment = _experiment(config, seeds, data, concepts, device, overrides, None)
+    prepare(plugin, no_cache)
+    experiment = experiment_of(config, seeds, data, concepts, device, overrides, None)
     from bench import console
     from bench.plan import make_plan
     from bench.store import RunStore
@@ -245,7 +244,7 @@ def predict(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Score new data with a trained model of a run, using the normalisation stored with it."""
-    _prepare(plugin, no_cache)
+    prepare(plugin, no_cache)
     from bench import console
     from bench.predict import check_output, predict_run, write_scores
 
@@ -266,65 +265,11 @@ def describe(
     plugin: PluginOption = None,
 ) -> None:
     """Describe a model (layers, FLOPs, memory, reach, settings) or all models of an experiment; trains nothing."""
-    _load_plugins(plugin)
+    load_plugins(plugin)
     from bench.config import parse_override
     from bench.report.description import print_description
 
     print_description(target, dict(parse_override(text) for text in overrides or []), figure)
-
-
-def _experiment(
-    config: Path | None,
-    seeds: str | None,
-    data: str | None,
-    concepts: str | None,
-    device: str | None,
-    overrides: list[str] | None,
-    name: str | None,
-) -> Any:
-    """The configuration with the options applied: options win over --set, --set over the file."""
-    from bench.config import load_config, parse_override
-
-    changes: dict[str, Any] = dict(parse_override(text) for text in overrides or [])
-    for key, value in (
-        ("data.source", data),
-        ("data.concepts", concepts),
-        ("device", device),
-        ("name", name),
-        ("seeds", None if seeds is None else _seeds(seeds)),
-    ):
-        if value is not None:
-            changes[key] = value
-    return load_config(config or DEFAULT_CONFIG, changes)
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"--seeds {text}: must be a count (3) or a list of numbers (0,5,7)") from None
-    if "," in text:
-        return numbers
-    if numbers[0] < 1:
-        raise ConfigError(f"--seeds {text}: at least one seed is needed")
-    return list(range(numbers[0]))
-
-
-def _prepare(plugins: list[Path] | None, no_cache: bool) -> None:
-    """What a command needs before it reads data; worker processes inherit it."""
-    _load_plugins(plugins)
-    if no_cache:
-        from zoo.data.cache import disable_cache
-
-        disable_cache()
-
-
-def _load_plugins(paths: list[Path] | None) -> None:
-    if paths:
-        from zoo.registry import load_plugin
-
-        for path in paths:
-            load_plugin(path)
 
 
 def _last_run(results: Path) -> str:

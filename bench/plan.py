@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,8 +155,3 @@ def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], Train
             f"models.{name}.train.{problem['loc'][0]}: {problem['msg'].lower()}, got {problem['input']!r}"
         ) from None
     return params, train
-
-
-def command_line() -> list[str]:
-    """The arguments this process was started with."""
-    return sys.argv[1:]
