@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,13 +38,13 @@ _SIZES = {
 QUICK = TrainConfig(batch_size=24, max_epochs=2, max_steps_per_epoch=4, lr=5e-3)
 
 
-def small_params(name: str, **others: object) -> dict[str, object]:
+def small_params(name: str, **others: Any) -> dict[str, Any]:
     """Parameters that make any model tiny, as far as it knows them."""
     known = get_spec(name).parameters
     return {key: value for key, value in {**_SIZES, **others}.items() if key in known}
 
 
-def small_model(name: str, *, n_features: int, lookback: int, **others: object) -> Network:
+def small_model(name: str, *, n_features: int, lookback: int, **others: Any) -> Network:
     trainer.seed_everything(0)
     return build(name, n_features=n_features, lookback=lookback, **small_params(name, **others))
 
@@ -101,11 +102,11 @@ class Fitted:
     result: trainer.FitResult
 
 
-def fit_small(name: str, dataset: Dataset, config: TrainConfig = QUICK, seed: int = 0, **params: object) -> Fitted:
+def fit_small(name: str, dataset: Dataset, config: TrainConfig = QUICK, seed: int = 0, **params: Any) -> Fitted:
     """A tiny model trained for a few steps, everything seeded."""
     trainer.seed_everything(seed)
-    size = {"n_features": dataset.n_features, "lookback": dataset.lookback}
-    model = build(name, **size, **small_params(name, **params))
+    params = small_params(name, **params)
+    model = build(name, n_features=dataset.n_features, lookback=dataset.lookback, **params)
     result = trainer.fit(model, dataset.train, dataset.valid, config, scope=get_spec(name).scope, seed=seed)
     return Fitted(model, dataset, result)
 
