@@ -71,9 +71,7 @@ def validate(source: SourceArgument, limit: LimitOption = 20) -> None:
     odd = [p for p in overview.problems if not p.error and p.count]
     _say_problems(overview, limit, errors_only=True)
     for problem in odd:
-        console.say(
-            f"warning: {problem.title}: {problem.count:,}" + (f" ({problem.summary})" if problem.summary else "")
-        )
+        console.say(f"warning: {problem.headline}")
     total = sum(p.count for p in errors)
     console.say(f"{overview.panel.name}: {total:,} error(s), {sum(p.count for p in odd):,} warning(s)")
     raise typer.Exit(2 if errors else 0)
@@ -121,9 +119,17 @@ def fetch(
         for name, known in NAMED.items():
             console.say(f"{name}: {known.about}\n  {known.url}")
         return
+    limit = int(max_gb * 2**30)
     try:
         with progress("connecting", in_bytes=True) as step:
-            got = fetch_data(source, output, sha256=sha256, force=force, most_bytes=int(max_gb * 2**30), on_bytes=step)
+            got = fetch_data(
+                source,
+                output,
+                sha256=sha256,
+                force=force,
+                most_bytes=limit,
+                on_bytes=lambda what, done, total: step(done, total, what),
+            )
     except KeyboardInterrupt:
         console.say("interrupted; what has come is kept, the same command goes on from here")
         raise typer.Exit(130) from None
@@ -218,9 +224,7 @@ def _say_problems(overview: Overview, limit: int, *, errors_only: bool) -> None:
         if not problem.count:
             clean.append(problem.title)
             continue
-        kind = "ERROR " if problem.error else ""
-        summary = f" ({problem.summary})" if problem.summary else ""
-        console.say(f"{kind}{problem.title}: {problem.count:,}{summary}")
+        console.say(f"{'ERROR ' if problem.error else ''}{problem.headline}")
         for k in range(min(limit, problem.count)):
             console.say(f"    {problem.line(panel, k)}")
         if limit and problem.count > limit:

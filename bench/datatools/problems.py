@@ -9,7 +9,6 @@ import numpy as np
 
 from bench.datatools.jumps import jumps, splits
 from zoo.data.panel import Panel, presence
-from zoo.data.sources.values import listing
 
 STALE_DAYS = 5
 LONG_CALENDAR_GAP = 10
@@ -38,6 +37,11 @@ class Problem:
     @property
     def count(self) -> int:
         return len(self.day)
+
+    @property
+    def headline(self) -> str:
+        """`zero volume: 4`, with the summary behind it."""
+        return f"{self.title}: {self.count:,}" + (f" ({self.summary})" if self.summary else "")
 
     def line(self, panel: Panel, k: int) -> str:
         """`AAPL 2014-06-09: high 92, low 93`."""
@@ -104,7 +108,7 @@ def _order(panel: Panel) -> Iterator[Problem]:
 def _missing(panel: Panel) -> Iterator[Problem]:
     some = np.isfinite(panel.values).any(axis=2)
     for name in panel.fields:
-        yield _cells(f"{name} missing, other fields present", False, some & ~np.isfinite(panel.field(name)))
+        yield _cells(f"missing {name}", False, some & ~np.isfinite(panel.field(name)))
 
 
 def _gaps(panel: Panel) -> Iterator[Problem]:
@@ -175,9 +179,3 @@ def _calendar(panel: Panel) -> Iterator[Problem]:
     )
     silent = np.flatnonzero(~np.isfinite(panel.field("close")).any(axis=1))
     yield Problem("days without any close", False, silent, np.full(len(silent), -1))
-
-
-def missing_listing(problems: list[Problem]) -> str:
-    """`11 open, 8 high and 8 low`."""
-    ending = " missing, other fields present"
-    return listing({p.title.removesuffix(ending): p.count for p in problems if p.title.endswith(ending)})

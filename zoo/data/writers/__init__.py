@@ -47,7 +47,7 @@ def write_panel(panel: Panel, path: str | Path, *, force: bool = False, on_step:
     beside = Beside.of(path)
     taken = [p for p in beside.all() if p.exists() or p.is_symlink()]
     if taken and not force:
-        raise DataError(f"{taken[0]}: exists already; --force (force=True) replaces it")
+        raise DataError(f"{taken[0]}: exists already; --force replaces it")
     told = on_step or (lambda done, total: None)
     if not ending:
         _check_replaceable(path)
