@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -56,15 +56,13 @@ def test_help_imports_neither_torch_nor_pandas(arguments):
     assert loaded_after(command(*arguments)) == set()
 
 
-def test_help_answers_within_a_second():
-    times = []
-    for _ in range(3):
-        began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, check=True, cwd=ROOT)
-        times.append(time.perf_counter() - began)
-        assert b"Which network" in done.stdout
-    # The best of three: the question is what it costs, not what else the machine does.
-    assert min(times) < 1
+def test_help_costs_less_than_a_second():
+    # Processor time, which does not depend on what else the machine does.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, check=True, cwd=ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert b"Which network" in done.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
 
 
 def test_zoo_trains_and_predicts_with_its_core_packages_alone():
