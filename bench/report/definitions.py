@@ -23,7 +23,7 @@ DEFINITIONS = {
         "interval that holds 0 is no evidence of a difference."
     ),
     "capture": "IC of the model / IC of the oracle on the same days, with the interval of the paired bootstrap.",
-    "parameters": "trained numbers; for a model fitted in closed form its coefficients.",
+    "parameters": "trained numbers; for a model fitted in closed form its coefficients, for trees none.",
     "fit s": "median wall time of a fit, validation included, with the other jobs of the run beside it.",
     "one day ms": (
         "median time from panel to scores of one day's whole cross-section, one thread, measured alone after training, "

@@ -78,7 +78,7 @@ MAIN_COLUMNS: list[Column] = [
         lambda r: with_interval(r["versus_baseline"], r["versus_baseline_low"], r["versus_baseline_high"]),
         lambda r: r["versus_baseline"],
     ),
-    Column("parameters", lambda r: f"{int(r['n_parameters']):,}" if r["n_parameters"] >= 0 else "–"),
+    Column("parameters", lambda r: f"{int(r['n_parameters']):,}" if r["n_parameters"] > 0 else "–"),
     Column("fit s", lambda r: seconds(r["fit_seconds"]), lambda r: r["fit_seconds"]),
     Column("one day ms", lambda r: seconds(r["latency_ms"]), lambda r: r["latency_ms"]),
 ]
