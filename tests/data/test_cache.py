@@ -289,6 +289,18 @@ def test_what_a_killed_writer_left_is_removed_after_a_day(tmp_path, folder):
     assert not old.exists()
 
 
+def test_panels_whose_source_is_gone_make_room_at_the_next_write(tmp_path, folder):
+    gone, kept = write_csv(tmp_path / "gone.csv"), write_csv(tmp_path / "kept.csv")
+    load_panel(gone)
+    load_panel(kept)
+    gone.unlink()
+    (folder / "factors").mkdir()
+    load_panel(write_csv(tmp_path / "new.csv"))
+    names = {cache._header(version)["name"] for version in versions(folder)}
+    assert names == {"kept.csv", "new.csv"}
+    assert len(list(folder.iterdir())) == 3
+
+
 def test_a_source_that_changes_while_it_is_read_is_not_kept(tmp_path, folder, monkeypatch):
     source = write_csv(tmp_path / "a.csv")
     parse = paths.path_panel
@@ -399,7 +411,7 @@ def test_versions_written_at_once_leave_the_last_one(tmp_path, folder):
     panel = load_panel(write_csv(tmp_path / "a.csv"))
     (first,) = versions(folder)
     header = cache._header(first)
-    state = {key: header[key] for key in ("stamp", "content", "hashed_at")}
+    state = {key: header[key] for key in ("first", "stamp", "content", "hashed_at")}
     later = first.parent / "v-later"
     later.mkdir()
     (later / cache.HEADER).write_text("{}")

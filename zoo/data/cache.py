@@ -90,7 +90,7 @@ def through_cache(files: Sequence[str], options: Mapping[str, str | None], read:
     if content is None or stamp != Stamp.of(files):
         return panel
     try:
-        state = {"stamp": asdict(stamp), "hashed_at": hashed_at, "content": content}
+        state = {"first": files[0], "stamp": asdict(stamp), "hashed_at": hashed_at, "content": content}
         version = _write(entry, panel, state)
         told = ("the panel cache of this source was damaged and is written anew",) if damaged else ()
         return _open(version, _header(version), (*panel.notes, *told))
@@ -169,7 +169,7 @@ def _open(version: Path, header: dict[str, Any], notes: tuple[str, ...]) -> Pane
 
 
 def _write(entry: Path, panel: Panel, state: dict[str, Any]) -> Path:
-    """A new version, whole or not at all; those it replaces are removed."""
+    """A new version, whole or not at all; those it replaces are removed, and panels whose source is gone."""
     entry.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=entry, prefix="half-"))
     version = entry / half.name.replace("half-", "v-", 1)
@@ -194,7 +194,7 @@ def _write(entry: Path, panel: Panel, state: dict[str, Any]) -> Path:
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)
         raise
-    for path in (*_older(entry, version), *_abandoned(entry)):
+    for path in (*_older(entry, version), *_abandoned(entry), *_orphans(entry.parent)):
         shutil.rmtree(path, ignore_errors=True)
     return version
 
@@ -252,4 +252,14 @@ def _abandoned(entry: Path) -> list[Path]:
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > ABANDONED:
                 found.append(path)
+    return found
+
+
+def _orphans(folder: Path) -> list[Path]:
+    """Entries of sources that no longer exist."""
+    found = []
+    for header in folder.glob(f"*/v-*/{HEADER}"):
+        with contextlib.suppress(OSError, *DAMAGE):
+            if not os.path.exists(_header(header.parent)["first"]):
+                found.append(header.parent.parent)
     return found

@@ -46,6 +46,8 @@ def path_panel(source: str | Path, *, concepts: str | None = None) -> Panel:
 def source_files(source: str | Path) -> list[str]:
     """Every file that `path_panel` reads for this source, absolute, sorted; none where nothing lies there."""
     path, market = split_market(source)
+    if not _exists(path):
+        return []
     path = path.resolve()
     if path.is_file():
         return [str(path)]
