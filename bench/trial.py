@@ -108,7 +108,8 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
         ZooError: the model cannot run on this data or its training diverged.
     """
     spec = registry.get_spec(trial.model)
-    dataset = _dataset(trial.data, trial.fold, trial.device)
+    data: Any = trial.data  # Any: that a frozen section is hashable is not visible in its type.
+    dataset = _dataset(data, trial.fold, trial.device)
     trainer.check_requirements(trial.model, dataset.panel.concepts is not None)
     if trial.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
