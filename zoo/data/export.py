@@ -166,10 +166,7 @@ def _feature_set(name: str) -> FeatureSet:
 def _train_days(panel: Panel, normalize: bool, start: str | None, end: str | None) -> DayRange | None:
     if not normalize or end is None:
         return None
-    try:
-        train = DayRange(panel.position(start) if start else 0, panel.position(end, side="right"))
-    except ValueError:
-        raise ConfigError(f"fit_start {start}, fit_end {end}: dates are written YYYY-MM-DD") from None
+    train = DayRange(panel.position(start) if start else 0, panel.position(end, side="right"))
     if not len(train):
         raise ConfigError(
             f"no day to fit on from {start or panel.days[0]} to {end}; "
