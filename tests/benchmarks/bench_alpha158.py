@@ -1,7 +1,7 @@
 """alpha158 against the same factors in pandas, one stock at a time, and against qlib where it is installed.
 
     python tests/benchmarks/bench_alpha158.py [--stocks 24] [--days 3000] [--rounds 3]
-    python tests/benchmarks/bench_alpha158.py --whole 5000 --file /tmp/alpha158.f32
+    python tests/benchmarks/bench_alpha158.py --whole 5000 --file alpha158.f32
 
 The contestants take turns within one run, one thread each, on the same panel, and are timed in processor
 time, which other work on the machine disturbs less. The first line of each says how far its values are from
