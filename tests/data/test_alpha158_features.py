@@ -248,6 +248,7 @@ def tiny_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(mapped, "_mapped", WeakValueDictionary())
     monkeypatch.setattr("zoo.data.features.base._BLOCK", 1)
     monkeypatch.setattr("zoo.data.windows._RESIDENT", 1)
+    monkeypatch.setattr("zoo.data.windows._ROWS", 100)
     monkeypatch.setenv("ALPHA_ZOO_CACHE", str(tmp_path))
     return tmp_path / "factors"
 
@@ -298,6 +299,16 @@ def test_columns_are_computed_once_for_a_panel_and_again_for_another(tiny_memory
     assert np.array_equal(first, alpha158(panel, ALPHA158_20_NAMES), equal_nan=True)
     _source(market(seed=1))
     assert len(computed) == 2 * panel.n_stocks
+
+
+def test_a_file_that_was_touched_but_not_changed_still_serves(tiny_memory, monkeypatch):
+    panel = market()
+    first = _source(panel)
+    (file,) = tiny_memory.glob("*.npy")
+    os.utime(file)
+    computed = _count_computations(monkeypatch)
+    assert np.array_equal(_source(panel), first, equal_nan=True)
+    assert computed == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "header", "empty"])

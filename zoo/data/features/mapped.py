@@ -1,9 +1,10 @@
 """Columns too large to compute twice or to hold in memory: computed once into a file of the cache, and mapped.
 
-    <cache>/factors/<name>-<key>.npy    `[N, D, F]` float32, then the sum of each stock's bits, 8 bytes each
+    <cache>/factors/<name>-<key>.npy    `[N, D, F]` float32, then 8 bytes each: the sum of each stock's bits, the time
 
 The key is a hash of the panel's values and of the code that computes the columns. A file is written under another name
-and renamed when it is whole; one whose sums are off is computed anew. Without a cache that can be written the file has
+and renamed when it is whole. Its modification time is set to the time in it, so that whoever changes it is found out;
+then the sums are compared, and where they are off it is computed anew. Without a cache that can be written the file has
 no name and is gone with its last user.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +75,14 @@ def release(values: np.ndarray) -> None:
         pages.madvise(mmap.MADV_DONTNEED)
 
 
+def resident_files() -> int:
+    """Bytes of mapped files that this process has in memory; 0 where the system does not say. Linux does."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2]) * mmap.PAGESIZE
+    except OSError:
+        return 0
+
+
 def _map_of(values: np.ndarray) -> mmap.mmap | None:
     base: object = values
     while isinstance(base, np.ndarray):
@@ -95,6 +105,7 @@ def _from_cache(stem: str, shape: tuple[int, int, int], compute: Callable[[slice
                 with os.fdopen(handle, "wb") as stream:
                     _write(stream, shape, compute)
                     os.fsync(stream.fileno())
+                _mark(Path(half))
                 os.replace(half, file)
             except BaseException:
                 Path(half).unlink(missing_ok=True)
@@ -126,9 +137,17 @@ def _write(stream: BinaryIO, shape: tuple[int, int, int], compute: Callable[[sli
         block = compute(slice(at, min(at + size, shape[0])))
         stream.write(np.ascontiguousarray(block, dtype="<f4").data)
         sums.append(_sums(block))
-    stream.write(np.concatenate(sums).data)
+    # An even second, which every file system can store.
+    stream.write(np.append(np.concatenate(sums), np.uint64(time.time() // 2 * 2)).data)
     stream.flush()
     return start
+
+
+def _mark(file: Path) -> None:
+    """Set the modification time to the one in the file, and the time of access to now."""
+    with file.open("rb") as stream:
+        stream.seek(-8, os.SEEK_END)
+        os.utime(file, (time.time(), int.from_bytes(stream.read(8), sys.byteorder)))
 
 
 def _open(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
@@ -139,12 +158,16 @@ def _open(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
                 return None
             if np.lib.format.read_array_header_1_0(stream) != (shape, False, np.dtype("<f4")):
                 return None
-            start = stream.tell()
-            if os.fstat(stream.fileno()).st_size != start + 4 * int(np.prod(shape)) + 8 * shape[0]:
+            start, status = stream.tell(), os.fstat(stream.fileno())
+            if status.st_size != start + 4 * int(np.prod(shape)) + 8 * (shape[0] + 1):
                 return None
-            if not _sound(stream, shape):
-                return None
-            os.utime(file)
+            stream.seek(-8, os.SEEK_END)
+            if status.st_mtime_ns != int.from_bytes(stream.read(8), sys.byteorder) * 10**9:
+                stream.seek(start)
+                if not _sound(stream, shape):
+                    return None
+            with contextlib.suppress(OSError):  # of another user, who lets us read it
+                _mark(file)
             return _map(stream, start, shape)
     except (FileNotFoundError, ValueError):  # ValueError: no header of an array
         return None
@@ -177,7 +200,7 @@ def _stocks_at_once(shape: tuple[int, int, int]) -> int:
 def _remove_unused(folder: Path) -> None:
     for file in folder.iterdir():
         with contextlib.suppress(OSError):
-            if time.time() - file.stat().st_mtime > UNUSED:
+            if time.time() - file.stat().st_atime > UNUSED:
                 file.unlink()
 
 
