@@ -95,7 +95,7 @@ def recomputed(finished: Path) -> dict[str, dict[str, float]]:
             ic[seed] = score.corrwith(raw, axis=1)
             rank_ic[seed] = score.corrwith(raw, axis=1, method="spearman")
             error = (score - target.reindex(index=score.index, columns=score.columns)) ** 2
-            mse.append(error.stack().mean())
+            mse.append(np.nanmean(error.to_numpy()))
         found[model] = {"MSE": float(np.mean(mse))}
         for name, series in (("IC", pd.DataFrame(ic)), ("Rank IC", pd.DataFrame(rank_ic))):
             found[model] |= {
