@@ -90,7 +90,7 @@ def test_ctrl_c_exits_130_and_a_second_process_is_kept_out_meanwhile(plugin, tmp
     assert "run 'small' is being run by another process" in second.err
 
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 130, err
     assert "interrupted; finished trials are stored" in out
     assert "Traceback" not in out + err
@@ -110,7 +110,7 @@ def test_a_run_interrupted_and_then_killed_in_the_same_process_as_its_trials_res
     process = start_cli(*command, "--jobs", "1")
     assert waiting_pid(file) == process.pid
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 130, err
     assert "interrupted; finished trials are stored" in out
     assert "Traceback" not in out + err
