@@ -194,7 +194,7 @@ def test_an_unknown_ending_is_refused(target, tmp_path):
 def test_what_does_not_read_back_is_not_kept(tmp_path):
     panel = load_panel(long_frame(10))
     panel.values[3, 1, 2] = -1  # readers take no negative price
-    with pytest.raises(DataError, match="does not read back as the same panel .low of BBB"):
+    with pytest.raises(DataError, match=r"does not read back as the same panel .low of BBB"):
         write_panel(panel, tmp_path / "out.csv")
     assert not list(tmp_path.iterdir())
 
