@@ -97,7 +97,10 @@ def write_features(
             index = _index(panel, day, stock)
             frame = pd.DataFrame(factors.at(day, stock), index=index, columns=factors.names, copy=False)
             table = pa.Table.from_pandas(frame, nthreads=1)
-            writer = writer or closing.enter_context(pq.ParquetWriter(temporary, table.schema))
+            if writer is None:
+                # Factors hardly repeat: a dictionary of them would only cost time.
+                writer = pq.ParquetWriter(temporary, table.schema, use_dictionary=list(index.names))
+                closing.enter_context(writer)
             writer.write_table(table)
             written += len(frame)
     return written, len(factors.names)
@@ -133,14 +136,24 @@ class _Factors:
     def at(self, day: np.ndarray, stock: np.ndarray) -> np.ndarray:
         """`[R, columns]` float32 of rows (`day [R]`, `stock [R]`)."""
         if self._lags is None:
-            x = torch.from_numpy(self._source[stock, day])
-            release(self._source)
-            return self._normalised(x).numpy()
+            return self._normalised(torch.from_numpy(self._columns(day, stock))).numpy()
         past = day[:, None] - self._lags
         window = self._source[stock[:, None], np.maximum(past, 0)]  # [R, T, F]
         window[past < 0] = np.nan
         x = self._normalised(self._feature_set.window_to_features(torch.from_numpy(window)))
         return x.transpose(1, 2).reshape(len(x), -1).numpy()
+
+    def _columns(self, day: np.ndarray, stock: np.ndarray) -> np.ndarray:
+        """`[R, F]` of rows on neighbouring days, copied run by run as the source may be mapped from a file."""
+        n_stocks, n_days, n_columns = self._source.shape
+        days = slice(int(day[0]), int(day[-1]) + 1)
+        dense = np.empty((days.stop - days.start, n_stocks, n_columns), dtype=np.float32)
+        size = max(1, BLOCK // (4 * n_days * n_columns))
+        for at in range(0, n_stocks, size):
+            some = slice(at, at + size)
+            dense[:, some] = self._source[some, days].transpose(1, 0, 2)
+            release(self._source)
+        return dense[day - days.start, stock]
 
     def _normalised(self, x: torch.Tensor) -> torch.Tensor:
         return x if self._stats is None else self._stats.to("cpu").apply(x)
