@@ -99,7 +99,7 @@ def write_features(
             table = pa.Table.from_pandas(frame, nthreads=1)
             if writer is None:
                 # Factors hardly repeat: a dictionary of them would only cost time.
-                writer = pq.ParquetWriter(temporary, table.schema, use_dictionary=list(index.names))
+                writer = pq.ParquetWriter(temporary, table.schema, use_dictionary=list(index.names))  # type: ignore[arg-type]
                 closing.enter_context(writer)
             writer.write_table(table)
             written += len(frame)
