@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -58,12 +59,14 @@ def test_a_killed_worker_fails_its_trial_only_and_leaves_the_others_the_scores_o
     broken = run_cli(*command, "--jobs", "2")
     killer.join()
     assert broken.code == 1
-    assert "failed: killed_worker seed 0: the worker process died (SIGKILL" in broken.out
+    # Which of its two trials begins first is up to the two workers.
+    died = re.search(r"failed: killed_worker seed ([01]): the worker process died \(SIGKILL", broken.out)
+    assert died, broken.out
     assert "7 trained, 0 stored, 1 failed" in broken.out
     report = (results / "comparison.md").read_text()
     assert "killed_worker (incomplete: 1 of 2 trials)" in report
     assert "the worker process died (SIGKILL" in report
-    assert key_of_trial(results, "killed_worker") not in trial_names(results)
+    assert key_of_trial(results, "killed_worker", int(died[1])) not in trial_names(results)
 
     in_two, in_one = scores_of(results), scores_of(finished)
     assert len(in_one) == 6
