@@ -240,6 +240,14 @@ def test_windows_cut_as_runs_are_those_gathered_row_by_row(name):
     assert torch.equal(windows.gather(day, stock), by_row)
 
 
+@pytest.mark.parametrize("name", sorted(FEATURE_SETS))
+def test_a_panel_shorter_than_a_window_has_the_windows_of_a_longer_one(name):
+    panel = market()
+    short = panel_of(panel.values[:9, :1], panel.member[:9, :1])
+    day, stock = torch.arange(9), torch.zeros(9, dtype=torch.int64)
+    assert torch.equal(_raw_windows(short, name, day, stock), _raw_windows(panel, name, day, stock))
+
+
 @pytest.fixture
 def tiny_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Everything is too large for memory, blocks are of one stock, and the cache is a new folder."""

@@ -89,16 +89,15 @@ class Windows:
                 return torch.cat([self._host_windows(*part) for part in parts])
             if resident_files() > _RESIDENT:
                 release(self._source)
+        if len(self._view) == 0:
+            return self._windows(day, stock)
+        row = stock * self._days + day
+        window = torch.from_numpy(self._view.numpy()[(row - (self.lookback - 1)).clamp_(min=0).numpy()])
         whole = day >= self.lookback - 1
         if self._whole is not None:
-            whole &= self._whole[stock * self._days + day]
-        start = stock * self._days + day - (self.lookback - 1)
-        view = self._view.numpy()
-        if bool(whole.all()):
-            return torch.from_numpy(view[start.numpy()])
-        window = torch.empty((len(day), *self._view.shape[1:]))
-        window[whole] = torch.from_numpy(view[start[whole].numpy()])
-        window[~whole] = self._windows(day[~whole], stock[~whole])
+            whole &= self._whole[row]
+        if not bool(whole.all()):
+            window[~whole] = self._windows(day[~whole], stock[~whole])
         return window
 
     def _windows(self, day: Tensor, stock: Tensor) -> Tensor:
