@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from zoo.config import DataConfig, Section, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
@@ -34,6 +34,10 @@ class ExperimentConfig(Section):
     baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
     seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    matrix: str = Field(default="", description="the capture matrix that the run is a part of; set by `markets`")
+    markets: list[str] = Field(
+        default=[], description="planted markets, each a run <name>-<market> of its own; together the capture matrix"
+    )
 
     @field_validator("name")
     @classmethod
@@ -49,12 +53,48 @@ class ExperimentConfig(Section):
             return {name: {} if entry is None else entry for name, entry in value.items()}
         return value
 
+    @field_validator("markets")
+    @classmethod
+    def _known_markets(cls, markets: list[str]) -> list[str]:
+        from zoo.data.sources.planted import list_markets
+
+        for market in markets:
+            if market not in list_markets():
+                near, known = did_you_mean(market, list_markets()), ", ".join(list_markets())
+                raise ValueError(f"no planted market '{market}'{near}; there are {known}")
+        if len(set(markets)) != len(markets):
+            raise ValueError("must be different")
+        return markets
+
+    @model_validator(mode="after")
+    def _planted_source(self) -> ExperimentConfig:
+        if self.markets and not self.data.source.startswith("planted:"):
+            raise ValueError(f"markets are planted, but data.source is {self.data.source}")
+        return self
+
     @field_validator("seeds")
     @classmethod
     def _unique_seeds(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) != len(seeds) or min(seeds) < 0:
             raise ValueError("must be different and not negative")
         return seeds
+
+
+def expand_markets(config: ExperimentConfig) -> list[ExperimentConfig]:
+    """One experiment per planted market, parameters of `data.source` kept; without markets the experiment itself."""
+    _, _, query = config.data.source.partition("?")
+    suffix = f"?{query}" if query else ""
+    return [
+        config.model_copy(
+            update={
+                "name": f"{config.name}-{market}",
+                "matrix": config.name,
+                "markets": [],
+                "data": config.data.model_copy(update={"source": f"planted:{market}{suffix}"}),
+            }
+        )
+        for market in config.markets
+    ] or [config]
 
 
 class _Loader(yaml.SafeLoader):
