@@ -49,8 +49,8 @@ def report(
     from bench.report import write_report
     from bench.report.tables import main_table
 
-    board, path = write_report(results, run_name or _last_run(results))
-    console.print_table(main_table(board))
+    facts, path = write_report(results, run_name or _last_run(results))
+    console.print_table(main_table(facts.board))
     console.say(f"report: {path}")
 
 
@@ -91,8 +91,8 @@ def show(
     import json
 
     from bench import console
-    from bench.leaderboard import build_leaderboard
-    from bench.report.sentences import setup_line, verdict
+    from bench.facts import gather
+    from bench.report.verdict import setup_line, verdict
     from bench.report.tables import Table, main_table
     from bench.store import RunStore
     from zoo.errors import did_you_mean
@@ -107,9 +107,10 @@ def show(
             raise ConfigError(f"{why} '{key}' in run '{run_name}'{did_you_mean(key, found_keys)}")
         print(json.dumps(store.record(found[0]), indent=1))
         return
-    board = build_leaderboard(store)
-    console.say(setup_line(board))
-    console.say(" ".join(s.text for s in verdict(board)))
+    facts = gather(results, run_name)
+    board = facts.board
+    console.say(setup_line(facts))
+    console.say(" ".join(s.text for s in verdict(facts)))
     console.print_table(main_table(board))
     rows = [
         [t["key"], t["model"], str(t["fold"]), str(t["seed"]), _trial_status(board, t["key"])]

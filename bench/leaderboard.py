@@ -69,6 +69,8 @@ class Leaderboard:
         failures: what failed, by key.
         oracle: IC, Rank IC and designed IC of the true signal on the test days; None for real data.
         daily: Rank IC per day and model, mean over seeds; NaN = skipped day.
+        daily_by_seed: the same per model and seed, `[day]` each: `(model, seed) -> series`.
+        capture_draws: bootstrap draws of each model's capture, shared days; empty without an oracle that can be met.
     """
 
     run: dict[str, Any]
@@ -79,6 +81,8 @@ class Leaderboard:
     failures: dict[str, dict[str, Any]]
     oracle: dict[str, float] | None
     daily: pd.DataFrame
+    daily_by_seed: dict[tuple[str, int], pd.Series]
+    capture_draws: pd.DataFrame
 
     def record_of(self, model: str) -> dict[str, Any] | None:
         """The first stored record of a model."""
@@ -89,6 +93,11 @@ class Leaderboard:
         return self.run["baseline"]
 
 
+def has_trials(store: RunStore) -> bool:
+    """Whether any trial of a run has finished or failed."""
+    return any(store.is_recorded(t["key"]) or store.failure(t["key"]) is not None for t in store.run()["trials"])
+
+
 def build_leaderboard(store: RunStore) -> Leaderboard:
     """The leaderboard of a run: a pure function of its records.
 
@@ -97,7 +106,7 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     """
     run = store.run()
     # A damaged trial is no record: it is run again, and until then counts as missing.
-    whole = [t["key"] for t in run["trials"] if store.is_done(t["key"])]
+    whole = [t["key"] for t in run["trials"] if store.is_recorded(t["key"])]
     records = {key: r for key in whole if (r := store.record(key)) is not None}
     failures = {
         t["key"]: f for t in run["trials"] if t["key"] not in records and (f := store.failure(t["key"])) is not None
@@ -129,6 +138,8 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
         failures,
         oracle,
         rank_ic,
+        _seed_series(records, frames),
+        _capture_draws(run, draws["ic"], oracle),
     )
 
 
@@ -161,6 +172,23 @@ def _daily(
             stacked = pd.concat(parts)
             series[model] = stacked.groupby(level=0).mean()
     return pd.DataFrame(series).sort_index()
+
+
+def _seed_series(
+    records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]
+) -> dict[tuple[str, int], pd.Series]:
+    parts: dict[tuple[str, int], list[pd.Series]] = {}
+    for key, record in records.items():
+        parts.setdefault((record["model"], record["seed"]), []).append(
+            frames[key].set_index("datetime")["rank_ic"],
+        )
+    return {name: pd.concat(found).groupby(level=0).mean().sort_index() for name, found in parts.items()}
+
+
+def _capture_draws(run: dict[str, Any], draws: dict[str, np.ndarray], oracle: dict[str, float] | None) -> pd.DataFrame:
+    if oracle is None or not oracle["designed_ic"] > 0:
+        return pd.DataFrame()
+    return pd.DataFrame({m: draws[m] / draws[" oracle"] for m in run["models"] if m in draws})
 
 
 def mean_over_days(frame: pd.DataFrame, column: str) -> float:

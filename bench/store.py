@@ -25,6 +25,8 @@ from zoo.errors import ConfigError, did_you_mean
 
 RECORD = "record.json"
 FORMAT = 1
+LARGE = frozenset({"scores.parquet", "model.safetensors"})
+"""Files that a report does not need: a committed run goes without them, and training makes them again."""
 
 
 def digest(path: Path) -> str:
@@ -93,11 +95,18 @@ class RunStore:
 
     def is_done(self, key: str) -> bool:
         """True where the record and every file it lists are whole."""
+        return self._is_whole(key, frozenset())
+
+    def is_recorded(self, key: str) -> bool:
+        """The same, but the `LARGE` files may be missing: enough for a report, not to predict or to resume."""
+        return self._is_whole(key, LARGE)
+
+    def _is_whole(self, key: str, may_miss: frozenset[str]) -> bool:
         record = read_json(self.trial_folder(key) / RECORD)
         if record is None or record.get("key") != key or not isinstance(record.get("files"), dict):
             return False
         return all(
-            (file := self.trial_folder(key) / name).is_file() and digest(file) == checksum
+            digest(file) == checksum if (file := self.trial_folder(key) / name).is_file() else name in may_miss
             for name, checksum in record["files"].items()
         )
 

@@ -109,7 +109,8 @@ def _run_one(
             on_event=on_event,
             on_start=on_start,
         )
-    board, path = write_report(results, experiment.name)
+    facts, path = write_report(results, experiment.name)
+    board = facts.board
     console.say("")
     console.print_table(main_table(board))
     console.say("")

@@ -1,24 +1,24 @@
-"""Reports from the leaderboard; `write_report` is the one entry."""
+"""Reports from stored records; `write_report` is the one entry."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bench.leaderboard import Leaderboard, build_leaderboard, write_frame
-from bench.store import RunStore
+from bench.facts import Facts, gather
+from bench.leaderboard import write_frame
 
 
-def write_report(results: Path, name: str) -> tuple[Leaderboard, Path]:
+def write_report(results: Path, name: str, lang: str = "en") -> tuple[Facts, Path]:
     """Rebuild `comparison.md` and `leaderboard.parquet` of a run from its records, without torch.
 
     Raises:
-        ConfigError: no such run, or none of its trials has finished.
+        ConfigError: no such run, none of its trials has finished, or an unknown language.
     """
+    from bench.report.build import build_document
     from bench.report.markdown import write_markdown
 
-    store = RunStore.open(results, name)
-    board = build_leaderboard(store)
+    facts = gather(results, name)
     target = results / "comparison.md"
-    write_markdown(board, target)
-    write_frame(board, results / "leaderboard.parquet")
-    return board, target
+    write_markdown(build_document(facts, lang), target)
+    write_frame(facts.board, results / "leaderboard.parquet")
+    return facts, target

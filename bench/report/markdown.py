@@ -1,4 +1,4 @@
-"""`comparison.md`: what a user reads."""
+"""`comparison.md`: a document as GitHub markdown."""
 
 from __future__ import annotations
 
@@ -8,66 +8,46 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bench.leaderboard import Leaderboard
-from bench.report import tables
-from bench.report.definitions import DEFINITIONS
-from bench.report.sentences import setup_line, verdict
+from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose
 from bench.report.tables import Table
 from bench.store import write_atomic
-from zoo.config import LabelConfig
 
 
-def render_markdown(board: Leaderboard) -> str:
-    """The report as GitHub markdown; names from data and plugins are escaped."""
-    run = board.run
-    parts = [
-        f"# Comparison: {escape(run['name'])}",
-        " ".join(escape(s.text) for s in verdict(board)),
-        f"*{escape(setup_line(board))}*",
-    ]
-    if run["note"]:
-        parts.append(paragraph(run["note"]))
-    parts.append(as_markdown(tables.main_table(board)))
-    if board.oracle is not None:
-        o = board.oracle
-        parts.append(
-            f"The true signal itself (oracle) has IC {o['ic']:.4f} and Rank IC {o['rank_ic']:.4f} on these test days "
-            f"(designed: IC {o['designed_ic']:.4f}); capture is a model's IC as a share of the oracle's."
-        )
-    failures = tables.failure_table(board)
-    if failures is not None:
-        parts += ["## Failures", as_markdown(failures)]
-    folds = tables.fold_table(board)
-    if folds is not None:
-        parts += ["## Rank IC by fold", as_markdown(folds)]
-    pairs = tables.pair_table(board)
-    if pairs is not None:
-        parts += ["## Which differences are real", as_markdown(pairs)]
-    notes = [*run["data"]["notes"]]
-    reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
-    embargo = min(fold["embargo"] for fold in run["folds"])
-    if embargo < reach:
-        notes.append(
-            f"Look-ahead: the embargo of {embargo} days is shorter than the label's reach of {reach} days, as "
-            f"split.force allows: labels at the end of train and valid read prices of the segment after them."
-        )
-    if run["data"]["snapshot_concepts"]:
-        notes.append("Look-ahead: the concepts carry no dates, so today's groups stand for all of history.")
-    parts += [
-        "## Data",
-        "\n".join(f"- {paragraph(note)}" for note in notes) or "Nothing was assumed or missing.",
-    ]
-    parts += ["## Settings", f"Shared by all: {escape(tables.shared_settings(board))}."]
-    parts.append(escape(tables.deviation_line(board)))
-    parts.append(as_markdown(tables.settings_table(board)))
-    parts += ["## Definitions", "\n".join(f"- **{name}**: {text}" for name, text in DEFINITIONS.items())]
-    parts += ["## Reproduce", code_block(run["command"])]
+def render_markdown(document: Document, figures: Path | None = None) -> str:
+    """The document as GitHub markdown; names from data and plugins are escaped.
+
+    Args:
+        figures: folder of the figures as seen from the file; None leaves them out.
+    """
+    parts = [f"# {escape(document.title)}"]
+    for section in document.sections:
+        if section.title:
+            parts.append(f"## {escape(section.title)}")
+        parts += [text for block in section.blocks if (text := _block(block, figures))]
     return "\n\n".join(parts) + "\n"
 
 
-def write_markdown(board: Leaderboard, path: Path) -> None:
+def write_markdown(document: Document, path: Path, figures: Path | None = None) -> None:
     """Write the report, atomically."""
-    write_atomic(path, render_markdown(board))
+    write_atomic(path, render_markdown(document, figures))
+
+
+def _block(block: Block, figures: Path | None) -> str:
+    if isinstance(block, Prose):
+        text = " ".join(escape(s.text) for s in block.sentences)
+        return f"**{escape(block.label)}** {text}" if block.label else paragraph_start(text)
+    if isinstance(block, Items):
+        return "\n".join(
+            f"- **{escape(label)}**: {escape(text)}" if label else f"- {paragraph(text)}" for label, text in block.items
+        )
+    if isinstance(block, Grid):
+        return as_markdown(block.table)
+    if isinstance(block, Figure):
+        if figures is None:
+            return ""
+        return f"![{escape(block.caption)}]({figures.as_posix()}/{block.name}.svg)"
+    assert isinstance(block, Code)
+    return code_block(block.text)
 
 
 def as_markdown(table: Table) -> str:
@@ -89,8 +69,13 @@ def escape(text: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Escaped text that opens a block: a mark in front makes no heading, list, quote or link target of it."""
-    return re.sub(r"^(\d*)([#>+=~\[.)-])", r"\1\\\2", escape(text))
+    """Escaped text that opens a block."""
+    return paragraph_start(escape(text))
+
+
+def paragraph_start(escaped: str) -> str:
+    """A mark in front of escaped text makes no heading, list, quote or link target of it."""
+    return re.sub(r"^(\d*)([#>+=~\[.)-])", r"\1\\\2", escaped)
 
 
 def code_block(text: str) -> str:

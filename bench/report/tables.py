@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.deviations import deviation_sentence, uniform_settings
 from bench.leaderboard import Leaderboard
+from bench.report.language import translate
 from zoo.config import TrainConfig
 
 Row = dict[str, Any]
@@ -32,6 +33,12 @@ class Table:
     headers: list[str]
     rows: list[list[str]]
     numeric: list[bool]
+
+
+def translated(table: Table) -> Table:
+    """The table with its headers, and those cells that are words, in the report's language."""
+    rows = [[translate(cell) for cell in row] for row in table.rows]
+    return Table([translate(h) for h in table.headers], rows, table.numeric)
 
 
 def number(value: Any, digits: int, sign: bool = False) -> str:
@@ -61,7 +68,13 @@ def seconds(value: float) -> str:
 def _status(row: Row) -> str:
     if row["status"] == "ok":
         return row["model"]
-    return f"{row['model']} ({row['status']}: {row['n_trials']} of {row['n_planned']} trials)"
+    return translate(
+        "{model} ({status}: {done} of {planned} trials)",
+        model=row["model"],
+        status=translate(row["status"]),
+        done=row["n_trials"],
+        planned=row["n_planned"],
+    )
 
 
 MAIN_COLUMNS: list[Column] = [
@@ -102,7 +115,7 @@ def main_table(board: Leaderboard) -> Table:
         columns.insert(2, CAPTURE_COLUMN)
     baseline = board.baseline or "baseline"
     return Table(
-        [c.header.format(baseline=baseline) for c in columns],
+        [translate(c.header, baseline=baseline) for c in columns],
         [[c.text(row) for c in columns] for row in rows],
         [False] + [True] * (len(columns) - 1),
     )
@@ -181,9 +194,10 @@ def shared_settings(board: Leaderboard) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
     steps = sorted({r["fit"]["rows_per_step"] for r in board.records.values()})
     rows = " or ".join(str(step) for step in steps)
-    return (
-        f"{settings}; {rows} rows per optimiser step (whole days), for sample and day scope alike" if rows else settings
-    )
+    if not rows:
+        return settings
+    template = "{settings}; {rows} rows per optimiser step (whole days), for sample and day scope alike"
+    return translate(template, settings=settings, rows=rows)
 
 
 def deviation_line(board: Leaderboard) -> str:

@@ -19,11 +19,11 @@ from cli_runs import SMALL, key_of_trial, run_cli, write_prices
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bench.leaderboard import build_leaderboard
+from bench.facts import gather
 from bench.report import write_report
 from bench.report.markdown import escape
-from bench.report.sentences import verdict
 from bench.report.tables import number, with_interval
+from bench.report.verdict import verdict
 from bench.store import RunStore
 from zoo.data.sources import load_panel
 
@@ -159,13 +159,11 @@ def test_the_verdict_names_the_leader_its_interval_and_the_days(report, recomput
 
 
 def test_every_cell_a_sentence_rests_on_exists(finished):
-    board = build_leaderboard(RunStore.open(finished, "small"))
-    models = set(board.frame["model"])
-    pairs = {f"{a}-{b}" for a, b in zip(board.pairs["a"], board.pairs["b"], strict=True)}
-    cells = [cell.rpartition(".") for sentence in verdict(board) for cell in sentence.cells]
-    assert cells
-    for name, _, column in cells:
-        assert (name in models and column in board.frame) or (name in pairs and column in board.pairs)
+    facts = gather(finished, "small")
+    cells = [cell for sentence in verdict(facts) for cell in sentence.cells]
+    assert len(cells) >= 4
+    for cell in cells:
+        assert facts.cells[cell.id] == cell
 
 
 def test_a_difference_is_called_real_only_when_its_interval_excludes_zero(report):
@@ -182,7 +180,7 @@ def test_the_first_screen_is_verdict_setup_and_table(report):
     assert lines[0] == "# Comparison: small"
     for part in ("200 days 2010-01-04", "20 stocks a day", "train 2010-", "embargo 2 days", "2 seeds", "cpu", "torch"):
         assert part in lines[2]
-    assert re.search(r"config [0-9a-f]{8}", lines[2])
+    assert re.search(r"protocol uniform, config [0-9a-f]{8}", lines[2])
     assert lines[3] == "Small settings."
     assert lines[4].startswith("| model")
 
@@ -222,7 +220,7 @@ def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):
         shutil.rmtree(store.trial_folder(trial["key"]))
         store.write_failure(trial["key"], {**trial, "error": "no luck", "details": ""})
     text = write_report(own_copy, "small")[1].read_text()
-    assert "No model finished every fold, so there is nothing to rank." in text
+    assert "No model finished, so there is nothing to rank." in text
     assert [row["why"] for row in table_under(text, "Failures")] == ["no luck"] * 6
     assert "nan" not in text
 

@@ -9,8 +9,10 @@ import pytest
 from source_files import long_frame
 
 from bench.config import load_config
+from bench.facts import Facts
 from bench.leaderboard import build_leaderboard
 from bench.plan import make_plan
+from bench.report.build import build_document
 from bench.report.markdown import render_markdown
 from bench.runner import execute_plan
 from bench.store import RunStore
@@ -151,7 +153,7 @@ def test_a_run_reports_every_fold_and_pools_their_days(store):
     days = parts["days"].to_numpy()
     assert days.min() < days.max()
     assert row["rank_ic"] == pytest.approx(float((parts["rank_ic"] * days).sum() / days.sum()), abs=1e-12)
-    report = render_markdown(board)
+    report = render_markdown(build_document(Facts(board, None)))
     assert "## Rank IC by fold" in report
     assert all(f"{fold['test'][0]} .. {fold['test'][1]}" in report for fold in folds)
     assert "Look-ahead: the embargo" not in report
@@ -175,5 +177,7 @@ def test_ratios_and_errors_are_those_of_the_pooled_days_of_each_seed(store):
 def test_a_forced_embargo_is_confessed_in_the_report(prices, tmp_path):
     with pytest.raises(ConfigError, match=r"split\.force"):
         make_plan(load_config(None, settings(prices, embargo=0)), "linear")
-    report = render_markdown(build_leaderboard(run(prices, tmp_path, embargo=0, force=True)))
+    report = render_markdown(
+        build_document(Facts(build_leaderboard(run(prices, tmp_path, embargo=0, force=True)), None))
+    )
     assert "Look-ahead: the embargo of 0 days is shorter than the label's reach of 2 days" in report

@@ -1,0 +1,20 @@
+"""The report as a document: which sections there are, in which order."""
+
+from __future__ import annotations
+
+from bench.facts import Facts
+from bench.report.document import Document
+from bench.report.language import current, language, translate
+from bench.report.run_sections import details, opening
+
+
+def build_document(facts: Facts, lang: str = "en") -> Document:
+    """The report on `facts`; numbers and sentences are the same in every language.
+
+    Raises:
+        ConfigError: an unknown language.
+    """
+    with language(lang):
+        sections = [opening(facts), *details(facts)]
+        title = translate("Comparison: {name}", name=facts.run["name"])
+        return Document(title, current(), tuple(sections))
