@@ -1,17 +1,21 @@
-"""How long things take: raw samples first, summaries on read."""
+"""How long things take: raw samples first, summaries on read. Loads torch only to time."""
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 UNSTABLE_SPREAD = 0.25
 """A timing is called unstable when half the distance of its quartiles exceeds this share of its median."""
+
+CLOCK_TOLERANCE = 0.05
+"""Relative error from which the check against a known duration counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,123 @@ class Timing:
         return self.spread > UNSTABLE_SPREAD
 
 
-def time_calls(calls: dict[str, Callable[[], Any]], *, rounds: int = 30, warmup: int = 3) -> dict[str, Timing]:
-    """Time several calls interleaved: every round runs each once, so that a slow moment of the machine meets all.
+def time_calls(
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int = 30,
+    warmup: int = 3,
+    block: Mapping[str, int] | None = None,
+) -> dict[str, Timing]:
+    """Time several calls interleaved: every round runs each, so that a slow moment of the machine meets all.
 
-    On CUDA the queue is drained before the clock starts and before it stops.
+    On CUDA the queue is drained before the clock starts and before it stops. The garbage collector is off.
+
+    Args:
+        calls: by name.
+        rounds: how often each has its turn, after `warmup` turns that do not count.
+        block: samples of a turn, 1 where a call is not named. A turn of several begins with a call that does not
+            count: what ran before left its own data in the caches.
     """
-    synchronize = torch.cuda.synchronize if torch.cuda.is_available() else (lambda: None)
+    synchronize = synchronizer()
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(warmup + rounds):
-        for name, call in calls.items():
-            synchronize()
-            start = time.perf_counter()
-            call()
-            synchronize()
-            if turn >= warmup:
-                samples[name].append(time.perf_counter() - start)
+    sizes = {name: (block or {}).get(name, 1) for name in calls}
+    with collector_off():
+        for turn in range(warmup + rounds):
+            for name, call in calls.items():
+                lead = 1 if sizes[name] > 1 else 0
+                for i in range(lead + sizes[name]):
+                    synchronize()
+                    start = time.perf_counter()
+                    call()
+                    synchronize()
+                    if turn >= warmup and i >= lead:
+                        samples[name].append(time.perf_counter() - start)
     return {name: Timing(tuple(values)) for name, values in samples.items()}
+
+
+def synchronizer() -> Callable[[], None]:
+    """Waits until the GPU has done what it was given; does nothing where there is none."""
+    import torch
+
+    return torch.cuda.synchronize if torch.cuda.is_available() else (lambda: None)
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """No garbage collection in between; what there is, is collected before."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@dataclass(frozen=True)
+class ClockCheck:
+    """An operation of known duration, timed like a model.
+
+    Attributes:
+        operation: what was timed, and against what its duration is known.
+        expected, measured: seconds; the measured ones are a median.
+    """
+
+    operation: str
+    expected: float
+    measured: float
+
+    @property
+    def relative_error(self) -> float:
+        return self.measured / self.expected - 1
+
+    @property
+    def passed(self) -> bool:
+        return abs(self.relative_error) <= CLOCK_TOLERANCE
+
+    def record(self) -> dict[str, Any]:
+        return {**asdict(self), "relative_error": self.relative_error, "passed": self.passed}
+
+
+def check_clock(device: str = "cpu", *, rounds: int = 20) -> list[ClockCheck]:
+    """Time operations whose duration another clock knows.
+
+    A sleep is ended by the kernel's timer. A spin ends by CLOCK_MONOTONIC_RAW, the processor's counter, which the
+    timing clock (CLOCK_MONOTONIC, disciplined by NTP) is not read from. On CUDA the GPU's own event clock times a
+    matrix product, the host's clock the same one from submission to synchronisation.
+    """
+    known = {
+        (kind, s): operation for s in (0.005, 0.02) for kind, operation in (("sleep", time.sleep), ("spin", _spin))
+    }
+    calls = {f"{kind} {1000 * s:g} ms": (lambda f=f, s=s: f(s)) for (kind, s), f in known.items()}
+    timings = time_calls(calls, rounds=rounds, warmup=1)
+    expected = [s for _, s in known]
+    checks = [ClockCheck(name, s, timings[name].median) for name, s in zip(calls, expected, strict=True)]
+    return [*checks, _check_events(rounds)] if device.startswith("cuda") else checks
+
+
+def _spin(seconds: float) -> None:
+    clock = getattr(time, "CLOCK_MONOTONIC_RAW", time.CLOCK_MONOTONIC)
+    end = time.clock_gettime(clock) + seconds
+    while time.clock_gettime(clock) < end:
+        pass
+
+
+def _check_events(rounds: int) -> ClockCheck:
+    import torch
+
+    matrix = torch.randn(4096, 4096, device="cuda")
+    by_events: list[float] = []
+
+    def product() -> None:
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        for _ in range(20):
+            matrix @ matrix
+        end.record()
+        end.synchronize()
+        by_events.append(begin.elapsed_time(end) / 1000)
+
+    timing = time_calls({"product": product}, rounds=rounds, warmup=3)["product"]
+    return ClockCheck("20 matrix products, by CUDA events", float(np.median(by_events[3:])), timing.median)

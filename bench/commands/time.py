@@ -1,0 +1,225 @@
+"""`python -m bench time`: how long models take, and how that grows with lookback and stocks."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.options import (
+    ConfigArgument,
+    DeviceOption,
+    ModelsOption,
+    PluginOption,
+    ResultsOption,
+    SetOption,
+    experiment_of,
+    load_plugins,
+)
+from zoo.errors import ConfigError, did_you_mean
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("time")(time_command)
+
+
+def time_command(
+    config: ConfigArgument = None,
+    models: ModelsOption = None,
+    scaling: Annotated[bool, typer.Option("--scaling", help="Growth with lookback and stocks instead.")] = False,
+    stocks: Annotated[int, typer.Option("--stocks", min=4, help="Stocks of one day.")] = 300,
+    lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Default: the experiment's.")] = None,
+    device: DeviceOption = None,
+    modes: Annotated[
+        str | None, typer.Option("--modes", help="Of eager,compile,graphs. Default: eager; on CUDA all.")
+    ] = None,
+    scenarios: Annotated[
+        str | None, typer.Option("--scenarios", help="Of train_step,train_epoch,one_day,one_stock,offline.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Most rounds; default 40, scaling 20.")] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.0, help="Aimed at for a scenario in one of two passes.")
+    ] = 8.0,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of the CPU.")] = 1,
+    lookbacks: Annotated[str | None, typer.Option("--lookbacks", help="With --scaling, e.g. 30,60,120.")] = None,
+    stock_counts: Annotated[
+        str | None, typer.Option("--stock-counts", help="With --scaling, e.g. 100,1000,5000.")
+    ] = None,
+    overrides: SetOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Time training and scoring of untrained networks on simulated data; adds to results/timing/."""
+    # Read by the OpenMP library when torch loads it: idle threads must not spin on the cores being measured.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    changes = [*(overrides or []), *([] if lookback is None else [f"data.lookback={lookback}"])]
+    load_plugins(plugin)
+    experiment = experiment_of(config, None, None, None, device, changes, None)
+
+    import torch
+
+    from bench.machine import device_name, machine_id, resolve_device
+    from bench.timing_records import alone, record_path
+    from zoo import registry
+
+    torch.set_num_threads(threads)
+    where = resolve_device(experiment.device)
+    names = registry.find_models(models or list(experiment.models) or "*")
+    header: dict[str, Any] = {
+        "machine": machine_id(where),
+        "device": where,
+        "device_name": device_name(where),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+    path = record_path(results, header["machine"], where, scaling=scaling)
+    from bench import console
+
+    with alone(results, console.say):
+        began = time.perf_counter()
+        console.say(
+            f"{header['device_name']}, {where}, {threads} thread(s); {len(names)} models of experiment "
+            f"'{experiment.name}', untrained, on simulated data"
+        )
+        if header["load_before"] > 0.5:
+            console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
+        header["checks"] = _checks(where)
+        if scaling:
+            _scale(
+                experiment,
+                names,
+                where,
+                rounds or 20,
+                seconds,
+                _sizes(lookbacks, "--lookbacks"),
+                stock_counts,
+                path,
+                header,
+            )
+        else:
+            _time(experiment, names, where, modes, scenarios, stocks, rounds or 40, seconds, path, header)
+        console.say(f"{console.elapsed(began)}; record: {path}")
+
+
+def _checks(device: str) -> dict[str, Any]:
+    """Measure what is known: durations by another clock, the memory of a tensor."""
+    from bench import console
+    from bench.peak import check_memory
+    from bench.timing import check_clock
+
+    clock = check_clock(device)
+    for check in clock:
+        verdict = "" if check.passed else "  FAILED: more than 5 % off"
+        console.say(
+            f"known duration, {check.operation}: expected {1000 * check.expected:.3f} ms, measured "
+            f"{1000 * check.measured:.3f} ms, relative error {check.relative_error:+.3%}{verdict}"
+        )
+    memory = check_memory(device)
+    if memory["measured"] is None:
+        console.say("memory: this system does not tell the peak of a process; not measured")
+    else:
+        console.say(
+            f"known memory, {memory['operation']}: measured {memory['measured']:.2f} MiB, relative error "
+            f"{memory['relative_error']:+.3%}"
+        )
+    return {"clock": [check.record() for check in clock], "memory": memory}
+
+
+def _time(
+    experiment: Any,
+    names: list[str],
+    device: str,
+    modes: str | None,
+    scenarios: str | None,
+    stocks: int,
+    rounds: int,
+    seconds: float,
+    path: Path,
+    header: dict[str, Any],
+) -> None:
+    from bench import console
+    from bench.modes import MODES, default_modes
+    from bench.report.timing_tables import repeat_line, timing_table
+    from bench.scenarios import SCENARIOS
+    from bench.speed import Request, measure_models
+    from bench.timing_records import frame_of, merge_timings
+
+    request = Request(
+        experiment,
+        names,
+        _chosen(modes, "--modes", MODES) if modes else default_modes(device),
+        device,
+        stocks,
+        _chosen(scenarios, "--scenarios", SCENARIOS) if scenarios else SCENARIOS,
+        rounds,
+        seconds,
+    )
+    entries = measure_models(request, console.say)
+    merge_timings(path, header, entries)
+    frame = frame_of([{**header, "entries": entries}])
+    console.say("")
+    console.print_table(timing_table(frame))
+    console.say("")
+    for row in frame[frame["reason"] != ""].to_dict("records"):
+        console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
+    console.say(repeat_line(frame))
+
+
+def _scale(
+    experiment: Any,
+    names: list[str],
+    device: str,
+    rounds: int,
+    seconds: float,
+    lookbacks: tuple[int, ...] | None,
+    stock_counts: str | None,
+    path: Path,
+    header: dict[str, Any],
+) -> None:
+    from bench import console
+    from bench.report.timing_tables import scaling_table
+    from bench.scaling import LOOKBACKS, STOCKS, Sweep, measure_scaling
+    from bench.scaling_records import frame_of
+    from bench.timing_records import merge_scaling
+
+    sizes = _sizes(stock_counts, "--stock-counts")
+    sweep = Sweep(lookbacks or LOOKBACKS, sizes or STOCKS, rounds, seconds)
+    entries = measure_scaling(experiment, names, device, sweep, console.say)
+    merge_scaling(path, header, entries)
+    frame = frame_of([{**header, "entries": entries}])
+    console.say("")
+    console.print_table(scaling_table(frame))
+    console.say("")
+    for row in frame[frame["reason"] != ""].to_dict("records"):
+        console.say(f"skipped, {row['model']}: {row['reason']}")
+
+
+def _chosen(text: str, option: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The names of a comma list, in the order in which they are known.
+
+    Raises:
+        ConfigError: one is unknown; names the nearest.
+    """
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    for name in asked:
+        if name not in known:
+            raise ConfigError(f"{option}: no '{name}'{did_you_mean(name, known)}; there are {', '.join(known)}")
+    if not asked:
+        raise ConfigError(f"{option}: none named; there are {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
+
+
+def _sizes(text: str | None, option: str) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        sizes = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise ConfigError(f"{option} {text}: must be whole numbers, such as 30,60,120") from None
+    if sizes[0] < 2:
+        raise ConfigError(f"{option} {text}: sizes must be at least 2")
+    return sizes

@@ -1,0 +1,191 @@
+"""Time and memory of scoring against lookback T and stocks N, on random rows of one day, untrained weights.
+
+Besides whole networks, their attention is measured alone: in a network it stands beside parts that are linear, which
+hide how it grows at the lookbacks that fit into a measurement.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from bench import measure
+from bench.config import ExperimentConfig
+from bench.machine import versions
+from bench.peak import peak_mib
+from bench.plan import entry_of
+from bench.timing import synchronizer, time_calls
+from zoo import registry
+from zoo.data.features import make_feature_set
+from zoo.layers import SelfAttention
+from zoo.models._attention import dense_weights
+from zoo.models.gats import GATs
+from zoo.network import Network
+
+Axis = Literal["lookback", "stocks"]
+LOOKBACKS = (30, 60, 120, 240, 480, 960)
+STOCKS = (100, 250, 500, 1000, 2500, 5000)
+DAY = 50
+"""Stocks of the day on which the lookback is varied."""
+MOST_SECONDS, MOST_MIB = 5.0, 4096.0
+"""What one call may take; larger sizes are skipped."""
+
+_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {"localformer": ({"attention": "window"},)}
+"""Parameters besides the experiment's with which a model is measured once more."""
+_LEAST_ROUNDS = 5
+
+Call = Callable[[], Any]
+Make = Callable[[int, int], Call]
+"""(stocks, lookback) -> a call that scores such a day."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: a label, in words what it is, along which axes, and how to make a call."""
+
+    label: str
+    what: str
+    axes: tuple[Axis, ...]
+    make: Make
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Sizes and effort; `seconds` is aimed at per case and axis, at least 5 rounds are made."""
+
+    lookbacks: Sequence[int] = LOOKBACKS
+    stocks: Sequence[int] = STOCKS
+    rounds: int = 20
+    seconds: float = 8.0
+
+
+def measure_scaling(
+    config: ExperimentConfig, models: Sequence[str], device: str, sweep: Sweep, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Entries `label -> {settings, what, axes}` as `bench.timing_records` stores them."""
+    entries: dict[str, dict[str, Any]] = {}
+    settings = {
+        "config": config.name,
+        "threads": torch.get_num_threads(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "unset"),
+        "versions": versions(),
+    }
+    for name in models:
+        spec = registry.get_spec(name)
+        if not spec.gradient_trained or spec.missing_packages():
+            why = (
+                "fitted as a whole: its cost is that of the fit's result"
+                if not spec.gradient_trained
+                else "not installed"
+            )
+            entries[name] = {"settings": settings, "what": "whole model", "reason": why, "axes": {}}
+            continue
+        for case in cases(name, config, device):
+            began = time.perf_counter()
+            axes = {axis: _sweep(case, axis, config.data.lookback, device, sweep) for axis in case.axes}
+            entries[case.label] = {"settings": settings, "what": case.what, "axes": axes}
+            say(f"{case.label}: {', '.join(case.axes)}, {time.perf_counter() - began:.0f} s")
+    return entries
+
+
+def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
+    """The model as the experiment has it, its variants, and the attention of each."""
+    params, _ = entry_of(name, config)
+    n_features = make_feature_set(config.data.features, config.data.lookback).n_features
+    for extra in ({}, *(v for v in _VARIANTS.get(name, ()) if v.items() - params.items())):
+        text = ",".join(f"{key}={value}" for key, value in extra.items())
+        label = f"{name}[{text}]" if text else name
+
+        def network(lookback: int, extra: dict[str, Any] = extra) -> Network:
+            torch.manual_seed(0)
+            built = registry.build(name, n_features=n_features, lookback=lookback, **{**params, **extra})
+            built.on_stage(built.stages[-1])
+            return built.to(device).eval()
+
+        def whole(stocks: int, lookback: int, network: Callable[[int], Network] = network) -> Call:
+            model, batch = network(lookback), measure.random_batch(stocks, lookback, n_features).to(device)
+            return lambda: model.score(batch)
+
+        yield Case(label, "whole network, scoring one day", ("lookback", "stocks"), whole)
+        yield from _attention(label, network(config.data.lookback), device)
+
+
+def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
+    """The first attention over time of a network, and that of GATs over the stocks of a day in both forms."""
+    block = next((m for m in model.modules() if isinstance(m, SelfAttention)), None)
+    if block is not None:
+        width = block.out_proj.in_features
+
+        def over_time(stocks: int, lookback: int) -> Call:
+            states = torch.randn(stocks, lookback, width, device=device)
+            return lambda: block(states)
+
+        reach = "all days" if block.window is None else f"{block.window} days on either side"
+        what = f"one attention layer alone, every day to {reach}"
+        yield Case(f"{label}.attention", what, ("lookback",), over_time)
+    if isinstance(model, GATs):
+        width = model.fc.in_features
+
+        def over_stocks(stocks: int, lookback: int) -> Call:
+            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
+            return lambda: model.attend(states, mask)
+
+        def dense(stocks: int, lookback: int) -> Call:
+            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
+            p, q = (model.transformation(states) @ model.a.view(2, -1).T).unbind(dim=2)
+            return lambda: dense_weights(p, q, mask, model.negative_slope) @ states
+
+        what = "the attention across stocks alone, by sorting where the network sorts (from 400 stocks)"
+        yield Case(f"{label}.attention", what, ("stocks",), over_stocks)
+        what = "the same attention by a matrix of all pairs, for comparison; the network does not do this on large days"
+        yield Case(f"{label}.attention[dense]", what, ("stocks",), dense)
+
+
+@torch.no_grad()
+def _sweep(case: Case, axis: Axis, lookback: int, device: str, sweep: Sweep) -> dict[str, Any]:
+    """Points of one axis: memory and one call of each size in ascending order, then interleaved rounds."""
+    sizes = sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks)
+    fixed = DAY if axis == "lookback" else lookback
+    points: list[dict[str, Any]] = []
+    calls: dict[str, Call] = {}
+    took: dict[str, float] = {}
+    wait, stop = synchronizer(), ""
+    for size in sizes:
+        if stop or (stop := _too_large(points, size)):
+            points.append({"size": size, "reason": stop})
+            continue
+        call = case.make(fixed, size) if axis == "lookback" else case.make(size, fixed)
+        memory = peak_mib(call, device)
+        start = time.perf_counter()
+        call()
+        wait()
+        seconds = time.perf_counter() - start
+        points.append({"size": size, "memory_mib": None if memory is None else round(memory, 4)})
+        if seconds > MOST_SECONDS:
+            stop = points[-1]["reason"] = f"a call at {size} takes {seconds:.1f} s, more than {MOST_SECONDS:g} s"
+            continue
+        calls[str(size)], took[str(size)] = call, seconds
+    block = {size: min(max(int(0.01 / max(s, 1e-7)), 1), 20) for size, s in took.items()}
+    per_round = sum(s * (block[size] + 1) for size, s in took.items())
+    rounds = min(max(int(sweep.seconds / max(per_round, 1e-7)), _LEAST_ROUNDS), max(sweep.rounds, 1))
+    timings = time_calls(calls, rounds=rounds, warmup=1, block=block)
+    for point in points:
+        if (timing := timings.get(str(point["size"]))) is not None:
+            point["samples"] = [round(s, 7) for s in timing.samples]
+    return {"fixed": fixed, "points": points}
+
+
+def _too_large(points: list[dict[str, Any]], size: int) -> str:
+    """Why a size must not be tried: with memory that grows by the square it would not fit."""
+    if not points or not points[-1]["memory_mib"]:
+        return ""
+    last = points[-1]
+    might = last["memory_mib"] * (size / last["size"]) ** 2
+    if might <= MOST_MIB:
+        return ""
+    return f"took {last['memory_mib']:.0f} MiB at {last['size']}, might exceed {MOST_MIB:g} MiB at {size}"
