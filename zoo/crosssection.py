@@ -1,33 +1,27 @@
 """Per-day cross-sectional ranks and correlations: the one definition of IC and Rank IC.
 
-All functions take `[D, N]` arrays (days x stocks) in which NaN means absent, and work on whole arrays at once.
+All functions take `[D, N]` arrays (days x stocks) in which NaN means absent. They work on as many rows at once as the
+processor's cache holds; a row's result does not depend on the others, to the last bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+
+_BLOCK = 1 << 16  # entries worked on at once
+_BUFFER = 8192  # numpy's einsum sums longer rows in parts that depend on the rows beside them
 
 
 def rank_rows(values: np.ndarray) -> np.ndarray:
     """Average ranks 1 .. n of the finite entries of each row; `[D, N]` -> `[D, N]` float64, NaN where absent."""
     values = np.asarray(values)
-    days, stocks = values.shape
-    if stocks == 0:
-        return np.empty((days, 0))
-    present = np.isfinite(values)
-    order = np.argsort(np.where(present, values, np.inf), axis=1, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=1)
-    first_of_tie = np.ones((days, stocks), dtype=bool)
-    first_of_tie[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    # One running tie number over the whole array; as every row opens a new one, ties never span rows.
-    tie = np.cumsum(first_of_tie.ravel()) - 1
-    starts = np.flatnonzero(first_of_tie)
-    ends = np.append(starts[1:], first_of_tie.size)
-    # Positions i .. j-1 (0-based within the row) share the mean of ranks i+1 .. j.
-    mean_rank = (starts + ends + 1) / 2 - (starts // stocks) * stocks
-    ranks = np.empty((days, stocks))
-    np.put_along_axis(ranks, order, mean_rank[tie].reshape(days, stocks), axis=1)
-    ranks[~present] = np.nan
+    ranks = np.empty(values.shape)
+    for rows in _blocks(values):
+        present = np.isfinite(values[rows])
+        found, before = _ranks(values[rows], present)
+        ranks[rows] = np.where(present, found - before, np.nan)
     return ranks
 
 
@@ -36,33 +30,113 @@ def pearson_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     NaN for a row with fewer than 2 such entries or with a constant side.
     """
-    both = np.isfinite(a) & np.isfinite(b)
-    count = both.sum(axis=1)
-    safe = np.maximum(count, 1)
-
-    def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        filled = np.where(both, values, 0.0).astype(np.float64, copy=False)
-        deviation = filled - (filled.sum(axis=1) / safe)[:, None]
-        deviation[~both] = 0.0
-        top = np.where(both, values, -np.inf).max(axis=1, initial=-np.inf)
-        bottom = np.where(both, values, np.inf).min(axis=1, initial=np.inf)
-        return deviation, top > bottom
-
-    da, varies_a = centred(a)
-    db, varies_b = centred(b)
-    scale = np.sqrt(np.einsum("dn,dn->d", da, da) * np.einsum("dn,dn->d", db, db))
-    defined = (count >= 2) & varies_a & varies_b & (scale > 0)
-    product = np.einsum("dn,dn->d", da, db)
-    return np.divide(product, scale, out=np.full(len(scale), np.nan), where=defined)
+    a, b = np.asarray(a), np.asarray(b)
+    found = np.empty(len(a))
+    for rows in _blocks(a):
+        both = np.isfinite(a[rows]) & np.isfinite(b[rows])
+        count = both.sum(axis=1)
+        varies = _varies(a[rows], both) & _varies(b[rows], both)
+        found[rows] = _correlation(
+            _centred(a[rows], both, count), _centred(b[rows], both, count), (count >= 2) & varies
+        )
+    return found
 
 
 def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Spearman correlation (Pearson of average ranks) of each row over the entries finite in both."""
-    both = np.isfinite(a) & np.isfinite(b)
-    return pearson_rows(rank_rows(np.where(both, a, np.nan)), rank_rows(np.where(both, b, np.nan)))
+    a, b = np.asarray(a), np.asarray(b)
+    found = np.empty(len(a))
+    for rows in _blocks(a):
+        both = np.isfinite(a[rows]) & np.isfinite(b[rows])
+        count = both.sum(axis=1)
+        # Ranks are multiples of 1/2 and their mean is known, so that all sums are exact.
+        middle = ((count + 1) / 2)[:, None]
+        deviations = []
+        for side in (a, b):
+            ranks, before = _ranks(side[rows], both)
+            ranks -= middle + before
+            ranks *= both
+            deviations.append(ranks)
+        found[rows] = _correlation(*deviations, count >= 2)
+    return found
 
 
 def percentile_rank_rows(values: np.ndarray) -> np.ndarray:
     """Average ranks divided by the number of finite entries of the row, in (0, 1]."""
     ranks = rank_rows(values)
     return ranks / np.maximum(np.isfinite(ranks).sum(axis=1), 1)[:, None]
+
+
+def _blocks(values: np.ndarray) -> Iterator[slice]:
+    """Rows to work on at once, in order."""
+    days, stocks = values.shape
+    step = _BLOCK // max(stocks, 1) if stocks <= _BUFFER else 1
+    return (slice(first, first + step) for first in range(0, days, step))
+
+
+def _ranks(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average ranks of the `present` entries of each row, counted on from row to row; any number where absent.
+
+    All present entries are finite. Second is `[D, 1]`, what to subtract so that each row's ranks begin at 1.
+    """
+    days, stocks = values.shape
+    before = np.arange(days)[:, None] * stocks
+    if stocks == 0:
+        return np.empty((days, 0)), before
+    flat, ordered = _ascending(np.where(present, values, np.float64(np.inf)), before)
+    first_of_tie = np.ones((days, stocks), dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=first_of_tie[:, 1:])
+    starts = np.flatnonzero(first_of_tie)
+    ends = np.append(starts[1:], first_of_tie.size)
+    ranks = np.empty(days * stocks)
+    # Positions i .. j-1 share the mean of ranks i+1 .. j.
+    ranks[flat] = np.repeat((starts + ends + 1) * 0.5, ends - starts)
+    return ranks.reshape(days, stocks), before
+
+
+def _ascending(values: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat positions `[D * N]` that put each row of float64 `values [D, N]` in order, and the ordered `[D, N]`.
+
+    Sorting numbers is faster than sorting positions: the bits of each value, read as an integer, carry its position in
+    the trailing ones. Where it turns out that these bits told values apart, positions are sorted after all.
+    """
+    stocks = values.shape[1]
+    trailing = (1 << (stocks - 1).bit_length()) - 1
+    bits = values.view(np.int64)
+    tagged = bits >> 63
+    tagged &= np.iinfo(np.int64).max
+    tagged ^= bits  # of two negative numbers the larger has the smaller bits
+    tagged &= ~trailing
+    tagged |= np.arange(stocks)
+    tagged.sort(axis=1)
+    tagged &= trailing
+    tagged += before
+    flat = tagged.ravel()
+    ordered = values.ravel()[flat].reshape(values.shape)
+    if (ordered[:, 1:] < ordered[:, :-1]).any():
+        flat = (np.argsort(values, axis=1) + before).ravel()
+        ordered = values.ravel()[flat].reshape(values.shape)
+    return flat, ordered
+
+
+def _centred(values: np.ndarray, both: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Deviations of the entries in `both` from their row's mean, float64; 0 elsewhere."""
+    filled = np.where(both, values, np.float64(0.0))
+    filled -= (filled.sum(axis=1) / np.maximum(count, 1))[:, None]
+    filled *= both
+    return filled
+
+
+def _varies(values: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """`[D]` bool: the entries in `both` are not all equal."""
+    if values.shape[1] == 0:
+        return np.zeros(len(values), dtype=bool)
+    one_of_them = np.take_along_axis(values, both.argmax(axis=1)[:, None], axis=1)
+    return ((values != one_of_them) & both).any(axis=1)
+
+
+def _correlation(da: np.ndarray, db: np.ndarray, defined: np.ndarray) -> np.ndarray:
+    """Correlation `[D]` of deviations `da`, `db [D, N]`; NaN where it is not `defined` or a side does not vary."""
+    scale = np.sqrt(np.einsum("dn,dn->d", da, da) * np.einsum("dn,dn->d", db, db))
+    product = np.einsum("dn,dn->d", da, db)
+    return np.divide(product, scale, out=np.full(len(scale), np.nan), where=defined & (scale > 0))
