@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from zoo.config import DataConfig, Section, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
@@ -20,6 +20,37 @@ class ModelEntry(Section):
     train: dict[str, Any] = Field(default={})
 
 
+class PortfolioConfig(Section):
+    """The TopkDropout portfolio that finished trials are judged by; it plays no part in training."""
+
+    topk: int | None = Field(default=None, ge=1, description="names held; default 50, below 250 names a fifth of them")
+    n_drop: int | None = Field(default=None, ge=1, description="names replaced a day; default a tenth of topk")
+    cost_open: float = Field(default=5e-4, ge=0, description="cost of buying, a fraction of the value")
+    cost_close: float = Field(default=15e-4, ge=0, description="cost of selling")
+    cost_minimum: float = Field(default=5.0, ge=0, description="least cost of an order, in money")
+    limit: float | None = Field(
+        default=None, gt=0, description="daily change at which trading stops; true = 0.095, default no limit"
+    )
+    lot: float | None = Field(
+        default=None, gt=0, description="shares that orders are multiples of; true = 100, default no lots"
+    )
+    initial: float = Field(default=1e8, gt=0, description="cash before the first test day, in money")
+    risk_degree: float = Field(default=0.95, gt=0, le=1, description="part of the cash that a day's buys may invest")
+    benchmark: str | None = Field(
+        default=None,
+        description="index the excess is taken to, FILE or FILE#COLUMN (CSV or Parquet: date, close); default the "
+        "equal-weight universe",
+    )
+
+    @field_validator("limit", "lot", mode="before")
+    @classmethod
+    def _switched(cls, value: Any, field: ValidationInfo) -> Any:
+        # A number would be read out of true: a limit of 100 %, lots of one share.
+        if isinstance(value, bool):
+            return {"limit": 0.095, "lot": 100}[str(field.field_name)] if value else None
+        return value
+
+
 class ExperimentConfig(Section):
     """A whole experiment: one dataset, one treatment, some models, some seeds."""
 
@@ -28,6 +59,7 @@ class ExperimentConfig(Section):
     note: str = Field(default="", description="one sentence printed under the setup line")
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
     models: dict[str, ModelEntry] = Field(
         default={}, description="model -> {params, train}; all of them run by default"
     )
@@ -144,6 +176,15 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping of a YAML file, safely loaded.
+
+    Raises:
+        ConfigError: unreadable, not valid YAML, a key given twice, or not a mapping.
+    """
+    return _read(path)[0]
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:

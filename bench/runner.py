@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.backtest import check_benchmark, measure_backtests
+from bench.diagnostics import measure_diagnostics
 from bench.executors import Event, Failed, make_executor
 from bench.latency import measure_latency
 from bench.plan import Plan
@@ -53,7 +55,9 @@ def execute_plan(
 
     Raises:
         ConfigError: another process is running the same run.
+        DataError: the portfolio's benchmark cannot be used.
     """
+    check_benchmark(plan)
     store = RunStore(results, plan.config.name)
     store.trials.mkdir(parents=True, exist_ok=True)
     with _exclusive(store):
@@ -83,6 +87,8 @@ def execute_plan(
             make_executor(min(jobs, len(pending)), plan.device)(pending, store, plugins or [], emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
+        measure_backtests(plan, store, done)
+        measure_diagnostics(plan, store, done)
     return Outcome(len(pending) - len(failures), len(plan.trials) - len(pending), len(failures))
 
 
