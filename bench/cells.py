@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 BOUNDS = ("_low", "_high", "_half")
@@ -72,7 +73,7 @@ def digits(value: float, spec: str) -> str:
 
 
 def cells_of(table: str, frame: pd.DataFrame, row: str | list[str]) -> dict[str, Cell]:
-    """The numeric columns of a frame as cells; `x_low`, `x_high` or `x_half` are the interval of `x`.
+    """The numeric columns of a frame as cells, yes and no as 1 and 0; `x_low`, `x_high` or `x_half` are the interval of `x`.
 
     Args:
         table: first part of the names.
@@ -97,7 +98,7 @@ def cell(cells: Mapping[str, Cell], name: str) -> Cell:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, np.bool_))
 
 
 def _bounds(entry: Mapping[Any, Any], column: str, value: float) -> tuple[float, float]:

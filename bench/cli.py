@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.commands.run import register as register_run
+from bench.commands import recommend as recommend_command
+from bench.commands import report as report_command
+from bench.commands import run as run_command
 from bench.data_cli import app as data_app
 from bench.options import (
     ConceptsOption,
@@ -22,6 +24,7 @@ from bench.options import (
     SeedsOption,
     SetOption,
     experiment_of,
+    last_run,
     load_plugins,
     prepare,
 )
@@ -36,22 +39,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_app)
-register_run(app)
-
-
-@app.command()
-def report(
-    run_name: Annotated[str | None, typer.Argument(metavar="RUN", help="Run; default: the last one.")] = None,
-    results: ResultsOption = Path("results"),
-) -> None:
-    """Rebuild the report of a run from its records, without training."""
-    from bench import console
-    from bench.report import write_report
-    from bench.report.tables import main_table
-
-    facts, path = write_report(results, run_name or _last_run(results))
-    console.print_table(main_table(facts.board))
-    console.say(f"report: {path}")
+for command in (run_command, report_command, recommend_command):
+    command.register(app)
 
 
 @app.command("list")
@@ -92,12 +81,12 @@ def show(
 
     from bench import console
     from bench.facts import gather
-    from bench.report.verdict import setup_line, verdict
     from bench.report.tables import Table, main_table
+    from bench.report.verdict import setup_line, verdict
     from bench.store import RunStore
     from zoo.errors import did_you_mean
 
-    run_name, _, key = (target or _last_run(results)).partition("/")
+    run_name, _, key = (target or last_run(results)).partition("/")
     store = RunStore.open(results, run_name)
     if key:
         found_keys = store.keys()
@@ -195,13 +184,6 @@ def describe(
     from bench.report.description import print_description
 
     print_description(target, dict(parse_override(text) for text in overrides or []), figure)
-
-
-def _last_run(results: Path) -> str:
-    runs = list((results / "runs").glob("*/run.json"))
-    if not runs:
-        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
-    return max(runs, key=lambda p: p.stat().st_mtime).parent.name
 
 
 def _trial_status(board: Any, key: str) -> str:

@@ -11,8 +11,14 @@ import pandas as pd
 
 from bench.capture import CaptureMatrix, read_matrix
 from bench.cells import Cell, cell, cells_of
+from bench.diagnostic_frames import score_frame
+from bench.interpretability import FILE as INTERPRETABILITY
+from bench.interpretability import interpretability_frame, interpretability_scores
 from bench.leaderboard import Leaderboard, build_leaderboard
+from bench.portfolio_frames import portfolio_frame
+from bench.scaling_records import scaling_frame
 from bench.store import RunStore
+from bench.timing_records import timing_frame
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Facts:
         board: the run that the report is about.
         matrix: the capture matrix under the same results folder.
         frames: evidence by table name, one row per model: `timing` (the CPU, eager), `timing-cuda`, `scaling`,
-            `interpretability`, `portfolio`, `significance`, `score` and so on; what a cell's name begins with.
+            `interpretability`, `portfolio` and so on, `methods` per model and method; what a cell's name begins with.
     """
 
     board: Leaderboard
@@ -39,8 +45,7 @@ class Facts:
         if self.matrix is not None:
             found |= cells_of("capture", self.matrix.frame, "model")
         for name, frame in self.frames.items():
-            if "model" in frame.columns:
-                found |= cells_of(name, frame, "model")
+            found |= cells_of(name, frame, ["model", "method"] if name == "methods" else "model")
         return found
 
     def cell(self, name: str) -> Cell:
@@ -74,4 +79,39 @@ def gather(results: Path, name: str) -> Facts:
     """
     store = RunStore.open(results, name)
     board = build_leaderboard(store)
-    return Facts(board, read_matrix(results))
+    matrix = read_matrix(results)
+    explained = _explained(store, matrix)
+    frames = {
+        **_timings(timing_frame(results)),
+        **_by_device("scaling", scaling_frame(results)),
+        "interpretability": interpretability_scores(explained),
+        "methods": interpretability_frame(explained),
+        "portfolio": portfolio_frame(store, board.run),
+        "scores": score_frame(store, board.run),
+    }
+    return Facts(board, matrix, {name: frame for name, frame in frames.items() if len(frame)})
+
+
+def _explained(store: RunStore, matrix: CaptureMatrix | None) -> RunStore:
+    """The run whose attributions are told: this one, or else the matrix's run in which everything is planted."""
+    if (store.folder / INTERPRETABILITY).is_file() or matrix is None or "mixed" not in matrix.boards:
+        return store
+    return RunStore(store.results, matrix.boards["mixed"].run["name"])
+
+
+def _timings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Eager timings by device; other modes as tables of their own."""
+    found = _by_device("timing", frame[frame["mode"] == "eager"])
+    for mode in sorted(set(frame["mode"]) - {"eager"}):
+        found |= _by_device(f"timing-{mode}", frame[frame["mode"] == mode])
+    return found
+
+
+def _by_device(name: str, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`name` for the CPU, `name-cuda` for a GPU; of several machines the one that timed most models."""
+    found = {}
+    for device, rows in frame.groupby("device"):
+        counts = rows.groupby("machine")["model"].count()
+        machine = min(counts.index, key=lambda m: (-counts[m], m))
+        found[name if device == "cpu" else f"{name}-{device}"] = rows[rows["machine"] == machine].reset_index(drop=True)
+    return found

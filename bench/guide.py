@@ -222,7 +222,8 @@ def real_time(facts: Facts) -> Advice:
         ratio = Cell("guide.real_time.ratio", timed[second].value / timed[first].value)
         sentences += [
             say(
-                "{first} comes first with {p99:.3g} ms, {second} second with {other:.3g} ms, {ratio:.1f} times as long.",
+                "{first} comes first with {p99:.3g} ms, {second} second with {other:.3g} ms, {ratio:.1f} times as "
+                "long.",
                 first=first,
                 p99=timed[first],
                 second=second,
@@ -292,8 +293,8 @@ def interpretability(facts: Facts) -> Advice:
         template = (
             "{best} comes first with {first:.2f~}, {second} second with {runner:.2f~}."
             if apart
-            else "{best} comes first with {first:.2f~}, {second} second with {runner:.2f~}; their intervals overlap, so "
-            "there is no evidence of a difference."
+            else "{best} comes first with {first:.2f~}, {second} second with {runner:.2f~}; their intervals overlap, "
+            "so there is no evidence of a difference."
         )
         sentences.append(say(template, best=best, first=score[best], second=second, runner=score[second]))
     if len(tied) > 2:

@@ -79,3 +79,15 @@ def load_plugins(paths: list[Path] | None) -> None:
 
         for path in paths:
             load_plugin(path)
+
+
+def last_run(results: Path) -> str:
+    """The run whose description was written last.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    runs = list((results / "runs").glob("*/run.json"))
+    if not runs:
+        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
+    return max(runs, key=lambda p: p.stat().st_mtime).parent.name

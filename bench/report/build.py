@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench.facts import Facts
+from bench.report import evidence_sections, measured_sections
 from bench.report.document import Document
 from bench.report.language import current, language, translate
-from bench.report.run_sections import details, opening
+from bench.report.run_sections import details, failures, opening
 
 
 def build_document(facts: Facts, lang: str = "en") -> Document:
@@ -15,6 +16,18 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
         ConfigError: an unknown language.
     """
     with language(lang):
-        sections = [opening(facts), *details(facts)]
+        sections = [
+            opening(facts),
+            failures(facts),
+            *evidence_sections.judgement(facts),
+            evidence_sections.capture(facts),
+            measured_sections.technical(facts),
+            measured_sections.growth(facts),
+            measured_sections.interpretability(facts),
+            measured_sections.portfolio(facts),
+            evidence_sections.claims(facts),
+            measured_sections.scores(facts),
+            *details(facts),
+        ]
         title = translate("Comparison: {name}", name=facts.run["name"])
-        return Document(title, current(), tuple(sections))
+        return Document(title, current(), tuple(s for s in sections if s is not None))

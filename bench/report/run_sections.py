@@ -53,11 +53,15 @@ def _oracle(facts: Facts) -> Prose | None:
     )
 
 
+def failures(facts: Facts) -> Section | None:
+    """What failed, and why."""
+    return section("failures", translate("Failures"), grid("failures", tables.failure_table(facts.board)))
+
+
 def details(facts: Facts) -> list[Section]:
-    """What failed, by fold, by pair, the data, the settings, the definitions, the command."""
+    """Results by fold, by pair, the data, the settings, the definitions, the command."""
     board = facts.board
     found = [
-        section("failures", translate("Failures"), grid("failures", tables.failure_table(board))),
         section("folds", translate("Rank IC by fold"), grid("folds", tables.fold_table(board))),
         section("pairs", translate("Which differences are real"), grid("pairs", tables.pair_table(board))),
         section("data", translate("Data"), _data(facts)),

@@ -1,0 +1,53 @@
+"""`python -m bench recommend`: the model for given constraints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.options import ResultsOption, last_run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(recommend)
+
+
+def recommend(
+    run_name: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option("--max-latency-ms", min=0, help="99th percentile of the time of one day.")
+    ] = None,
+    stocks: Annotated[int | None, typer.Option("--stocks", min=1, help="Stocks a day.")] = None,
+    lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Window length in days.")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    need: Annotated[
+        list[str] | None, typer.Option("--need", help="explain, relations or long; may be repeated.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Recommend a model under constraints, from what was measured; says what each other model lacks."""
+    from bench import console
+    from bench.facts import gather
+    from bench.recommend import Constraints, advice_sentence
+    from bench.recommend import recommend as candidates_for
+    from bench.report.tables import Table, seconds
+
+    constraints = Constraints(max_latency_ms, stocks, lookback, device, tuple(need or ()))
+    found = candidates_for(gather(results, run_name or last_run(results)), constraints)
+    console.say(advice_sentence(found).text)
+    on_matrix = found[0].accuracy.id.startswith("capture.")
+    rows = [
+        [
+            c.model,
+            f"{c.accuracy.percent:.0f~}" if on_matrix else f"{c.accuracy:.4f~}",
+            seconds(c.latency_ms) + (" (by exponents)" if c.extrapolated else ""),
+            "; ".join(c.reasons) or "yes",
+        ]
+        for c in found
+    ]
+    accuracy = "capture on mixed % [95 %]" if on_matrix else "Rank IC [95 %]"
+    console.print_table(Table(["model", accuracy, "one day p99 ms", "usable"], rows, [False, True, True, False]))
+    raise typer.Exit(0 if not found[0].reasons else 1)
