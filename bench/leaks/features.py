@@ -1,0 +1,77 @@
+"""Features: no window reads a later day, no statistic is fitted outside train, no column is the label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from bench.leaks.perturb import changed
+from bench.leaks.subject import Subject
+from zoo.crosssection import pearson_rows
+from zoo.data.sources.planted import PREFIX, planted_market_from_spec
+
+LARGEST_IC = 0.5
+"""Mean daily |correlation| with the label above which a single input cannot be anything but the label."""
+_RECENT, _STRIDE = 30, 7
+_DAYS = 40
+
+
+def future_features(subject: Subject) -> Iterator[str]:
+    """no feature of a day changes with values or members of later days"""
+    seen: set[str] = set()
+    for day in subject.days:
+        rows = _rows(subject, day)
+        before, after = subject.dataset.batch(rows).x, subject.after(day, members=True).batch(rows).x
+        row, _, column = np.nonzero((before != after).numpy())
+        for c in np.unique(column):
+            name = subject.dataset.feature_set.columns[c]
+            if name not in seen:
+                seen.add(name)
+                at = subject.date(int(rows[row[column == c].max()]) // subject.sample.n_stocks)
+                yield f"column '{name}' of {at} changes with data after {subject.date(day)}"
+
+
+def normalisation(subject: Subject) -> Iterator[str]:
+    """the statistics of the features stay as they are whatever happens after the train segment"""
+    stop = subject.fold.train.stop
+    before = subject.dataset.stats
+    after = subject.of(changed(subject.sample, stop), refit=True).stats
+    moved = (before.center != after.center) | (before.scale != after.scale)
+    names = np.asarray(subject.dataset.feature_set.columns)
+    for name in dict.fromkeys(names[np.nonzero(moved)[-1]].tolist()):
+        yield f"column '{name}': its median or scale changes with data after {subject.date(stop - 1)}, the end of train"
+
+
+def label_in_features(subject: Subject) -> Iterator[str]:
+    """no single input correlates with the label as only the label could"""
+    dataset, fold = subject.dataset, subject.fold
+    candidates = np.arange(fold.train.start, fold.test.stop)
+    days = np.unique(candidates[np.linspace(0, len(candidates) - 1, _DAYS).astype(int)])
+    stocks = subject.sample.n_stocks
+    rows = torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())
+    x = dataset.batch(rows).x.double().numpy().reshape(len(days), stocks, -1)
+    label = np.where(subject.sample.member[days], dataset.raw_label[days], np.nan)
+    limit, columns = _limit(subject), dataset.feature_set.columns
+    for k in range(x.shape[2]):
+        daily = pearson_rows(x[:, :, k], label)
+        daily = daily[np.isfinite(daily)]
+        ic = abs(float(daily.mean())) if len(daily) else 0.0
+        if ic > limit:
+            lag = dataset.lookback - 1 - k // len(columns)
+            yield f"column '{columns[k % len(columns)]}', lag {lag}: correlates {ic:.2f} with the label of its day"
+
+
+def _limit(subject: Subject) -> float:
+    """A planted market may be told to be more predictable than any real one."""
+    source = subject.data.source
+    planted = planted_market_from_spec(source).oracle_ic if source.startswith(PREFIX) else 0.0
+    return max(LARGEST_IC, (1 + planted) / 2)
+
+
+def _rows(subject: Subject, day: int) -> torch.Tensor:
+    """All stocks on the days before `day`: every recent one, of older ones some."""
+    days = np.union1d(np.arange(max(day - _RECENT, 0), day + 1), np.arange(day % _STRIDE, day, _STRIDE))
+    stocks = subject.sample.n_stocks
+    return torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())

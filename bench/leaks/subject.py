@@ -1,0 +1,198 @@
+"""What is checked: the pieces of the pipeline that a configuration names, on a sample of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bench.leaks.perturb import changed, cut, holed
+from bench.metrics import daily_scores
+from bench.plan import Plan, entry_of
+from zoo import registry, trainer
+from zoo.config import DataConfig, TrainConfig
+from zoo.data.features import make_feature_set
+from zoo.data.panel import Panel
+from zoo.data.sources import load_panel
+from zoo.data.split import DayRange, Fold
+from zoo.data.universe import apply_universe
+from zoo.data.windows import Dataset
+from zoo.errors import UnavailableError
+from zoo.network import Network
+from zoo.registry import Scope
+
+SEED = 0
+STOCKS = 30  # of the sample
+TRAIN_DAYS, OTHER_DAYS = 100, 40  # of the sample's train, and of its valid and of its test segment
+_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The functions a run is made of, each of which a check can be given another for.
+
+    Attributes:
+        universe: `(panel, universe config) -> panel` with that membership.
+        dataset: `(panel, data config, fold, *, stats=None) -> Dataset`.
+        fit: as `zoo.trainer.fit`.
+        predict: as `zoo.trainer.predict`.
+        metrics: as `bench.metrics.daily_scores`.
+    """
+
+    universe: Callable[..., Panel] = apply_universe
+    dataset: Callable[..., Dataset] = Dataset
+    fit: Callable[..., Any] = trainer.fit
+    predict: Callable[..., np.ndarray] = trainer.predict
+    metrics: Callable[..., Any] = daily_scores
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model of the configuration with its settings, `train` cut down to a few steps."""
+
+    name: str
+    scope: Scope
+    params: dict[str, Any]
+    train: TrainConfig
+    gradient_trained: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One experiment under test.
+
+    Attributes:
+        data: the data configuration.
+        base, panel: all of the data before and after the universe is applied.
+        folds: the folds of a run.
+        sample, fold: some stocks and days of `panel`, with suspensions added, around the borders of the last fold;
+            the gap between its segments is that of the run.
+        candidates: the models that can run.
+        skipped: why others cannot, by model.
+        pieces: what is under test.
+    """
+
+    data: DataConfig
+    base: Panel
+    panel: Panel
+    folds: list[Fold]
+    sample: Panel
+    fold: Fold
+    candidates: tuple[Candidate, ...]
+    skipped: dict[str, str] = field(default_factory=dict)
+    pieces: Pieces = Pieces()
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The sample as networks see it."""
+        return self.pieces.dataset(self.sample, self.data, self.fold)
+
+    @cached_property
+    def days(self) -> tuple[int, ...]:
+        """Days after which the data are changed: the last of train, one of valid, one of test."""
+        return probe_days(self.fold)
+
+    def of(self, panel: Panel, *, refit: bool = False) -> Dataset:
+        """Another panel of the sample's shape, under the sample's statistics unless they are to be fitted anew."""
+        return self.pieces.dataset(panel, self.data, self.fold, stats=None if refit else self.dataset.stats)
+
+    def after(self, day: int, *, members: bool) -> Dataset:
+        """The sample with everything after `day` changed."""
+        key = (day, members)
+        if key not in self._changed:
+            self._changed[key] = self.of(changed(self.sample, day + 1, members=members))
+        return self._changed[key]
+
+    @cached_property
+    def _changed(self) -> dict[tuple[int, bool], Dataset]:
+        return {}
+
+    @cached_property
+    def fits(self) -> dict[str, Network | str]:
+        """Each candidate after a few steps on the sample, or why it cannot be fitted."""
+        return {c.name: attempt(self, c, self.dataset) for c in self.candidates}
+
+    @property
+    def fitted(self) -> list[tuple[Candidate, Network]]:
+        """The candidates that could be fitted."""
+        pairs = [(c, self.fits[c.name]) for c in self.candidates]
+        return [(c, model) for c, model in pairs if isinstance(model, Network)]
+
+    def date(self, day: int) -> str:
+        """Date of a day of the sample."""
+        return str(self.sample.days[day])
+
+
+def untrained(candidate: Candidate, dataset: Dataset) -> Network:
+    """A candidate as every seed builds it."""
+    trainer.seed_everything(SEED)
+    return registry.build(
+        candidate.name, n_features=dataset.n_features, lookback=dataset.lookback, **candidate.params
+    ).to(dataset.device)
+
+
+def fit(subject: Subject, candidate: Candidate, dataset: Dataset, *, epochs: int | None = None) -> Network:
+    """A candidate after a few steps on a dataset; the same dataset gives the same weights."""
+    model = untrained(candidate, dataset)
+    settings = candidate.train.model_copy(update={"max_epochs": epochs}) if epochs else candidate.train
+    subject.pieces.fit(model, dataset.train, dataset.valid, settings, scope=candidate.scope, seed=SEED)
+    return model
+
+
+def attempt(subject: Subject, candidate: Candidate, dataset: Dataset) -> Network | str:
+    """A fitted candidate, or the error."""
+    try:
+        return fit(subject, candidate, dataset)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; that it cannot be checked is a finding
+        return f"{type(error).__name__}: {error}"
+
+
+def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
+    """The subject of a plan: its models and a sample of its last fold, on the CPU."""
+    pieces = pieces or Pieces()
+    data = plan.config.data
+    base = panel = plan.panel
+    if data.universe is not None:
+        base = load_panel(data.source, vwap=data.vwap, concepts=data.concepts)
+        panel = pieces.universe(base, data.universe)
+    warmup = make_feature_set(data.features, data.lookback).warmup
+    sample, fold = sample_of(panel, plan.folds[-1], warmup, data.label.reach)
+    candidates, skipped = [], {}
+    for name in plan.models:
+        try:
+            trainer.check_requirements(name, panel.concepts is not None)
+        except UnavailableError as error:
+            skipped[name] = str(error)
+            continue
+        params, train = entry_of(name, plan.config)
+        spec = registry.get_spec(name)
+        short = {"max_epochs": 2, "max_steps_per_epoch": _STEPS, "batch_size": min(train.batch_size, 500)}
+        candidates.append(Candidate(name, spec.scope, params, train.model_copy(update=short), spec.gradient_trained))
+    return Subject(data, base, panel, plan.folds, sample, fold, tuple(candidates), skipped, pieces)
+
+
+def sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel, Fold]:
+    """The stocks that are members most often, and days around the borders of a fold, as a panel and fold of their own.
+
+    Valid days beyond `OTHER_DAYS` move the train segment up to them, so that the gaps stay as they are.
+    """
+    test = DayRange(fold.test.start, min(fold.test.stop, fold.test.start + OTHER_DAYS))
+    valid = DayRange(max(fold.valid.start, fold.valid.stop - OTHER_DAYS), fold.valid.stop)
+    stop = fold.train.stop + valid.start - fold.valid.start
+    train = DayRange(max(fold.train.start, stop - TRAIN_DAYS), stop)
+    first = max(0, train.start - warmup)
+    last = min(max(test.stop, valid.stop) + reach, panel.n_days)
+    seen = panel.member[first:last].sum(axis=0)
+    stocks = np.sort(np.argsort(-seen, kind="stable")[:STOCKS])
+    small = cut(panel, slice(first, last), stocks)
+    moved = (DayRange(r.start - first, r.stop - first) for r in (train, valid, test))
+    own = Fold(0, *moved, fold.embargo)
+    return holed(small, probe_days(own)), own
+
+
+def probe_days(fold: Fold) -> tuple[int, ...]:
+    """The last train day, and days well inside valid and test."""
+    return fold.train.stop - 1, fold.valid.start + len(fold.valid) // 2, fold.test.start + len(fold.test) // 2

@@ -1,0 +1,81 @@
+"""Universes: chosen by what was known on the day, from lists that have dates, with the stocks that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from bench.leaks.perturb import changed, cut
+from bench.leaks.subject import Subject
+from zoo.config import UniverseConfig
+from zoo.data.panel import Panel
+from zoo.data.sources.planted import PREFIX
+
+_MOST_VALUES = 30_000_000  # of a panel that is copied
+_YEAR = 250
+_LEAST_EXITS = 0.005  # of the stocks a year: fewer leave no market that is not chosen with hindsight
+_LAST_DAYS = 20
+
+
+def future_members(subject: Subject) -> Iterator[str]:
+    """no membership that the universe gives changes with values of later days"""
+    if subject.data.universe is None:
+        return
+    base, universe = _thinned(subject.base, subject.data.universe)
+    before = subject.pieces.universe(base, universe).member
+    for share in (0.4, 0.7):
+        day = int(share * base.n_days)
+        later = changed(base, day + 1, members=False)
+        after = subject.pieces.universe(later, universe).member
+        moved = (before != after)[: day + 1]
+        if moved.any():
+            stock = int(np.flatnonzero(moved.any(axis=0))[0])
+            at = int(np.flatnonzero(moved[:, stock])[-1])
+            yield (
+                f"membership of {base.symbols[stock]} on {base.days[at]}, and of {int(moved.any(axis=0).sum()) - 1} "
+                f"other stocks, changes with data after {base.days[day]} (data.universe)"
+            )
+
+
+def undated_universe(subject: Subject) -> Iterator[str]:
+    """the members of a listed universe change over the years"""
+    universe, base = subject.data.universe, subject.base
+    if universe is None or universe.file is None or base.n_days <= _YEAR:
+        return
+    inside = subject.pieces.universe(replace(base, member=np.ones_like(base.member)), universe).member
+    if not inside.all() and (inside == inside[0]).all():
+        yield (
+            f"{universe.file}: the same {int(inside[0].sum())} members on all {base.n_days} days; today's list stands "
+            f"for all of history (data.universe.file needs the dates of each membership)"
+        )
+
+
+def survivorship(subject: Subject) -> Iterator[str]:
+    """stocks leave the data, before any universe, as they leave any market"""
+    panel = subject.base
+    if subject.data.source.startswith(PREFIX):
+        return  # no stock of a simulated market fails
+    from scipy.special import pdtr
+
+    there = panel.member & np.isfinite(panel.field("close"))
+    known = there.any(axis=0)
+    left = int((known & ~there[-_LAST_DAYS:].any(axis=0)).sum())
+    expected = _LEAST_EXITS * there.sum() / _YEAR
+    if pdtr(left, expected) < 0.01:  # Poisson: so few, or fewer
+        yield (
+            f"{panel.name}: {left} of {int(known.sum())} stocks leave in {panel.n_days / _YEAR:.1f} years; even at "
+            f"{100 * _LEAST_EXITS:.1f} % a year {expected:.0f} would. Stocks that failed are missing"
+        )
+
+
+def _thinned(base: Panel, universe: UniverseConfig) -> tuple[Panel, UniverseConfig]:
+    """Of a large panel every k-th stock, and the size of the universe in proportion."""
+    step = -(-base.values.size // _MOST_VALUES)
+    if step == 1:
+        return base, universe
+    small = cut(base, slice(0, base.n_days), np.arange(0, base.n_stocks, step))
+    if universe.top_liquidity is None:
+        return small, universe
+    return small, universe.model_copy(update={"top_liquidity": max(1, universe.top_liquidity // step)})
