@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_runs import SMALL, Answer, run_cli
 
+from bench.presets import CONFIGS
 from zoo import registry
 
 
@@ -31,6 +32,19 @@ def finished(finished_once: tuple[Path, Answer]) -> Path:
 def own_copy(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished results folder, to damage."""
     return Path(shutil.copytree(finished, tmp_path / "results"))
+
+
+@pytest.fixture(scope="session")
+def planted_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results folder of a capture matrix of linear and lightgbm on all planted markets, small. Read only."""
+    results = tmp_path_factory.mktemp("planted")
+    config = CONFIGS / "planted.yaml"
+    source = "data.source=planted:mixed?stocks=20&days=240"
+    answer = run_cli(
+        "run", config, "--models", "linear,lightgbm", "--set", source, "--seeds", "1", "--results", results
+    )
+    assert answer.code == 0, answer.err
+    return results
 
 
 @pytest.fixture
