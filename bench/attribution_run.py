@@ -98,7 +98,7 @@ def measure_attributions(
 ) -> dict[str, str]:
     """Measure the first stored trial of each model, or those of all seeds, and keep the results in `attribution.json`.
 
-    Runs on one CPU thread. Trials measured before with the same effort and code are left as they are.
+    Runs on one CPU thread. Trials measured before with the same effort and model source are left as they are.
 
     Returns:
         Why a model could not be measured, by model.

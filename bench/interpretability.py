@@ -119,7 +119,8 @@ def interpretability_scores(store: RunStore) -> pd.DataFrame:
     frame = interpretability_frame(store)
     rows = []
     for model, entries in _by_model(store).items():
-        methods = [_scored(row) for row in frame[frame["model"] == model].to_dict("records")]
+        mine: Any = frame[frame["model"] == model]
+        methods = [_scored(row) for row in mine.to_dict("records")]
         usable = [m for m in methods if math.isfinite(m["interpretability"])]
         if usable:
             axis = entries[0]["native_axis"]
