@@ -188,8 +188,8 @@ def sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel,
     seen = panel.member[first:last].sum(axis=0)
     stocks = np.sort(np.argsort(-seen, kind="stable")[:STOCKS])
     small = cut(panel, slice(first, last), stocks)
-    moved = (DayRange(r.start - first, r.stop - first) for r in (train, valid, test))
-    own = Fold(0, *moved, fold.embargo)
+    moved = [DayRange(r.start - first, r.stop - first) for r in (train, valid, test)]
+    own = Fold(0, moved[0], moved[1], moved[2], fold.embargo)
     return holed(small, probe_days(own)), own
 
 
