@@ -20,7 +20,7 @@ _LAST_DAYS = 20
 
 
 def future_members(subject: Subject) -> Iterator[str]:
-    """no membership that the universe gives changes with values of later days"""
+    """no membership by a universe rule changes with values of later days"""
     if subject.data.universe is None:
         return
     base, universe = _thinned(subject.base, subject.data.universe)
@@ -40,7 +40,7 @@ def future_members(subject: Subject) -> Iterator[str]:
 
 
 def undated_universe(subject: Subject) -> Iterator[str]:
-    """the members of a listed universe change over the years"""
+    """no list of members without dates stands for all of history"""
     universe, base = subject.data.universe, subject.base
     if universe is None or universe.file is None or base.n_days <= _YEAR:
         return
@@ -53,7 +53,7 @@ def undated_universe(subject: Subject) -> Iterator[str]:
 
 
 def survivorship(subject: Subject) -> Iterator[str]:
-    """stocks leave the data, before any universe, as they leave any market"""
+    """the data are not of survivors only, as far as the number of stocks and years can tell"""
     panel = subject.base
     if subject.data.source.startswith(PREFIX):
         return  # no stock of a simulated market fails
