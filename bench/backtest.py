@@ -117,7 +117,7 @@ def backtest(
     costs = Costs(config.cost_open, config.cost_close, config.cost_minimum)
     report = portfolio_report(simulate, costs=costs, dollar_volume=_dollar_volume(panel, days))
     result = simulate(costs=costs)
-    daily = result.daily[list(DAILY)].reset_index(drop=True)
+    daily: Any = result.daily[list(DAILY)].reset_index(drop=True)
     daily.insert(0, "datetime", panel.days[days.start : days.stop].astype("datetime64[ns]"))
     figures = {"days": len(daily), "trades": len(result.trades), "block_days": block_length(result.column("excess"))}
     return figures | asdict(report), daily

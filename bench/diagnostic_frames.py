@@ -61,7 +61,7 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     evidence = read_evidence(store, RECORD)
     entries = evidence.current(run)
     models = _models(run, entries)
-    series = {model: _by_day(evidence, entries, model)[["label", *DECILE_SERIES]] for model in models}
+    series = {model: _by_day(evidence, entries, model) for model in models}
     label = {model: frame[DECILE_SERIES] for model, frame in series.items()}
     excess = {model: frame[DECILE_SERIES].sub(frame["label"], axis=0) for model, frame in series.items()}
     figures = {"label": _means(label, entries, "label"), "excess": _means(excess, entries, "excess")}
@@ -120,7 +120,8 @@ def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         frames = [pd.read_parquet(file, columns=["datetime", "ic", "rank_ic"]) for file in files if file.is_file()]
         if not frames:
             continue
-        daily = pd.concat(frames).groupby("datetime").mean().dropna()
+        rows: Any = pd.concat(frames).groupby("datetime")
+        daily = rows.mean().dropna()
         months = daily.groupby(daily.index.strftime("%Y-%m"))
         part = months.mean().assign(days=months.size(), model=model)
         parts.append(part.rename_axis("month").reset_index())
@@ -132,15 +133,19 @@ def _models(run: dict[str, Any], entries: dict[str, dict[str, Any]]) -> list[str
     return [model for model in run["models"] if model in measured]
 
 
-def _by_day(evidence: Evidence, entries: dict[str, dict[str, Any]], model: str) -> pd.DataFrame:
+def _by_day(evidence: Evidence, entries: dict[str, dict[str, Any]], model: str) -> Any:
     """The daily series of a model, mean over seeds, its folds one after the other."""
     mine = [key for key, entry in entries.items() if entry["model"] == model]
-    daily = evidence.daily[evidence.daily["key"].isin(mine)].drop(columns="key")
-    return daily.groupby("datetime").mean().astype(np.float64)
+    daily: Any = evidence.daily[evidence.daily["key"].isin(mine)].drop(columns="key")
+    return (
+        daily.astype(dict.fromkeys(["label", *DECILE_SERIES, "rank_autocorrelation"], np.float64))
+        .groupby("datetime")
+        .mean()
+    )
 
 
 def _means(
-    series: dict[str, pd.DataFrame], entries: dict[str, dict[str, Any]], block: str
+    series: dict[str, Any], entries: dict[str, dict[str, Any]], block: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over days and its 95 % interval of every column of every model, one after the other."""
     if not series:
@@ -161,5 +166,5 @@ def _pooled(entries: list[dict[str, Any]], name: str) -> Any:
 
 
 def _framed(parts: list[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns))
+    frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns))
     return frame[list(columns)].astype(columns)

@@ -117,7 +117,7 @@ def refresh(
     pending = [key for key, found in scores.items() if found is not None and not is_measured(key)]
     if not pending and len(entries) == len(stored.trials):
         return
-    kept = set(entries) - set(pending)
+    kept = [key for key in entries if key not in pending]
     series = [stored.daily[stored.daily["key"].isin(kept)]]
     measure = prepare() if pending else None
     for key in pending:
@@ -132,7 +132,7 @@ def refresh(
             continue
         entries[key] = entry | strict(figures)
         series.append(daily.assign(key=key))
-    daily = pd.concat([frame for frame in series if len(frame)] or series, ignore_index=True)
+    daily: Any = pd.concat([frame for frame in series if len(frame)] or series, ignore_index=True)
     ordered = {key: entries[key] for key in trials if key in entries}
     write_evidence(store, name, Evidence(settings if pending else stored.settings, ordered, daily))
 

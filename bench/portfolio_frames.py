@@ -98,14 +98,14 @@ def portfolio_daily(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         if model in wide["excess"].columns.get_level_values("model"):
             part = pd.DataFrame({name: wide[name][model].mean(axis=1) for name in DAILY}).dropna(how="all")
             parts.append(part.rename_axis("datetime").reset_index().assign(model=model))
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "datetime", *DAILY])
+    frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "datetime", *DAILY])
     frame["net"] = frame["return"] - frame["cost"]
     return frame[list(PORTFOLIO_DAILY_COLUMNS)].astype(PORTFOLIO_DAILY_COLUMNS)
 
 
-def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, pd.DataFrame]:
+def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Each daily series with days as rows and (model, seed) as columns; folds follow each other."""
-    daily = evidence.daily[evidence.daily["key"].isin(list(entries))]
+    daily: Any = evidence.daily[evidence.daily["key"].isin(list(entries))]
     names = ["model", "seed"]
     if daily.empty:
         nothing = pd.DataFrame(columns=pd.MultiIndex.from_arrays([[], []], names=names))
@@ -120,18 +120,10 @@ def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]]) -> dict
     if excess.empty:
         return {}
     values = excess.to_numpy(dtype=np.float64)
-    centre = np.nanmean(values, axis=0)
     # Measured when the portfolios were, so that reading needs no estimator; one length for the shared draws.
     block = max(1.0, float(np.mean([entry["block_days"] for entry in entries.values()])))
-    moments = bootstrap_means(np.hstack([values - centre, (values - centre) ** 2]), draws=DRAWS, seed=0, block=block)
-    first, second = np.hsplit(moments, 2)
-    n = np.isfinite(values).sum(axis=0)
-    variance = second - first**2
-    # A draw of one day over and over has no spread, but for rounding; it leaves the ratio without an interval.
-    variance[variance <= 1e-12 * second] = np.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = (centre + first) / np.sqrt(variance * n / (n - 1)) * np.sqrt(PUBLISHED_DAYS)
-    annual = (centre + first) * PUBLISHED_DAYS
+    daily = np.hstack([PUBLISHED_DAYS * values, _ratio_by_day(values)])
+    annual, ratio = np.hsplit(bootstrap_means(daily, draws=DRAWS, seed=0, block=block), 2)
     found: dict[str, dict[str, float]] = {}
     models = excess.columns.get_level_values("model")
     for model in dict.fromkeys(models):
@@ -143,12 +135,28 @@ def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]]) -> dict
     return found
 
 
+def _ratio_by_day(excess: np.ndarray) -> np.ndarray:
+    """What each day contributes to the information ratio: `[D, K]` whose mean over days is the ratio of `excess`.
+
+    ratio + influence, with the influence of a day on m / s: z - ratio / 2 (z^2 - 1), z = (x - m) / s (delta method; Lo
+    2002). A mean can be resampled; the ratio itself, of draws with few different days, can be anything. NaN without
+    spread.
+    """
+    n = np.isfinite(excess).sum(axis=0)
+    mean = np.nansum(excess, axis=0) / n
+    spread = np.sqrt(np.nansum((excess - mean) ** 2, axis=0) / n)
+    spread[spread <= 1e-12 * np.abs(mean)] = np.nan
+    z = (excess - mean) / spread
+    ratio = mean / (spread * np.sqrt(n / np.maximum(n - 1, 1)))
+    return np.sqrt(PUBLISHED_DAYS) * (ratio + z - ratio / 2 * (z**2 - 1))
+
+
 def _row(
     model: str,
     run: dict[str, Any],
     evidence: Evidence,
     entries: dict[str, dict[str, Any]],
-    wide: dict[str, pd.DataFrame],
+    wide: dict[str, Any],
     intervals: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
     planned = [t for t in run["trials"] if t["model"] == model]

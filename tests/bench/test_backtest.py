@@ -13,7 +13,7 @@ import pytest
 from cli_runs import SMALL, key_of_trial, run_cli
 
 from bench.backtest import RECORD, backtest, backtest_settings, check_benchmark, measure_backtests
-from bench.bootstrap import stationary_days
+from bench.bootstrap import bootstrap_means, interval, stationary_days
 from bench.config import PortfolioConfig, load_config
 from bench.evidence import Evidence, read_evidence, read_scores, refresh, write_evidence
 from bench.market import universe_return
@@ -434,19 +434,37 @@ def test_folds_follow_each_other_within_a_seed_and_seeds_are_averaged(written):
     np.testing.assert_allclose(daily["net"], np.mean(seeds, axis=0) + 0.001)
 
 
-def test_the_intervals_are_those_of_the_resampled_series_themselves(written):
+def test_the_interval_of_the_excess_resamples_its_mean_over_seeds(written):
     rng = np.random.default_rng(1)
     series = [rng.normal(0.001, 0.01, 50) for _ in range(2)]
     store = written({("gru", 0, s): (entry("gru", 0, s, 50, block_days=3.0), x) for s, x in enumerate(series)})
     row = portfolio_frame(store, store.run()).iloc[0]
-    draws = np.random.default_rng(0)
-    days = np.concatenate([stationary_days(50, 250, 3.0, draws) for _ in range(8)])
-    resampled = [[risk(x[d]) for d in days] for x in series]
-    for name, figure in (("annual_excess", "annualised"), ("information_ratio", "ratio")):
-        values = np.mean([[getattr(r, figure) for r in seed] for seed in resampled], axis=0)
-        low, high = np.quantile(values, [0.025, 0.975])
-        assert row[f"{name}_low"] == pytest.approx(low, rel=1e-9)
-        assert row[f"{name}_high"] == pytest.approx(high, rel=1e-9)
+    low, high = interval(238 * bootstrap_means(np.mean(series, axis=0), draws=2000, seed=0, block=3.0))
+    assert row["annual_excess_low"] == pytest.approx(low[0], rel=1e-9)
+    assert row["annual_excess_high"] == pytest.approx(high[0], rel=1e-9)
+
+
+def test_the_interval_of_the_information_ratio_is_that_of_resampled_ratios(written):
+    rng = np.random.default_rng(1)
+    # Skewed, so that a good day moves mean and spread together.
+    series = [0.01 * (rng.exponential(size=400) - 0.8) for _ in range(2)]
+    store = written({("gru", 0, s): (entry("gru", 0, s, 400, block_days=3.0), x) for s, x in enumerate(series)})
+    row = portfolio_frame(store, store.run()).iloc[0]
+    days = stationary_days(400, 2000, 3.0, np.random.default_rng(5))
+    ratios = np.mean([[risk(x[d]).ratio for d in days] for x in series], axis=0)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    assert row["information_ratio_low"] == pytest.approx(low, abs=0.08 * (high - low))
+    assert row["information_ratio_high"] == pytest.approx(high, abs=0.08 * (high - low))
+    # The spread of the mean alone would be another: skewed days move both.
+    naive = 238 * np.mean([bootstrap_means(x, draws=2000, seed=0, block=3.0) / risk(x).std for x in series], axis=0)
+    assert np.ptp(np.quantile(naive / np.sqrt(238), [0.025, 0.975])) > 1.1 * (high - low)
+
+
+def test_a_constant_excess_has_no_information_ratio(written):
+    store = written({("gru", 0, 0): (entry("gru", 0, 0, 30), np.full(30, 0.001))})
+    row = portfolio_frame(store, store.run()).iloc[0]
+    assert row[["information_ratio", "information_ratio_low", "information_ratio_high"]].isna().all()
+    assert row["annual_excess_low"] == pytest.approx(0.238) == row["annual_excess_high"]
 
 
 def test_a_model_without_a_fold_is_not_ranked_and_a_failed_one_is_empty(written):
