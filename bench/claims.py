@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from bench.cells import Cell, cell
 from bench.config import read_yaml
 from bench.presets import CONFIGS
+from bench.report.language import listed, translate
 from zoo.config import Section
 from zoo.errors import ConfigError
 
@@ -101,7 +102,7 @@ def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
         data: name of the data of the report.
     """
     if claim.needs and not any(word.lower() in data.lower() for word in claim.needs):
-        return Judged(claim, "not decided", (), f"needs {' or '.join(claim.needs)} data")
+        return Judged(claim, "not decided", (), translate("needs {names} data", names=listed(claim.needs, " or ")))
     compared = []
     for test in claim.tests:
         mine = cell(cells, test.cell)
@@ -115,7 +116,8 @@ def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
     outcomes = [c[3] for c in compared]
     missing = [c[0].id for c in compared if not c[0].measured] + [c[2].id for c in compared if not c[2].measured]
     verdict: Verdict = "refuted" if False in outcomes else "confirmed" if all(outcomes) else "not decided"
-    return Judged(claim, verdict, tuple(compared), f"not measured: {missing[0]}" if missing else "")
+    why = translate("not measured: {cell}", cell=missing[0]) if missing else ""
+    return Judged(claim, verdict, tuple(compared), why)
 
 
 def _is_above(a: Cell, b: Cell) -> bool | None:

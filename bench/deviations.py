@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.config import load_config
 from bench.presets import CONFIGS
+from bench.report.language import listed, translate
 
 UNIFORM_CONFIG = CONFIGS / "uniform.yaml"
 
@@ -22,7 +23,8 @@ class Deviation:
     uniform: Any
 
     def __str__(self) -> str:
-        return f"{self.key} {_text(self.value)} instead of {_text(self.uniform)}"
+        value, uniform = _text(self.value), _text(self.uniform)
+        return translate("{key} {value} instead of {uniform}", key=self.key, value=value, uniform=uniform)
 
 
 @lru_cache
@@ -45,17 +47,18 @@ def deviation_sentence(by_model: Mapping[str, Mapping[str, Any]], uniform: Mappi
     """
     found = {model: deviations(train, uniform) for model, train in by_model.items()}
     shared = [d for d in next(iter(found.values()), []) if all(d in others for others in found.values())]
-    parts = [f"all networks: {_list(shared)}"] if shared and len(found) > 1 else []
+    parts = [_part(translate("all networks"), shared)] if shared and len(found) > 1 else []
     for model, own in found.items():
         rest = own if len(found) == 1 else [d for d in own if d not in shared]
         if rest:
-            parts.append(f"{model}: {_list(rest)}")
-    return f"Deviations from the uniform treatment: {'; '.join(parts) or 'none'}."
+            parts.append(_part(model, rest))
+    what = listed(parts, "; ") or translate("none")
+    return translate("Deviations from the uniform treatment: {what}.", what=what)
 
 
-def _list(found: list[Deviation]) -> str:
-    return ", ".join(map(str, found))
+def _part(who: str, found: list[Deviation]) -> str:
+    return translate("{who}: {what}", who=who, what=listed(map(str, found)))
 
 
 def _text(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return translate("none") if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from bench.diagnostic_frames import score_frame
 from bench.interpretability import FILE as INTERPRETABILITY
 from bench.interpretability import interpretability_frame, interpretability_scores
 from bench.leaderboard import Leaderboard, build_leaderboard
-from bench.portfolio_frames import portfolio_frame
+from bench.portfolio_frames import portfolio_frame, portfolio_settings
 from bench.scaling_records import scaling_frame
 from bench.store import RunStore
 from bench.timing_records import timing_frame
@@ -30,11 +30,13 @@ class Facts:
         matrix: the capture matrix under the same results folder.
         frames: evidence by table name, one row per model: `timing` (the CPU, eager), `timing-cuda`, `scaling`,
             `interpretability`, `portfolio` and so on, `methods` per model and method; what a cell's name begins with.
+        portfolio_settings: what the portfolios were simulated with; empty if none were.
     """
 
     board: Leaderboard
     matrix: CaptureMatrix | None
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    portfolio_settings: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
@@ -55,6 +57,12 @@ class Facts:
     def frame(self, name: str) -> pd.DataFrame:
         """A frame of the evidence, empty where nothing was measured."""
         return self.frames.get(name, pd.DataFrame({"model": []}))
+
+    @property
+    def has_portfolio(self) -> bool:
+        """Whether any model's portfolio was measured."""
+        frame = self.frame("portfolio")
+        return bool(len(frame)) and bool(frame["annual_excess"].notna().any())
 
     @property
     def models(self) -> list[str]:
@@ -89,7 +97,8 @@ def gather(results: Path, name: str) -> Facts:
         "portfolio": portfolio_frame(store, board.run),
         "scores": score_frame(store, board.run),
     }
-    return Facts(board, matrix, {name: frame for name, frame in frames.items() if len(frame)})
+    kept = {name: frame for name, frame in frames.items() if len(frame)}
+    return Facts(board, matrix, kept, portfolio_settings(store))
 
 
 def _explained(store: RunStore, matrix: CaptureMatrix | None) -> RunStore:

@@ -15,7 +15,7 @@ from bench import stats
 from bench.capture import OWN_HISTORY, CaptureMatrix
 from bench.cells import Cell
 from bench.facts import Facts
-from bench.report.language import translate
+from bench.report.language import listed, translate
 from bench.report.sentences import Sentence, say
 
 FLOOR = 0.8
@@ -156,7 +156,7 @@ def _by_capture(
             say(
                 "Neither can the first be told from {others}.",
                 *[facts.cell(f"capture.{m}.{column}") for m in tied[2:]],
-                others=", ".join(tied[2:]),
+                others=listed(tied[2:]),
             )
         )
     sentences += more(best) + _faster(facts, best, tied)
@@ -259,7 +259,7 @@ def real_time(facts: Facts) -> Advice:
             say(
                 "Left out for capturing too little: {models}.",
                 *[capture[m] for m in dropped],
-                models=", ".join(dropped),
+                models=listed(dropped),
             )
         )
     return Advice("real_time", title, tuple(eligible), (first,), tuple(sentences))
@@ -298,7 +298,7 @@ def interpretability(facts: Facts) -> Advice:
         )
         sentences.append(say(template, best=best, first=score[best], second=second, runner=score[second]))
     if len(tied) > 2:
-        others = ", ".join(tied[2:])
+        others = listed(tied[2:])
         sentences.append(
             say("Neither can the first be told from {others}.", *[score[m] for m in tied[2:]], others=others)
         )

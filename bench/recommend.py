@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bench.cells import Cell, cell
 from bench.facts import Facts
-from bench.report.sentences import Sentence, say
+from bench.report.language import listed, translate
+from bench.report.sentences import Sentence, join, say
 from zoo.errors import ConfigError, did_you_mean
 
 NEEDS = {
@@ -83,9 +84,13 @@ def recommend(facts: Facts, constraints: Constraints) -> list[Candidate]:
         limit = constraints.max_latency_ms
         if limit is not None and not latency <= limit:
             known = math.isfinite(latency)
-            reasons.append(f"takes {latency:.3g} ms, over {limit:g} ms" if known else "latency not measured")
+            reasons.append(
+                translate("takes {latency:.3g} ms, over {limit:g} ms", latency=latency, limit=limit)
+                if known
+                else translate("latency not measured")
+            )
         if not accuracy.measured:
-            reasons.append("accuracy not measured")
+            reasons.append(translate("accuracy not measured"))
         found.append(Candidate(model, accuracy, latency, extrapolated, tuple(reasons)))
     return sorted(found, key=lambda c: (bool(c.reasons), -c.accuracy.value if c.accuracy.measured else math.inf))
 
@@ -108,18 +113,21 @@ def _lacks(facts: Facts, model: str, need: str) -> str:
     if need == "explain":
         score = facts.cell(f"interpretability.{model}.interpretability")
         if not score.measured:
-            return "interpretability not measured"
-        return "" if score.low > 0 else "its attributions find no more than chance"
+            return translate("interpretability not measured")
+        return "" if score.low > 0 else translate("its attributions find no more than chance")
     column = "relation" if need == "relations" else need
     mine = facts.cell(f"capture.{model}.{column}")
     if not mine.measured:
-        return f"capture on {column} not measured"
+        return translate("capture on {market} not measured", market=column)
     assert facts.matrix is not None
     best = float(facts.matrix.frame[column].max())
-    return (
-        ""
-        if mine.low > best / 2
-        else f"captures {mine.percent:.0f~} % on {column}, half of the best is {50 * best:.0f}"
+    if mine.low > best / 2:
+        return ""
+    return translate(
+        "captures {capture:.0f~} % on {market}, half of the best is {half:.0f}",
+        capture=mine.percent,
+        market=column,
+        half=50 * best,
     )
 
 
@@ -130,16 +138,18 @@ def advice_sentence(candidates: list[Candidate]) -> Sentence:
         return say("No model meets these constraints; the table says what each lacks.")
     first, tied = usable[0], [c for c in usable[1:] if c.accuracy.high >= usable[0].accuracy.low]
     if first.accuracy.id.startswith("capture."):
-        text = "Take {model}: it captures {accuracy:.0f~} % of the attainable IC on mixed"
-        accuracy = first.accuracy.percent
+        head = say(
+            "Take {model}: it captures {accuracy:.0f~} % of the attainable IC on mixed.",
+            model=first.model,
+            accuracy=first.accuracy.percent,
+        )
     else:
-        text, accuracy = "Take {model}: its Rank IC is {accuracy:.4f~}", first.accuracy
+        head = say("Take {model}: its Rank IC is {accuracy:.4f~}.", model=first.model, accuracy=first.accuracy)
     if not tied:
-        return say(text + ", and no other usable model's interval reaches it.", model=first.model, accuracy=accuracy)
-    return say(
-        text + "; the intervals of {others} overlap with it, so there is no evidence that it is better than these.",
+        return join([head, say("No other usable model's interval reaches it.")], " ")
+    grounds = say(
+        "The intervals of {others} overlap with it, so there is no evidence that it is better than these.",
         *[c.accuracy for c in tied],
-        model=first.model,
-        accuracy=accuracy,
-        others=", ".join(c.model for c in tied),
+        others=listed(c.model for c in tied),
     )
+    return join([head, grounds], " ")

@@ -9,7 +9,7 @@ from bench.facts import Facts
 from bench.guide import Advice, advise
 from bench.report import evidence_tables as tables
 from bench.report.document import Figure, Items, Prose, Section, section
-from bench.report.language import translate
+from bench.report.language import listed, retold, translate
 from bench.report.run_sections import grid
 from bench.report.sentences import Sentence, say
 
@@ -32,7 +32,7 @@ def judgement(facts: Facts) -> list[Section]:
 
 
 def _scenario(advice: Advice) -> Prose:
-    return Prose(advice.sentences, label=f"{advice.title}.")
+    return Prose(advice.sentences, label=translate("{title}.", title=advice.title))
 
 
 def _basis(facts: Facts) -> Prose | None:
@@ -107,13 +107,15 @@ def _formula() -> Prose:
 
 def _missing(found: list[Capability]) -> Prose | None:
     without = {
-        c.model: ", ".join(translate(tables.ABILITIES.get(n, n)) for n, cell in c.cells.items() if not cell.measured)
+        c.model: listed(translate(tables.ABILITIES.get(n, n)) for n, cell in c.cells.items() if not cell.measured)
         for c in found
         if not c.score.measured
     }
     if not without:
         return None
-    text = "; ".join(f"{model} ({gone})" for model, gone in without.items())
+    text = listed(
+        (translate("{model} ({abilities})", model=model, abilities=gone) for model, gone in without.items()), "; "
+    )
     return Prose((Sentence(translate("No score, because not measured: {models}.", models=text)),))
 
 
@@ -125,7 +127,7 @@ def capture(facts: Facts) -> Section | None:
     market = next(iter(matrix.boards.values()))
     oracle = {name: board.oracle["ic"] for name, board in matrix.boards.items() if board.oracle is not None}
     left_out = tuple(
-        ("", translate("{model} is left out: not ranked on {markets}", model=m, markets=", ".join(gone)))
+        ("", translate("{model} is left out: not ranked on {markets}", model=m, markets=listed(gone)))
         for m, gone in matrix.missing.items()
     )
     return section(
@@ -138,12 +140,12 @@ def capture(facts: Facts) -> Section | None:
                     "IC itself, which must hold 0. Source {source}, {settings}.",
                     days=Cell("capture.matrix.n_days", float(market.frame["n_days"].max())),
                     source=market.run["data"]["source"],
-                    settings=(market.run["note"] or market.run["protocol"]).rstrip("."),
+                    settings=retold(market.run["note"] or market.run["protocol"]).rstrip(".。"),
                 ),
                 say(
                     "IC of the true signal: {ics}.",
                     *[Cell(f"oracle.{m}.ic", ic) for m, ic in oracle.items()],
-                    ics=", ".join(f"{m} {ic:.3f}" for m, ic in oracle.items()),
+                    ics=listed(f"{m} {ic:.3f}" for m, ic in oracle.items()),
                 ),
             )
         ),

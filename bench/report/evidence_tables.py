@@ -8,7 +8,7 @@ from bench.cells import DASH, Cell
 from bench.claims import Judged
 from bench.facts import Facts
 from bench.guide import Advice
-from bench.report.language import translate
+from bench.report.language import listed, translate
 from bench.report.tables import Table
 
 ABILITIES = {
@@ -52,7 +52,7 @@ def capability_table(facts: Facts, found: list[Capability], advice: list[Advice]
                 f"{entry.score:.1f±}",
                 _list(entry, entry.strengths),
                 _list(entry, entry.weaknesses),
-                "; ".join(suits) or DASH,
+                listed(suits, "; ") or DASH,
             ]
         )
     headers = ["model", "overall score (0-10)", "measured strengths", "measured weaknesses", "best suited for"]
@@ -61,7 +61,7 @@ def capability_table(facts: Facts, found: list[Capability], advice: list[Advice]
 
 def _list(entry: Capability, abilities: tuple[str, ...]) -> str:
     parts = [f"{translate(ABILITIES.get(a, a))} {_value(a, entry.cells[a])}" for a in abilities]
-    return ", ".join(parts) or DASH
+    return listed(parts) or DASH
 
 
 def _value(ability: str, cell: Cell) -> str:
@@ -82,4 +82,4 @@ def _grounds(judged: Judged) -> str:
         for mine, word, other, _ in judged.compared
         if mine.measured and other.measured
     ]
-    return "; ".join([*parts, *([judged.why] if judged.why else [])])
+    return listed([*parts, *([judged.why] if judged.why else [])], "; ")

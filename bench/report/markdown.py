@@ -9,6 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose
+from bench.report.language import language, listed
 from bench.report.tables import Table
 from bench.store import write_atomic
 
@@ -20,10 +21,11 @@ def render_markdown(document: Document, figures: Path | None = None) -> str:
         figures: folder of the figures as seen from the file; None leaves them out.
     """
     parts = [f"# {escape(document.title)}"]
-    for section in document.sections:
-        if section.title:
-            parts.append(f"## {escape(section.title)}")
-        parts += [text for block in section.blocks if (text := _block(block, figures))]
+    with language(document.language):
+        for section in document.sections:
+            if section.title:
+                parts.append(f"## {escape(section.title)}")
+            parts += [text for block in section.blocks if (text := _block(block, figures))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -34,11 +36,12 @@ def write_markdown(document: Document, path: Path, figures: Path | None = None) 
 
 def _block(block: Block, figures: Path | None) -> str:
     if isinstance(block, Prose):
-        text = " ".join(escape(s.text) for s in block.sentences)
+        text = listed((escape(s.text) for s in block.sentences), " ")
         return f"**{escape(block.label)}** {text}" if block.label else paragraph_start(text)
     if isinstance(block, Items):
         return "\n".join(
-            f"- **{escape(label)}**: {escape(text)}" if label else f"- {paragraph(text)}" for label, text in block.items
+            listed((f"- **{escape(label)}**", escape(text)), ": ") if label else f"- {paragraph(text)}"
+            for label, text in block.items
         )
     if isinstance(block, Grid):
         return as_markdown(block.table)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from bench.facts import Facts
 from bench.report import interpretability_tables, portfolio_tables, timing_tables
 from bench.report.document import Figure, Prose, Section, section
@@ -121,9 +119,9 @@ def interpretability(facts: Facts) -> Section | None:
 
 def portfolio(facts: Facts) -> Section | None:
     """What the scores earn after costs."""
-    frame = facts.frame("portfolio")
-    if frame.empty or not pd.Series(frame["annual_excess"]).notna().any():
+    if not facts.has_portfolio:
         return None
+    frame = facts.frame("portfolio")
     frame = frame[frame["annual_excess"].notna()]
     best = frame.iloc[0]["model"]
     excess = facts.cell(f"portfolio.{best}.annual_excess").percent
@@ -155,6 +153,7 @@ def portfolio(facts: Facts) -> Section | None:
         Prose((sentence,)),
         grid("portfolio", portfolio_tables.portfolio_table(frame)),
         grid("costs", portfolio_tables.cost_table(frame)),
+        grid("portfolio_setup", portfolio_tables.portfolio_setup_table(facts.portfolio_settings)),
         Figure("cumulative_excess", translate("Cumulative excess return after costs.")),
         Figure("drawdown", translate("Drawdown of the cumulative excess return.")),
         Figure("monthly_return", translate("Excess return by month.")),

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.portfolio_frames import RATE_COLUMNS
-from bench.report.tables import Column, Row, Table, frame_rows, number
+from bench.report.language import translate
+from bench.report.tables import Column, Row, Table, frame_rows, number, status_text
 
 PORTFOLIO_TABLE: list[Column] = [
     Column("model", lambda r: _named(r), lambda r: r["model"]),
@@ -111,13 +112,16 @@ def portfolio_setup_table(settings: dict[str, Any]) -> Table | None:
         return None
     limit, lot = settings["limit"], settings["lot"]
     rows = [
-        ["names held", f"{settings['topk']} of {settings['median_names']} (median)"],
+        [
+            "names held",
+            translate("{topk} of {names} (median)", topk=settings["topk"], names=settings["median_names"]),
+        ],
         ["names replaced a day", str(settings["n_drop"])],
         ["cost of buying", f"{1e4 * settings['cost_open']:g} bp"],
         ["cost of selling", f"{1e4 * settings['cost_close']:g} bp"],
         ["minimum cost of an order", f"{settings['cost_minimum']:g}"],
         ["daily price limit", "none" if limit is None else f"±{100 * limit:g} %"],
-        ["lots", "none" if lot is None else f"{lot:g} shares"],
+        ["lots", "none" if lot is None else translate("{lot:g} shares", lot=lot)],
         ["initial account", f"{settings['initial']:,.0f}"],
         ["cash invested", f"{100 * settings['risk_degree']:g} %"],
         ["benchmark", str(settings["benchmark"])],
@@ -159,7 +163,7 @@ def money(value: float) -> str:
 def _named(row: Row) -> str:
     if row["status"] == "ok":
         return row["model"]
-    return f"{row['model']} ({row['status']}: {row['n_trials']} of {row['n_planned']} trials)"
+    return status_text(row["model"], row["status"], row["n_trials"], row["n_planned"])
 
 
 def _table(columns: list[Column], frame: pd.DataFrame) -> Table | None:

@@ -7,7 +7,8 @@ from bench.facts import Facts
 from bench.report import tables
 from bench.report.definitions import DEFINITIONS
 from bench.report.document import Code, Figure, Grid, Items, Prose, Section, prose, section
-from bench.report.language import translate
+from bench.report.language import retold, translate
+from bench.report.portfolio_tables import PORTFOLIO_DEFINITIONS
 from bench.report.sentences import Sentence, say
 from bench.report.tables import Table, translated
 from bench.report.verdict import setup_line, verdict
@@ -30,7 +31,7 @@ def opening(facts: Facts) -> Section:
             for block in (
                 Prose(tuple(verdict(facts))),
                 Items(((translate("Setup"), setup_line(facts)),)),
-                Prose((Sentence(note),)) if note else None,
+                Prose((Sentence(retold(note)),)) if note else None,
                 Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
                 grid("main", tables.main_table(facts.board)),
                 _oracle(facts),
@@ -75,16 +76,21 @@ def details(facts: Facts) -> list[Section]:
         section(
             "definitions",
             translate("Definitions"),
-            Items(tuple((translate(name), translate(text)) for name, text in DEFINITIONS.items())),
+            Items(tuple((translate(name), translate(text)) for name, text in definitions(facts).items())),
         ),
         section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
     ]
     return [s for s in found if s is not None]
 
 
+def definitions(facts: Facts) -> dict[str, str]:
+    """What the columns of this report mean."""
+    return {**DEFINITIONS, **PORTFOLIO_DEFINITIONS} if facts.has_portfolio else DEFINITIONS
+
+
 def _data(facts: Facts) -> Items | Prose:
     run = facts.run
-    notes = [*run["data"]["notes"]]
+    notes = [retold(note) for note in run["data"]["notes"]]
     reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
     embargo = min(fold["embargo"] for fold in run["folds"])
     if embargo < reach:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.cells import Cell
-from bench.report.language import translate
+from bench.report.language import listed, translate
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,5 @@ def say(template: str, *also: Cell, **values: Any) -> Sentence:
 
 def join(sentences: list[Sentence], separator: str = "; ") -> Sentence:
     """Several clauses as one sentence."""
-    text = separator.join(s.text for s in sentences)
+    text = listed((s.text for s in sentences), separator)
     return Sentence(text, tuple({c.id: c for s in sentences for c in s.cells}.values()))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.deviations import deviation_sentence, uniform_settings
 from bench.leaderboard import Leaderboard
-from bench.report.language import translate
+from bench.report.language import listed, translate
 from zoo.config import TrainConfig
 
 Row = dict[str, Any]
@@ -36,8 +36,9 @@ class Table:
 
 
 def translated(table: Table) -> Table:
-    """The table with its headers, and those cells that are words, in the report's language."""
-    rows = [[translate(cell) for cell in row] for row in table.rows]
+    """The table with its headers, and those cells that are words, in the report's language; models keep their names."""
+    names = {i for i, header in enumerate(table.headers) if header == "model"}
+    rows = [[cell if i in names else translate(cell) for i, cell in enumerate(row)] for row in table.rows]
     return Table([translate(h) for h in table.headers], rows, table.numeric)
 
 
@@ -68,12 +69,17 @@ def seconds(value: float) -> str:
 def _status(row: Row) -> str:
     if row["status"] == "ok":
         return row["model"]
+    return status_text(row["model"], row["status"], row["n_trials"], row["n_planned"])
+
+
+def status_text(model: str, status: str, done: int, planned: int) -> str:
+    """`gru (incomplete: 2 of 3 trials)`."""
     return translate(
         "{model} ({status}: {done} of {planned} trials)",
-        model=row["model"],
-        status=translate(row["status"]),
-        done=row["n_trials"],
-        planned=row["n_planned"],
+        model=model,
+        status=translate(status),
+        done=done,
+        planned=planned,
     )
 
 
@@ -144,13 +150,17 @@ def settings_table(board: Leaderboard) -> Table:
         record = board.record_of(model)
         if record is None:
             continue
-        params = ", ".join(f"{k} {v}" for k, v in record["params"].items()) or "none"
-        overrides = ", ".join(f"{k} {v}" for k, v in record["train_set"].items()) or "none"
-        fit = record["fit"]
-        facts = ", ".join(f"{k} {_fact(v)}" for k, v in fit["facts"].items() if not isinstance(v, (dict, list)))
-        trained = f"best epoch {fit['best_epoch']} of {len(fit['history'])}" if fit["history"] else facts
-        rows.append([model, params, overrides, trained or "–"])
+        params = listed(f"{k} {v}" for k, v in record["params"].items()) or "none"
+        overrides = listed(f"{k} {v}" for k, v in record["train_set"].items()) or "none"
+        rows.append([model, params, overrides, trained_text(record["fit"]) or "–"])
     return Table(["model", "parameters", "training overrides", "first trial"], rows, [False] * 4)
+
+
+def trained_text(fit: dict[str, Any]) -> str:
+    """Best epoch of a network; what a model fitted as a whole tells of its fit."""
+    if fit["history"]:
+        return translate("best epoch {best} of {n}", best=fit["best_epoch"], n=len(fit["history"]))
+    return listed(f"{k} {_fact(v)}" for k, v in fit["facts"].items() if not isinstance(v, (dict, list)))
 
 
 def _fact(value: Any) -> str:
@@ -191,9 +201,9 @@ def failure_table(board: Leaderboard) -> Table | None:
 def shared_settings(board: Leaderboard) -> str:
     """The shared training settings in one line, with the rows per step they came to on this data."""
     train = TrainConfig.model_validate(board.run["config"]["train"])
-    settings = ", ".join(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
+    settings = listed(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
     steps = sorted({r["fit"]["rows_per_step"] for r in board.records.values()})
-    rows = " or ".join(str(step) for step in steps)
+    rows = listed((str(step) for step in steps), " or ")
     if not rows:
         return settings
     template = "{settings}; {rows} rows per optimiser step (whole days), for sample and day scope alike"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.report.language import listed, retold, translate
 from bench.report.tables import Column, Row, Table, frame_rows, number, seconds
 from bench.timing import UNSTABLE_SPREAD
 
@@ -14,7 +15,7 @@ from bench.timing import UNSTABLE_SPREAD
 def timing_table(frame: pd.DataFrame) -> Table:
     """Rows of `bench.timing_records.timing_frame`, fastest one-day latency first within machine, device and mode."""
     columns = [
-        Column("model", lambda r: r["model"] + (" (unstable)" if r["unstable"] else "")),
+        Column("model", lambda r: translate("{model} (unstable)", model=r["model"]) if r["unstable"] else r["model"]),
         Column("mode", lambda r: f"{r['device']} {r['mode']}"),
         Column("one day p50 ms", lambda r: seconds(r["one_day_p50_ms"])),
         Column("p90", lambda r: seconds(r["one_day_p90_ms"])),
@@ -49,11 +50,12 @@ def scaling_table(frame: pd.DataFrame) -> Table:
         ),
         Column("largest T", lambda r: _count(r["largest_lookback"])),
         Column("largest N", lambda r: _count(r["largest_stocks"])),
-        Column("what", lambda r: r["what"]),
+        Column("what", lambda r: retold(r["what"])),
     ]
-    table = _table(
-        columns, frame_rows(frame[frame["largest_lookback"].notna() | frame["largest_stocks"].notna()]), text=1
-    )
+    measured = [
+        r for r in frame_rows(frame) if not math.isnan(r["largest_lookback"]) or not math.isnan(r["largest_stocks"])
+    ]
+    table = _table(columns, measured, text=1)
     table.numeric[-1] = False
     return table
 
@@ -67,16 +69,25 @@ def repeat_line(frame: pd.DataFrame) -> str:
         if key.endswith("_repeat") and math.isfinite(row[key])
     ]
     if not found:
-        return "Repeat-run spread: nothing was measured twice."
+        return translate("Repeat-run spread: nothing was measured twice.")
     values = pd.Series([value for value, _ in found])
     worst, where = max(found)
     unstable = [f"{r['model']} {r['mode']}" for r in frame_rows(frame) if r["unstable"]]
-    warning = f" UNSTABLE (spread or repeat above {UNSTABLE_SPREAD:.0%}): {', '.join(unstable)}." if unstable else ""
-    return (
-        f"Repeat-run spread (the whole measurement twice, difference of the two medians over their mean): median "
-        f"{values.median():.1%}, 90 % of {len(found)} figures within {values.quantile(0.9):.1%}, largest {worst:.1%} "
-        f"({where}).{warning}"
+    line = translate(
+        "Repeat-run spread (the whole measurement twice, difference of the two medians over their mean): median "
+        "{median:.1%}, 90 % of {n} figures within {most:.1%}, largest {worst:.1%} ({where}).",
+        median=float(values.median()),
+        n=len(found),
+        most=float(values.quantile(0.9)),
+        worst=worst,
+        where=where,
     )
+    if not unstable:
+        return line
+    warning = translate(
+        "UNSTABLE (spread or repeat above {limit:.0%}): {rows}.", limit=UNSTABLE_SPREAD, rows=listed(unstable)
+    )
+    return line + translate(" ") + warning
 
 
 def _table(columns: list[Column], rows: list[Row], *, text: int) -> Table:

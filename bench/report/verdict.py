@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.cells import cell
 from bench.facts import Facts
-from bench.report.language import translate
+from bench.report.language import listed, translate
 from bench.report.sentences import Sentence, say
 from bench.report.tables import frame_rows
 
@@ -94,10 +94,10 @@ def setup_line(facts: Facts) -> str:
         translate("label {label}", label=data["label"]),
         translate("{n} seeds", n=len(run["config"]["seeds"])),
         "/".join(sorted({r["device"] for r in facts.board.records.values()})) or run["device"],
-        ", ".join(f"{k} {v}" for k, v in run["versions"].items()),
+        listed(f"{k} {v}" for k, v in run["versions"].items()),
         translate("protocol {protocol}, config {hash}", protocol=run["protocol"], hash=run["config_hash"]),
     ]
-    return "; ".join(parts)
+    return listed(parts, "; ")
 
 
 def _of(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
