@@ -17,7 +17,7 @@ import torch
 from bench import measure
 from bench.config import ExperimentConfig
 from bench.machine import versions
-from bench.peak import peak_mib
+from bench.peak import Remote, peak_mib
 from bench.plan import entry_of
 from bench.timing import synchronizer, time_calls
 from zoo import registry
@@ -65,10 +65,17 @@ class Sweep:
 
 
 def measure_scaling(
-    config: ExperimentConfig, models: Sequence[str], device: str, sweep: Sweep, say: Callable[[str], None]
-) -> dict[str, dict[str, Any]]:
-    """Entries `label -> {settings, what, axes}` as `bench.timing_records` stores them."""
-    entries: dict[str, dict[str, Any]] = {}
+    config: ExperimentConfig,
+    models: Sequence[str],
+    device: str,
+    sweep: Sweep,
+    remote: Remote,
+    say: Callable[[str], None],
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Pairs (label, entry) as `bench.timing_records.merge_scaling` stores them, each as soon as it is measured.
+
+    Memory is measured by `remote`, see `bench.peak.memory_process`.
+    """
     settings = {
         "config": config.name,
         "threads": torch.get_num_threads(),
@@ -77,20 +84,20 @@ def measure_scaling(
     }
     for name in models:
         spec = registry.get_spec(name)
-        if not spec.gradient_trained or spec.missing_packages():
-            why = (
-                "fitted as a whole: its cost is that of the fit's result"
-                if not spec.gradient_trained
-                else "not installed"
-            )
-            entries[name] = {"settings": settings, "what": "whole model", "reason": why, "axes": {}}
+        missing = spec.missing_packages()
+        if missing or not spec.gradient_trained:
+            why = f"needs {', '.join(missing)}" if missing else "fitted as a whole: there is no network to measure"
+            yield name, {"settings": settings, "what": "whole model", "reason": why, "axes": {}}
             continue
         for case in cases(name, config, device):
             began = time.perf_counter()
-            axes = {axis: _sweep(case, axis, config.data.lookback, device, sweep) for axis in case.axes}
-            entries[case.label] = {"settings": settings, "what": case.what, "axes": axes}
+            axes = {}
+            for axis in case.axes:
+                points = remote(explore, config, name, case.label, axis, device, sweep)
+                fixed = DAY if axis == "lookback" else config.data.lookback
+                axes[axis] = {"fixed": fixed, "points": time_points(case, axis, fixed, points, sweep)}
             say(f"{case.label}: {', '.join(case.axes)}, {time.perf_counter() - began:.0f} s")
-    return entries
+            yield case.label, {"settings": settings, "what": case.what, "axes": axes}
 
 
 def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
@@ -146,38 +153,55 @@ def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
         yield Case(f"{label}.attention[dense]", what, ("stocks",), dense)
 
 
+def explore(
+    config: ExperimentConfig, name: str, label: str, axis: Axis, device: str, sweep: Sweep
+) -> list[dict[str, Any]]:
+    """`explore_case` of the case of that label."""
+    case = next(c for c in cases(name, config, device) if c.label == label)
+    return explore_case(case, axis, DAY if axis == "lookback" else config.data.lookback, device, sweep)
+
+
 @torch.no_grad()
-def _sweep(case: Case, axis: Axis, lookback: int, device: str, sweep: Sweep) -> dict[str, Any]:
-    """Points of one axis: memory and one call of each size in ascending order, then interleaved rounds."""
-    sizes = sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks)
-    fixed = DAY if axis == "lookback" else lookback
+def explore_case(case: Case, axis: Axis, fixed: int, device: str, sweep: Sweep) -> list[dict[str, Any]]:
+    """Points of an axis in ascending order: memory and seconds of one call, or the reason why it was not made."""
     points: list[dict[str, Any]] = []
-    calls: dict[str, Call] = {}
-    took: dict[str, float] = {}
     wait, stop = synchronizer(), ""
-    for size in sizes:
+    for size in sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks):
         if stop or (stop := _too_large(points, size)):
             points.append({"size": size, "reason": stop})
             continue
-        call = case.make(fixed, size) if axis == "lookback" else case.make(size, fixed)
+        call = _call(case, axis, fixed, size)
         memory = peak_mib(call, device)
         start = time.perf_counter()
         call()
         wait()
         seconds = time.perf_counter() - start
-        points.append({"size": size, "memory_mib": None if memory is None else round(memory, 4)})
+        points.append({"size": size, "memory_mib": None if memory is None else round(memory, 4), "call_s": seconds})
         if seconds > MOST_SECONDS:
             stop = points[-1]["reason"] = f"a call at {size} takes {seconds:.1f} s, more than {MOST_SECONDS:g} s"
-            continue
-        calls[str(size)], took[str(size)] = call, seconds
-    block = {size: min(max(int(0.01 / max(s, 1e-7)), 1), 20) for size, s in took.items()}
+    return points
+
+
+@torch.no_grad()
+def time_points(case: Case, axis: Axis, fixed: int, points: list[dict[str, Any]], sweep: Sweep) -> list[dict[str, Any]]:
+    """The points with samples, the sizes of an axis interleaved."""
+    took = {str(p["size"]): max(p["call_s"], 1e-7) for p in points if "reason" not in p}
+    calls = {size: _call(case, axis, fixed, int(size)) for size in took}
+    block = {size: min(max(int(0.01 / s), 1), 20) for size, s in took.items()}
     per_round = sum(s * (block[size] + 1) for size, s in took.items())
     rounds = min(max(int(sweep.seconds / max(per_round, 1e-7)), _LEAST_ROUNDS), max(sweep.rounds, 1))
     timings = time_calls(calls, rounds=rounds, warmup=1, block=block)
+    timed = []
     for point in points:
+        kept = {key: value for key, value in point.items() if key != "call_s"}
         if (timing := timings.get(str(point["size"]))) is not None:
-            point["samples"] = [round(s, 7) for s in timing.samples]
-    return {"fixed": fixed, "points": points}
+            kept["samples"] = [round(s, 7) for s in timing.samples]
+        timed.append(kept)
+    return timed
+
+
+def _call(case: Case, axis: Axis, fixed: int, size: int) -> Call:
+    return case.make(fixed, size) if axis == "lookback" else case.make(size, fixed)
 
 
 def _too_large(points: list[dict[str, Any]], size: int) -> str:

@@ -27,7 +27,7 @@ from zoo.data.windows import Dataset, Segment
 from zoo.errors import UnavailableError
 from zoo.losses import LOSSES
 from zoo.network import Batch, Network, WholeModel
-from zoo.registry import ModelSpec
+from zoo.registry import ModelSpec, Scope
 
 Scenario = Literal["train_step", "train_epoch", "one_day", "one_stock", "offline"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -118,7 +118,8 @@ class Subject:
         """Raises UnavailableError where the model has no such mode."""
         if mode != "eager" and isinstance(candidate.model, WholeModel):
             raise UnavailableError("fitted as a whole: there is no network to compile")
-        self.model, self.dataset, self.scope = candidate.model, dataset, candidate.spec.scope
+        self.model, self.dataset = candidate.model, dataset
+        self.scope: Scope = candidate.spec.scope
         self.train = candidate.train
         self.rows_per_step = dataset.train.rows_per_step(self.train.batch_size)
         self.score, self.training_loss = executed(self.model, mode, str(dataset.device))

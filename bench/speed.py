@@ -13,7 +13,7 @@ import torch
 from bench.config import ExperimentConfig
 from bench.machine import versions
 from bench.modes import Mode
-from bench.peak import MIB, peak_mib
+from bench.peak import MIB, Remote, peak_mib
 from bench.scenarios import SCENARIOS, STEPS, Candidate, Scenario, Subject, Work, make_candidate, make_dataset
 from bench.timing import collector_off, synchronizer, time_calls
 from zoo.data.windows import Dataset
@@ -48,10 +48,11 @@ class Request:
     seconds: float = 8.0
 
 
-def measure_models(request: Request, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def measure_models(request: Request, remote: Remote, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
     """Entries `model -> mode -> {settings, model, scenarios, memory}` as `bench.timing_records` stores them.
 
-    A model, mode or scenario that does not work has the reason in place of samples.
+    Memory is measured by `remote`, see `bench.peak.memory_process`. A model, mode or scenario that does not work has
+    the reason in place of samples.
     """
     dataset = make_dataset(request.config, request.stocks, request.device)
     candidates, refused = _candidates(request, dataset)
@@ -73,6 +74,7 @@ def measure_models(request: Request, say: Callable[[str], None]) -> dict[str, di
                 for result in entries[name][mode]["scenarios"].values():
                     result["reason"] = _reason(error)
         _time_mode(request, mode, subjects, entries, say)
+        _add_memory(request, mode, subjects, entries, remote, say)
     return entries
 
 
@@ -110,7 +112,7 @@ def _time_mode(
     entries: dict[str, dict[str, Any]],
     say: Callable[[str], None],
 ) -> None:
-    """Fill in samples, then memory, of all subjects of a mode."""
+    """Fill in the samples of all subjects of a mode."""
     ready = {s: _prepare(s, mode, subjects, entries) for s in request.scenarios}
     for turn in range(PASSES):
         for scenario, (works, durations) in ready.items():
@@ -128,10 +130,6 @@ def _time_mode(
                 result["samples"].append([round(s, 7) for s in timing.samples])
             took = time.perf_counter() - began
             say(f"{mode} {scenario}, pass {turn + 1} of {PASSES}: {len(works)} models, {rounds} rounds, {took:.0f} s")
-    if mode != "graphs":
-        for scenario in ("train_step", "one_day"):
-            if scenario in ready:
-                _measure_memory(request.device, mode, scenario, ready[scenario][0], subjects, entries)
 
 
 def _prepare(
@@ -162,26 +160,51 @@ def _prepare(
     return works, durations
 
 
-def _measure_memory(
-    device: str,
+def _add_memory(
+    request: Request,
     mode: Mode,
-    scenario: Scenario,
-    works: dict[str, Work],
     subjects: dict[str, Subject],
     entries: dict[str, dict[str, Any]],
+    remote: Remote,
+    say: Callable[[str], None],
 ) -> None:
-    _switch(subjects, works)
-    for name, work in works.items():
-        subject = subjects[name]
+    """Fill in the memory of a training step and of a day; that of a captured graph is not told apart."""
+    if mode == "graphs":
+        return
+    began = time.perf_counter()
+    for name, subject in subjects.items():
+        results = entries[name][mode]["scenarios"]
+        wanted = [s for s in ("train_step", "one_day") if "samples" in results.get(s, {})]
+        if request.device == "cpu":
+            entries[name][mode]["memory"] = remote(memory_alone, request, name, mode, wanted)
+        else:
+            entries[name][mode]["memory"] = memory_of(subject, wanted)
+    say(f"{mode} memory: {time.perf_counter() - began:.0f} s")
 
-        def call(work: Work = work, subject: Subject = subject) -> None:
+
+def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
+    """`memory_of` a model that is built anew."""
+    dataset = make_dataset(request.config, request.stocks, request.device)
+    candidate = make_candidate(name, request.config, dataset, request.device)
+    return memory_of(Subject(candidate, mode, dataset), scenarios)
+
+
+def memory_of(subject: Subject, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
+    """Peak MiB by scenario: weights, buffers and the optimiser's state, and what a call adds; not the dataset."""
+    found: dict[str, float | None] = {}
+    for scenario in scenarios:
+        work = subject.work(scenario)
+        subject.model.train(work.training)
+
+        def call(work: Work = work) -> None:
             work.call()
             # Gradients that stay would count as there before the next step.
             subject.model.zero_grad(set_to_none=True)
 
-        grown = peak_mib(call, device)
+        grown = peak_mib(call, str(subject.dataset.device))
         state = subject.state_bytes(work.training) / MIB
-        entries[name][mode]["memory"][scenario] = None if grown is None else round(grown + state, 3)
+        found[scenario] = None if grown is None else round(grown + state, 3)
+    return found
 
 
 def _switch(subjects: dict[str, Subject], works: dict[str, Work]) -> None:

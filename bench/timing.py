@@ -159,7 +159,7 @@ def _check_events(rounds: int) -> ClockCheck:
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
         for _ in range(20):
-            matrix @ matrix
+            torch.matmul(matrix, matrix)
         end.record()
         end.synchronize()
         by_events.append(begin.elapsed_time(end) / 1000)

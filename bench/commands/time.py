@@ -78,8 +78,9 @@ def time_command(
     }
     path = record_path(results, header["machine"], where, scaling=scaling)
     from bench import console
+    from bench.peak import memory_process
 
-    with alone(results, console.say):
+    with alone(results, console.say), memory_process(where, threads, plugin or ()) as remote:
         began = time.perf_counter()
         console.say(
             f"{header['device_name']}, {where}, {threads} thread(s); {len(names)} models of experiment "
@@ -87,7 +88,7 @@ def time_command(
         )
         if header["load_before"] > 0.5:
             console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
-        header["checks"] = _checks(where)
+        header["checks"] = _checks(where, remote)
         if scaling:
             _scale(
                 experiment,
@@ -99,13 +100,14 @@ def time_command(
                 stock_counts,
                 path,
                 header,
+                remote,
             )
         else:
-            _time(experiment, names, where, modes, scenarios, stocks, rounds or 40, seconds, path, header)
+            _time(experiment, names, where, modes, scenarios, stocks, rounds or 40, seconds, path, header, remote)
         console.say(f"{console.elapsed(began)}; record: {path}")
 
 
-def _checks(device: str) -> dict[str, Any]:
+def _checks(device: str, remote: Any) -> dict[str, Any]:
     """Measure what is known: durations by another clock, the memory of a tensor."""
     from bench import console
     from bench.peak import check_memory
@@ -118,7 +120,7 @@ def _checks(device: str) -> dict[str, Any]:
             f"known duration, {check.operation}: expected {1000 * check.expected:.3f} ms, measured "
             f"{1000 * check.measured:.3f} ms, relative error {check.relative_error:+.3%}{verdict}"
         )
-    memory = check_memory(device)
+    memory = remote(check_memory, device)
     if memory["measured"] is None:
         console.say("memory: this system does not tell the peak of a process; not measured")
     else:
@@ -140,9 +142,11 @@ def _time(
     seconds: float,
     path: Path,
     header: dict[str, Any],
+    remote: Any,
 ) -> None:
     from bench import console
     from bench.modes import MODES, default_modes
+    from bench.report.tables import frame_rows
     from bench.report.timing_tables import repeat_line, timing_table
     from bench.scenarios import SCENARIOS
     from bench.speed import Request, measure_models
@@ -158,13 +162,15 @@ def _time(
         rounds,
         seconds,
     )
-    entries = measure_models(request, console.say)
+    entries = measure_models(request, remote, console.say)
     merge_timings(path, header, entries)
     frame = frame_of([{**header, "entries": entries}])
     console.say("")
     console.print_table(timing_table(frame))
     console.say("")
-    for row in frame[frame["reason"] != ""].to_dict("records"):
+    for row in frame_rows(frame):
+        if not row["reason"]:
+            continue
         console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
     console.say(repeat_line(frame))
 
@@ -179,8 +185,10 @@ def _scale(
     stock_counts: str | None,
     path: Path,
     header: dict[str, Any],
+    remote: Any,
 ) -> None:
     from bench import console
+    from bench.report.tables import frame_rows
     from bench.report.timing_tables import scaling_table
     from bench.scaling import LOOKBACKS, STOCKS, Sweep, measure_scaling
     from bench.scaling_records import frame_of
@@ -188,13 +196,17 @@ def _scale(
 
     sizes = _sizes(stock_counts, "--stock-counts")
     sweep = Sweep(lookbacks or LOOKBACKS, sizes or STOCKS, rounds, seconds)
-    entries = measure_scaling(experiment, names, device, sweep, console.say)
-    merge_scaling(path, header, entries)
+    entries = {}
+    for label, entry in measure_scaling(experiment, names, device, sweep, remote, console.say):
+        entries[label] = entry
+        merge_scaling(path, header, {label: entry})
     frame = frame_of([{**header, "entries": entries}])
     console.say("")
     console.print_table(scaling_table(frame))
     console.say("")
-    for row in frame[frame["reason"] != ""].to_dict("records"):
+    for row in frame_rows(frame):
+        if not row["reason"]:
+            continue
         console.say(f"skipped, {row['model']}: {row['reason']}")
 
 
