@@ -39,22 +39,43 @@ def fallback_block(n_days: int) -> float:
 def block_length(daily: np.ndarray) -> float:
     """Mean block length in days that suits all columns of `daily [D, M]`, at least 1.
 
-    Politis & White (2004, corrected 2009) for the stationary bootstrap, per column, then the mean over the
-    columns that vary and have at least `MIN_DAYS_FOR_BLOCK` days: the shared draws need one length, and the
-    estimate of a single column is noisy, so that the largest of many would mostly be an accident.
-    `fallback_block` if none qualify.
+    `optimal_block` per column, then the mean over the columns that vary and have at least `MIN_DAYS_FOR_BLOCK` days:
+    the shared draws need one length, and the estimate of a single column is noisy, so that the largest of many would
+    mostly be an accident. `fallback_block` if none qualify.
     """
-    from arch.bootstrap import optimal_block_length
-
     columns = as_columns(daily)
     lengths: list[float] = []
     for column in columns.T:
         present = column[np.isfinite(column)]
         if len(present) >= MIN_DAYS_FOR_BLOCK and np.ptp(present) > 1e-12 * np.abs(present).max():
             with np.errstate(all="ignore"):
-                lengths.append(float(optimal_block_length(present)["stationary"].iloc[0]))
+                lengths.append(optimal_block(present))
     usable = [length for length in lengths if np.isfinite(length)]
     return max(1.0, float(np.mean(usable))) if usable else fallback_block(len(columns))
+
+
+def optimal_block(series: np.ndarray) -> float:
+    """Block length that minimises the error of the stationary bootstrap's variance of the mean of `series [n]`.
+
+    Politis & White (2004) with the correction of Patton, Politis & White (2009), at most min(3 sqrt(n), n / 3)
+    rounded up. Autocorrelations count as zero from the first of `run` consecutive ones within 2 sqrt(log10(n) / n);
+    those below twice that lag enter with a flat-top window. Equal to `arch.bootstrap.optimal_block_length`.
+    """
+    n = len(series)
+    deviation = series - series.mean()
+    run = max(5, int(np.log10(n)))
+    longest = int(np.ceil(np.sqrt(n))) + run
+    sums = np.array([deviation[lag:] @ deviation[: n - lag] for lag in range(longest + 1)])
+    square = np.cumsum(deviation**2)
+    shorter = np.arange(1, longest + 2)
+    late, early = square[-1] - square[shorter - 1], square[n - 1 - shorter]
+    small = np.abs(sums) / np.sqrt(late * early) < 2 * np.sqrt(np.log10(n) / n)
+    quiet = np.lib.stride_tricks.sliding_window_view(small[:longest], run).all(axis=1)
+    reach = min(2 * max(int(quiet.argmax()), 1), longest) if quiet.any() else longest
+    lag = np.arange(1, reach + 1)
+    weighted = 2 * np.minimum(1.0, 2 * (1 - lag / reach)) * sums[1 : reach + 1] / n
+    slope, spectrum = (lag * weighted).sum(), sums[0] / n + weighted.sum()
+    return float(min((slope**2 / spectrum**2 * n) ** (1 / 3), np.ceil(min(3 * np.sqrt(n), n / 3))))
 
 
 def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Generator) -> np.ndarray:
@@ -71,7 +92,41 @@ def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Gene
     return (np.take_along_axis(first_day, begun_at, axis=1) + position - begun_at) % n_days
 
 
+def small_sample(n_days: int, block: float) -> tuple[float, float]:
+    """How much of the variance of a mean the stationary bootstrap shows, and its degrees of freedom.
+
+    Its variance is R_0 + 2 sum_k (1 - k/n) (1 - 1/block)^k R_k over n, with R_k the circular autocovariances (Politis
+    & Romano 1994, lemma 1). For independent days E R_0 = s^2 (1 - 1/n) and E R_k = -s^2 / n, as their mean is
+    estimated: the first result is the sum of these over s^2. The second is the equivalent degrees of freedom of such a
+    weighted sum (Blackman & Tukey 1958), less one for the mean, at least 1.
+    """
+    lag = np.arange(1, n_days)
+    weight = (1 - lag / n_days) * (1 - 1 / block) ** lag
+    share = 1 - (1 + 2 * weight.sum()) / n_days
+    return max(share, 1 / n_days), max(n_days / (1 + 2 * (weight**2).sum()) - 1, 1.0)
+
+
 def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
+    """Means `[draws, M]` of `daily [D, M]` (or `[D]`) as they could have come out; for intervals and tests.
+
+    `resampled_means`, spread out around the mean as t is around the normal distribution: by what `small_sample` says
+    the resampled variance lacks, and by the same random factor sqrt(f / chi^2_f) for all columns of a draw, f its
+    degrees of freedom. Without this, intervals of 60 to 100 days miss in 6 to 7 % of cases instead of 5 %; with
+    hundreds of days it changes nothing that is printed. Arguments and errors as `resampled_means`.
+    """
+    columns = as_columns(daily)
+    block = block_length(columns) if block is None else block
+    resampled = resampled_means(columns, draws=draws, seed=seed, block=block)
+    if len(columns) < 2:
+        return resampled
+    share, freedom = small_sample(len(columns), block)
+    # A stream of its own: the resampled days are the same with and without it.
+    chance = np.random.default_rng([seed, 1]).chisquare(freedom, size=(draws, 1))
+    centre = _centre(columns)
+    return centre + (resampled - centre) * np.sqrt(freedom / chance / share)
+
+
+def resampled_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
     """Means of resampled days `[draws, M]` of `daily [D, M]` (or `[D]`), the same days for all columns.
 
     Each mean runs over the column's own days in the resample; NaN where it has none there. Deterministic by
@@ -92,7 +147,7 @@ def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, bloc
     block = block_length(columns) if block is None else block
     present = np.isfinite(columns)
     # Centred on the column mean, so that long sums lose no digits and a constant column stays constant.
-    centre = np.nansum(columns, axis=0) / np.maximum(present.sum(axis=0), 1)
+    centre = _centre(columns)
     both = np.hstack([np.where(present, columns - centre, 0.0), present.astype(np.float64)])
     rng = np.random.default_rng(seed)
     totals = np.empty((draws, 2 * n_columns))
@@ -104,6 +159,11 @@ def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, bloc
         totals[begin : begin + size] = times_drawn @ both
     total, count = totals[:, :n_columns], totals[:, n_columns:]
     return centre + np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _centre(columns: np.ndarray) -> np.ndarray:
+    """Mean `[M]` of each column's days; 0 for a column without any."""
+    return np.nansum(columns, axis=0) / np.maximum(np.isfinite(columns).sum(axis=0), 1)
 
 
 def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:

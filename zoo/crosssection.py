@@ -49,15 +49,9 @@ def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for rows in _blocks(a):
         both = np.isfinite(a[rows]) & np.isfinite(b[rows])
         count = both.sum(axis=1)
-        # Ranks are multiples of 1/2 and their mean is known, so that all sums are exact.
-        middle = ((count + 1) / 2)[:, None]
-        deviations = []
-        for side in (a, b):
-            ranks, before = _ranks(side[rows], both)
-            ranks -= middle + before
-            ranks *= both
-            deviations.append(ranks)
-        found[rows] = _correlation(*deviations, count >= 2)
+        found[rows] = _correlation(
+            _rank_deviations(a[rows], both, count), _rank_deviations(b[rows], both, count), count >= 2
+        )
     return found
 
 
@@ -125,6 +119,14 @@ def _centred(values: np.ndarray, both: np.ndarray, count: np.ndarray) -> np.ndar
     filled -= (filled.sum(axis=1) / np.maximum(count, 1))[:, None]
     filled *= both
     return filled
+
+
+def _rank_deviations(values: np.ndarray, both: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Average ranks of the entries in `both` less their mean (multiples of 1/2: their sums are exact); 0 elsewhere."""
+    ranks, before = _ranks(values, both)
+    ranks -= ((count + 1) / 2)[:, None] + before
+    ranks *= both
+    return ranks
 
 
 def _varies(values: np.ndarray, both: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.bootstrap import fallback_block, stationary_days
+from bench.bootstrap import fallback_block, optimal_block, resampled_means, small_sample, stationary_days
 from bench.stats import (
     block_length,
     bootstrap_means,
@@ -48,7 +48,57 @@ def test_a_block_of_one_day_resamples_days_independently():
 def test_means_are_those_of_the_drawn_days():
     daily = np.random.default_rng(2).normal(size=(30, 2))
     days = stationary_days(30, 7, 3.0, np.random.default_rng(5))
-    np.testing.assert_allclose(bootstrap_means(daily, draws=7, seed=5, block=3.0), daily[days].mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(resampled_means(daily, draws=7, seed=5, block=3.0), daily[days].mean(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [1.0, 3.5])
+def test_the_share_of_variance_that_resampling_shows_is_what_it_shows(block):
+    daily = np.random.default_rng(25).normal(size=(40, 1500))
+    shown = resampled_means(daily, draws=2000, block=block).var(axis=0).mean()
+    assert shown * 40 == pytest.approx(small_sample(40, block)[0], rel=0.03)
+
+
+def test_a_short_series_has_few_degrees_of_freedom_and_a_long_one_needs_no_widening():
+    # With a block of one day: the variance with divisor n instead of n - 1, and n - 1 degrees of freedom.
+    assert small_sample(50, 1.0) == pytest.approx((49 / 50, 49))
+    assert small_sample(50, 5.0)[0] < 0.85
+    assert small_sample(50, 5.0)[1] < 15
+    share, freedom = small_sample(5000, 5.0)
+    assert share > 0.99
+    assert freedom > 1000
+
+
+def test_draws_are_spread_as_t_is_and_keep_the_days_of_the_resample():
+    daily = np.random.default_rng(26).normal(size=(30, 2))
+    plain, wide = (f(daily, draws=4000, block=2.0) - daily.mean(axis=0) for f in (resampled_means, bootstrap_means))
+    share, freedom = small_sample(30, 2.0)
+    assert (wide**2).mean() / (plain**2).mean() == pytest.approx(freedom / (freedom - 2) / share, rel=0.1)
+    # One factor for all models of a draw, so that draws of a difference are differences of draws.
+    np.testing.assert_allclose(wide[:, 0] * plain[:, 1], wide[:, 1] * plain[:, 0], rtol=1e-9, atol=1e-12)
+
+
+def test_a_single_day_and_a_constant_series_have_no_spread():
+    np.testing.assert_array_equal(bootstrap_means(np.array([0.3]), draws=5), 0.3)
+    np.testing.assert_allclose(bootstrap_means(np.full(20, 0.3), draws=5), 0.3, rtol=1e-12)
+
+
+def test_tests_on_few_days_reject_a_true_null_at_their_level():
+    series = np.random.default_rng(27).normal(size=(60, 500))
+    rejected = {}
+    for means in (resampled_means, bootstrap_means):
+        found = [interval(means(column, draws=300)) for column in series.T]
+        rejected[means] = np.mean([low[0] > 0 or high[0] < 0 for low, high in found])
+    assert 0.03 <= rejected[bootstrap_means] <= 0.07
+    assert rejected[bootstrap_means] < rejected[resampled_means]
+
+
+@pytest.mark.parametrize("memory", [-0.5, 0.0, 0.5, 0.95])
+@pytest.mark.parametrize("n_days", [20, 73, 900])
+def test_the_optimal_block_is_that_of_arch(memory, n_days):
+    arch = pytest.importorskip("arch.bootstrap")
+    for column in autoregression(np.random.default_rng(28), n_days, memory, columns=8).T:
+        expected = arch.optimal_block_length(column)["stationary"].iloc[0]
+        assert optimal_block(column) == pytest.approx(expected, rel=1e-12)
 
 
 def test_columns_share_their_days():
