@@ -36,7 +36,6 @@ from bench.attribution_score import (
     truth_of,
 )
 from bench.interpretability import FILE
-from bench.source import source_hash
 from bench.store import RunStore, read_json, write_atomic
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig
@@ -98,7 +97,7 @@ def measure_attributions(
 ) -> dict[str, str]:
     """Measure the first stored trial of each model, or those of all seeds, and keep the results in `attribution.json`.
 
-    Runs on one CPU thread. Trials measured before with the same effort and model source are left as they are.
+    Runs on one CPU thread. Trials measured before with the same effort are left as they are.
 
     Returns:
         Why a model could not be measured, by model.
@@ -123,6 +122,7 @@ def measure_attributions(
     features = make_feature_set(data.features, data.lookback)
     truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
     folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
+    settings = {**asdict(effort), "captum": captum_installed()}
     path = store.folder / FILE
     stored = read_json(path) or {}
     if stored.get("format") != FORMAT:
@@ -133,7 +133,6 @@ def measure_attributions(
     torch.set_num_threads(1)
     try:
         for trial in chosen:
-            settings = _settings(effort, trial["model"])
             if not fresh and stored["trials"].get(trial["key"], {}).get("settings") == settings:
                 continue
             began = time.perf_counter()
@@ -152,10 +151,6 @@ def measure_attributions(
     finally:
         torch.set_num_threads(threads)
     return failures
-
-
-def _settings(effort: Effort, model: str) -> dict[str, Any]:
-    return {**asdict(effort), "source": source_hash(model), "captum": captum_installed()}
 
 
 def _trials(store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool) -> list[dict[str, Any]]:

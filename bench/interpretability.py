@@ -80,9 +80,10 @@ SCORE_COLUMNS = {
 }
 """Columns and dtypes of `interpretability_scores`, one row per model.
 
-`method` is the best one, by which all other figures are but `peers`: the best (auprc_peers - chance) / (1 - chance) of
-any method, held to 0 .. 1. `native`: the model itself exposes something about its inputs, `native_axis` what it tells
-apart: cells, lags or peers. The interval joins the ends of those of `auprc` and of the floor: it is on the wide side.
+`method` is the best one, by which all other figures are but `peers`: the best (auprc_peers - floor) / (1 - floor) of
+any method, the floor as above, held to 0 .. 1. `native`: the model itself exposes something about its inputs,
+`native_axis` what it tells apart: cells, lags or peers. The interval joins the ends of those of `auprc` and of the
+floor: it is on the wide side.
 """
 
 PROFILE_COLUMNS = {
@@ -124,7 +125,7 @@ def interpretability_scores(store: RunStore) -> pd.DataFrame:
         usable = [m for m in methods if math.isfinite(m["interpretability"])]
         if usable:
             axis = entries[0]["native_axis"]
-            peers = [_held(above(m["auprc_peers"], m["chance_peers"])) for m in methods]
+            peers = [_held(above(m["auprc_peers"], _higher(m["chance_peers"], m["control_peers"]))) for m in methods]
             best = max(usable, key=lambda m: m["interpretability"])
             kept = {name: best[name] for name in SCORE_COLUMNS if name in best}
             bounds = {n: _held(best[n]) for n in best if n.startswith("interpretability")}
@@ -194,16 +195,18 @@ def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[
 def _scored(row: dict[str, Any]) -> dict[str, Any]:
     """The row with its unheld interpretability and interval; NaN where the method tells no cells apart."""
     half = row["control_auprc_half"] if math.isfinite(row["control_auprc_half"]) else 0.0
-    floor, lowest, highest = (
-        row["chance"] if not math.isfinite(row["control_auprc"]) else max(row["chance"], row["control_auprc"] + shift)
-        for shift in (0.0, -half, half)
-    )
+    floor, lowest, highest = (_higher(row["chance"], row["control_auprc"] + shift) for shift in (0.0, -half, half))
     return {
         **row,
         "interpretability": above(row["auprc"], floor),
         "interpretability_low": above(row["auprc_low"], highest),
         "interpretability_high": above(row["auprc_high"], lowest),
     }
+
+
+def _higher(chance: float, control: float) -> float:
+    """The floor; a model without redrawn twins has chance only."""
+    return max(chance, control) if math.isfinite(control) else chance
 
 
 def _held(value: float) -> float:
