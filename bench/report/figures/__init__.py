@@ -1,0 +1,101 @@
+"""Figures of a report and of a trial, as SVG and PNG; `draw_figures` and `draw_trial_figures` are the entries.
+
+Each is drawn from records alone, without torch, and the same records give the same bytes. matplotlib is imported when
+something is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.facts import Facts
+from bench.report.figures import accuracy, captured, importance, portfolios, scaling, scores, training, trials
+from bench.report.figures.canvas import house_style
+from bench.report.figures.material import Material
+from bench.store import RunStore
+from zoo.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from bench.report.figures.canvas import Canvas
+
+FIGURES: dict[str, Callable[[Material], Canvas | None]] = {
+    "pareto": accuracy.pareto,
+    "capture": captured.capture,
+    "scaling_lookback": scaling.scaling_lookback,
+    "scaling_stocks": scaling.scaling_stocks,
+    "lag_importance": importance.lag_importance,
+    "field_importance": importance.field_importance,
+    "cumulative_excess": portfolios.cumulative_excess,
+    "drawdown": portfolios.drawdown,
+    "monthly_return": portfolios.monthly_return,
+    "cumulative_rank_ic": accuracy.cumulative_rank_ic,
+    "ic_by_month": accuracy.ic_by_month,
+    "ic_by_year": accuracy.ic_by_year,
+    "score_distribution": scores.score_distribution,
+    "deciles": scores.deciles,
+    "calibration": scores.calibration,
+    "training": training.training,
+}
+"""The figures of a report by name; each answers None where its data were not measured."""
+
+TRIAL_FIGURES: dict[str, Callable[[RunStore, dict[str, Any]], Canvas | None]] = {
+    "training": trials.trial_training,
+    "predictions": trials.trial_predictions,
+    "distribution": trials.trial_distribution,
+    "importance": trials.trial_importance,
+}
+"""The figures of a trial by name."""
+
+
+def draw_figures(facts: Facts, store: RunStore, folder: Path, names: Sequence[str] | None = None) -> list[str]:
+    """Write `<name>.svg` and `<name>.png` of every figure whose data exist; an older one without data is removed.
+
+    Args:
+        store: the run that `facts` are about; series that `facts` do not hold are read from its records.
+        names: of `FIGURES`; None draws all.
+
+    Returns:
+        The names that were drawn, in the order of `FIGURES`.
+
+    Raises:
+        ConfigError: an unknown name.
+        DataError: a file cannot be written.
+    """
+    for name in names or ():
+        if name not in FIGURES:
+            raise ConfigError(f"no figure '{name}'{did_you_mean(name, list(FIGURES))}; there are {', '.join(FIGURES)}")
+    chosen = [name for name in FIGURES if names is None or name in names]
+    material = Material(facts, store)
+    return _draw({name: partial(FIGURES[name], material) for name in chosen}, folder)
+
+
+def draw_trial_figures(store: RunStore, key: str, folder: Path) -> list[str]:
+    """Write `<name>.svg` and `<name>.png` of those of `TRIAL_FIGURES` whose data exist; the names that were drawn.
+
+    Raises:
+        ConfigError: no such trial.
+        DataError: a file cannot be written.
+    """
+    record = store.record(key)
+    if record is None:
+        there = store.keys()
+        raise ConfigError(f"run '{store.name}' has no finished trial '{key}'{did_you_mean(key, there)}")
+    return _draw({name: partial(draw, store, record) for name, draw in TRIAL_FIGURES.items()}, folder)
+
+
+def _draw(figures: dict[str, Callable[[], Canvas | None]], folder: Path) -> list[str]:
+    drawn = []
+    with house_style():
+        for name, draw in figures.items():
+            canvas = draw()
+            if canvas is None:
+                # What an earlier report drew would be taken for this one's.
+                for ending in (".svg", ".png"):
+                    (folder / f"{name}{ending}").unlink(missing_ok=True)
+                continue
+            canvas.save(folder, name)
+            drawn.append(name)
+    return drawn

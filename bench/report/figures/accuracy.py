@@ -1,0 +1,190 @@
+"""How well and how steadily the models rank the stocks: Pareto, cumulative Rank IC, by month, by year."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from bench.facts import Facts
+from bench.report.figures import calendar, style
+from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, thinned, zero_line
+from bench.report.figures.heat import Heat, draw_heat, even_scale
+from bench.report.figures.labels import place_labels
+from bench.report.figures.material import Material
+from bench.stats import bootstrap_means, interval
+
+_MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
+
+
+def pareto(material: Material) -> Canvas | None:
+    """Rank IC against the latency of one day, with the models that no other beats in both."""
+    found = _accuracy_and_latency(material.facts)
+    if found.empty:
+        return None
+    notes = not_drawn(found["model"].tolist(), material.models, "without Rank IC on all days or without latency")
+    canvas = Canvas("Rank IC against latency", 4.9, 7.6, notes)
+    axes = canvas.axes(0.75, 0.55, 6.6, 3.7, xscale="log")
+    scopes = [s for s in _MARKERS if (found["scope"] == s).any()]
+    size = {"linestyle": "none", "markersize": 6.5, "color": style.OWN}
+    full, hollow = {"markerfacecolor": style.OWN}, {"markerfacecolor": "none"}
+    canvas.legend(
+        [
+            key("on the front", marker="o", **size),
+            key("another model is faster and better", marker="o", **size, **hollow),
+            *(key(_MARKERS[s][1], marker=_MARKERS[s][0], linestyle="none", color=style.INK) for s in scopes),
+        ]
+    )
+    front = _front(found)
+    ahead = found[front].sort_values("latency")
+    axes.step(ahead["latency"], ahead["rank_ic"], where="post", linestyle=(0, (4, 3)), color=style.INK, linewidth=1.1)
+    bars = []
+    for row, leads in zip(found.to_dict("records"), front, strict=True):
+        x, y, half = row["latency"], row["rank_ic"], row["half"]
+        if math.isfinite(half):
+            axes.vlines(x, y - half, y + half, color=style.OWN, linewidth=1.2, alpha=0.8)
+            bars.append((x, y - half, x, y + half))
+        if row["slow"] > x:
+            axes.hlines(y, x, row["slow"], color=style.OWN, linewidth=0.7, alpha=0.6)
+            bars.append((x, y, row["slow"], y))
+        mark = dot(axes, x, y, _MARKERS.get(row["scope"], ("D", ""))[0], **size, **(full if leads else hollow))
+        text = f"{row['model']}: Rank IC {row['rank_ic']:.4f} ± {half:.4f}, {x:.3g} ms"
+        canvas.tip(mark, text + (", on the front" if leads else ""))
+    axes.set_xlabel("latency of one day, ms: median, thin line to the 90th percentile")
+    axes.set_ylabel("Rank IC, line: 95 % interval")
+    axes.margins(0.12, 0.12)
+    _plain_log(axes)
+    few_ticks(axes, y=6)
+    place_labels(axes, found["latency"].to_numpy(), found["rank_ic"].to_numpy(), found["model"].tolist(), bars)
+    return canvas
+
+
+def _accuracy_and_latency(facts: Facts) -> pd.DataFrame:
+    """One row per ranked model with both; the latency of the trained models, or else that of `bench time`."""
+    board = facts.board.frame
+    frame = board[["model", "scope", "rank_ic"]].assign(
+        half=board["rank_ic_half"], latency=board["latency_ms"], slow=board["latency_p90_ms"]
+    )[board["ranked"]]
+    timing = facts.frame("timing")
+    # Never both: they are of different days and thread counts.
+    if not np.isfinite(frame["latency"]).any() and len(timing):
+        timed = timing.drop_duplicates("model").set_index("model")
+        frame["latency"] = frame["model"].map(timed["one_day_p50_ms"])
+        frame["slow"] = frame["model"].map(timed["one_day_p90_ms"])
+    return frame[np.isfinite(frame["latency"]) & np.isfinite(frame["rank_ic"]) & (frame["latency"] > 0)]
+
+
+def _front(frame: pd.DataFrame) -> np.ndarray:
+    """Which rows no other row beats: none is both as fast and as good, and better in one."""
+    fast, good = frame["latency"].to_numpy(), frame["rank_ic"].to_numpy()
+    beaten = (fast[None] <= fast[:, None]) & (good[None] >= good[:, None])
+    beaten &= (fast[None] < fast[:, None]) | (good[None] > good[:, None])
+    return ~beaten.any(axis=1)
+
+
+def _plain_log(axes: object) -> None:
+    """Ticks 1, 2, 5, 10 in plain digits on the logarithmic x axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    axis = axes.xaxis  # type: ignore[attr-defined]
+    low, high = axis.get_view_interval()
+    wide = high / low > 300
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1000 else f"{v:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def cumulative_rank_ic(material: Material) -> Canvas | None:
+    """The daily Rank IC added up, one panel a model, each beside the baseline."""
+    daily, drawn = material.facts.board.daily, material.daily_models
+    if not drawn:
+        return None
+    days = calendar.day_numbers(daily.index)
+    total = {m: daily[m].fillna(0.0).cumsum().to_numpy() for m in drawn}
+    baseline = material.facts.board.baseline
+    legend = [key("sum over the days so far", color=style.OWN)]
+    if baseline in total:
+        legend.append(key(f"{style.short(baseline)}, the baseline", color=style.INK, linestyle=(0, (4, 2))))
+    panels = Panels(
+        "Cumulative Rank IC",
+        [style.short(m) for m in drawn],
+        y="sum of daily Rank IC",
+        legend=legend,
+        notes=not_drawn(drawn, material.models),
+    )
+    at = thinned(len(days))
+    rows = material.facts.board.frame.set_index("model")
+    for model, axes in zip(drawn, panels.axes, strict=True):
+        zero_line(axes)
+        if baseline in total and model != baseline:
+            axes.plot(days[at], total[baseline][at], color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
+        seen = at[daily[model].notna().to_numpy()[: at[-1] + 1].cumsum()[at] > 0]
+        axes.plot(days[seen], total[model][seen], color=style.OWN)
+        row = rows.loc[model]
+        value = f"{row['rank_ic']:.3f} ± {row['rank_ic_half']:.3f}"
+        axes.text(0.04, 0.97, value, transform=axes.transAxes, va="top", fontsize=style.SMALL_SIZE)
+        mean = f"mean Rank IC {row['rank_ic']:.4f} ± {row['rank_ic_half']:.4f} over {row['n_days']} days"
+        panels.canvas.tip(axes, f"{model}: sum {total[model][-1]:.2f}, {mean}")
+    calendar.label_days(panels.axes[0], days)
+    few_ticks(panels.axes[0])
+    return panels.canvas
+
+
+def ic_by_month(material: Material) -> Canvas | None:
+    """Mean Rank IC of every model in every month."""
+    daily, drawn = material.facts.board.daily, material.daily_models
+    if not drawn:
+        return None
+    when, word = calendar.periods(daily.index)
+    months = daily[drawn].groupby(when)
+    means = months.mean().dropna(how="all").T
+    counts = months.count().T[means.columns]
+    columns = list(means.columns)
+    values = means.to_numpy()
+    tips = [
+        [f"{m}, {p}: Rank IC {values[r, c]:.4f}, {counts.iloc[r, c]} days" for c, p in enumerate(columns)]
+        for r, m in enumerate(drawn)
+    ]
+    texts = [[style.signed(v, 2).removeprefix("+") for v in row] for row in values]
+    upper, lower = calendar.period_labels(columns)
+    notes = not_drawn(drawn, material.models)
+    heat = Heat(drawn, upper, values, even_scale(values), texts, tips, lower=lower, widest=0.6, notes=notes)
+    return draw_heat(f"Rank IC by {word}", heat, "mean Rank IC")
+
+
+def ic_by_year(material: Material) -> Canvas | None:
+    """Mean Rank IC of every model in every year with its interval, one panel a year."""
+    daily, drawn = material.facts.board.daily, material.daily_models
+    if not drawn:
+        return None
+    years = pd.DatetimeIndex(daily.index).year
+    panels = Panels(
+        "Rank IC by year",
+        [str(year) for year in sorted(set(years))],
+        x="mean Rank IC, line: 95 % interval over the year's days",
+        notes=not_drawn(drawn, material.models),
+        height=0.3 + 0.17 * len(drawn),
+        left=1.25,
+    )
+    position = np.arange(len(drawn))
+    for year, axes in zip(sorted(set(years)), panels.axes, strict=True):
+        mine = daily.loc[years == year, drawn]
+        mean, days = mine.mean().to_numpy(), mine.notna().sum().to_numpy()
+        low, high = interval(bootstrap_means(mine.to_numpy(), draws=2000, seed=0))
+        axes.axvline(0.0, color=style.INK, linewidth=0.6, alpha=0.6, zorder=0)
+        axes.hlines(position, low, high, color=style.OWN, linewidth=1.1, alpha=0.75)
+        for i, model in enumerate(drawn):
+            if math.isfinite(mean[i]):
+                # Hollow where the interval holds zero.
+                full = low[i] > 0 or high[i] < 0
+                mark = dot(axes, mean[i], i, markerfacecolor=style.OWN if full else "none")
+                bounds = f"[{low[i]:.4f}, {high[i]:.4f}]"
+                panels.canvas.tip(mark, f"{model}, {year}: Rank IC {mean[i]:.4f} {bounds}, {days[i]} days")
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    panels.axes[0].set_ylim(len(drawn) - 0.4, -0.6)
+    panels.axes[0].set_yticks(position, [style.short(m) for m in drawn])
+    few_ticks(panels.axes[0], x=4, y=None)
+    return panels.canvas

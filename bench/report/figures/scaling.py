@@ -1,0 +1,103 @@
+"""How the time of a day grows with the lookback and with the number of stocks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from bench.report.figures import style
+from bench.report.figures.canvas import Canvas, Panels, dot, key, not_drawn
+from bench.report.figures.material import Material
+from bench.scaling_records import scaling_points
+
+_SYMBOL = {"lookback": "T", "stocks": "N"}
+
+
+def scaling_lookback(material: Material) -> Canvas | None:
+    """Time of a day against the lookback."""
+    return _scaling(material, "lookback", "lookback T, days", "stocks")
+
+
+def scaling_stocks(material: Material) -> Canvas | None:
+    """Time of a day against the number of stocks."""
+    return _scaling(material, "stocks", "stocks N", "lookback")
+
+
+def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None:
+    points = _one_machine(scaling_points(material.store.results))
+    points = points[(points["axis"] == axis) & np.isfinite(points["time_p50_ms"])]
+    measured = set(points["model"])
+    names = [m for m in material.models if m in measured] + sorted(measured - set(material.models))
+    if not names:
+        return None
+    device = str(points["device"].iloc[0])
+    frame = material.facts.frame("scaling" if device == "cpu" else f"scaling-{device}")
+    exponents = frame.drop_duplicates("model").set_index("model") if len(frame) else frame
+    fixed = "/".join(f"{f}" for f in sorted(set(points["fixed"])))
+    legend = [
+        key("this model: median, bar between the quartiles", marker="o", color=style.OWN),
+        key("all others", color=style.INK, alpha=0.35, linewidth=0.7),
+    ]
+    symbol = _SYMBOL[axis]
+    note = [f"{symbol}^p: time grows with the power p of {symbol} over the three largest sizes."] if len(frame) else []
+    panels = Panels(
+        f"Time of a day against {x.split(' ')[0]}",
+        [style.short(m, 13) for m in names],
+        x=f"{x} ({other} {fixed}, {device})",
+        y="ms a day",
+        legend=legend,
+        notes=[*not_drawn(names, material.models), *note],
+    )
+    by_model = {m: points[points["model"] == m].sort_values("size") for m in names}
+    for name, axes in zip(names, panels.axes, strict=True):
+        axes.set(xscale="log", yscale="log")
+        # One line with gaps: a line for every pair of models would make the file three times as large.
+        rivals = [rows for rival, rows in by_model.items() if rival != name]
+        x_all = np.concatenate([np.append(rows["size"], np.nan) for rows in rivals] or [np.empty(0)])
+        y_all = np.concatenate([np.append(rows["time_p50_ms"], np.nan) for rows in rivals] or [np.empty(0)])
+        axes.plot(x_all, y_all, color=style.INK, alpha=0.35, linewidth=0.7, zorder=1)
+        mine = by_model[name]
+        axes.vlines(mine["size"], mine["time_p25_ms"], mine["time_p75_ms"], color=style.OWN, linewidth=2.2, alpha=0.5)
+        axes.plot(mine["size"], mine["time_p50_ms"], color=style.OWN, zorder=3)
+        for row in mine.to_dict("records"):
+            mark = dot(axes, row["size"], row["time_p50_ms"], zorder=4)
+            panels.canvas.tip(mark, f"{name}: {axis} {row['size']}, {row['time_p50_ms']:.3g} ms")
+        panels.value(axes, _exponent(exponents, name, axis))
+    _ticks(panels, sorted(set(points["size"])))
+    return panels.canvas
+
+
+def _one_machine(points: pd.DataFrame) -> pd.DataFrame:
+    """The points of one device, the CPU if it was measured; of several machines the one that measured most models."""
+    if points.empty:
+        return points
+    devices = sorted(set(points["device"]), key=lambda d: (d != "cpu", d))
+    points = points[points["device"] == devices[0]]
+    counts = points.groupby("machine")["model"].nunique()
+    return points[points["machine"] == min(counts.index, key=lambda m: (-counts[m], m))]
+
+
+def _exponent(frame: pd.DataFrame, model: str, axis: str) -> str:
+    """The growth over the three largest sizes, as T^1.02."""
+    column = f"time_exponent_{axis}_end"
+    if column not in frame.columns or model not in frame.index:
+        return ""
+    value = float(frame.loc[model, column])  # type: ignore[arg-type]
+    return f"~ {_SYMBOL[axis]}^{value:.2f}" if math.isfinite(value) else ""
+
+
+def _ticks(panels: Panels, sizes: list[int]) -> None:
+    """Some of the measured sizes along x, powers of ten along y."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    first = panels.axes[0]
+    chosen = sizes[:: max(1, math.ceil(len(sizes) / 4))]
+    first.xaxis.set_major_locator(FixedLocator(chosen))
+    low, high = first.yaxis.get_view_interval()
+    first.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 50 else (1.0, 3.0)))
+    for axis in (first.xaxis, first.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}"))
+        axis.set_minor_locator(NullLocator())
+        axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,109 @@
+"""What the scores look like and whether they keep their word: distribution, deciles, calibration."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.report.figures import style
+from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, zero_line
+from bench.report.figures.material import Material
+
+
+def score_distribution(material: Material) -> Canvas | None:
+    """Histogram of the scores standardised within their day, one panel a model."""
+    frame = material.histograms
+    drawn = [m for m in material.models if m in set(frame["model"])]
+    if not drawn:
+        return None
+    panels = Panels(
+        "Distribution of the scores",
+        [style.short(m) for m in drawn],
+        x="score, standardised within its day; the outermost bins hold what lies beyond",
+        y="share of scores, %",
+        legend=[
+            key("scores", color=style.OWN),
+            key("normal distribution", color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9),
+        ],
+        notes=not_drawn(drawn, material.models),
+    )
+    for model, axes in zip(drawn, panels.axes, strict=True):
+        mine = frame[frame["model"] == model]
+        edges = np.append(mine["low"].to_numpy(), mine["high"].to_numpy()[-1])
+        share = mine["share"].to_numpy()
+        axes.stairs(100 * share, edges, fill=True, color=style.OWN, alpha=0.35, linewidth=0)
+        axes.stairs(100 * share, edges, color=style.OWN, linewidth=1.1)
+        axes.stairs(100 * _normal(edges), edges, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9, baseline=None)
+        beyond = share[(mine["high"] <= -3) | (mine["low"] >= 3)].sum()
+        panels.canvas.tip(axes, f"{model}: {100 * beyond:.2f} % of the scores lie 3 or more standard deviations off")
+    panels.axes[0].set_ylim(bottom=0)
+    few_ticks(panels.axes[0], x=4)
+    return panels.canvas
+
+
+def _normal(edges: np.ndarray) -> np.ndarray:
+    """Share of a normal distribution in each bin, the tails in the outermost."""
+    below = np.array([NormalDist().cdf(float(edge)) for edge in edges])
+    below[0], below[-1] = 0.0, 1.0
+    return np.diff(below)
+
+
+def deciles(material: Material) -> Canvas | None:
+    """Mean label of every decile of the score, above or below the day's mean, with its interval."""
+    frame = material.deciles
+    drawn = [m for m in material.models if np.isfinite(frame.loc[frame["model"] == m, "excess"]).any()]
+    if not drawn:
+        return None
+    panels = Panels(
+        "Label by decile of the score",
+        [style.short(m) for m in drawn],
+        x="decile of the score within the day, 10 = highest",
+        y="bp beyond the day's mean",
+        legend=[key("mean over days, line: 95 % interval", color=style.OWN, marker="o")],
+        notes=not_drawn(drawn, material.models),
+    )
+    for model, axes in zip(drawn, panels.axes, strict=True):
+        mine = frame[frame["model"] == model]
+        zero_line(axes)
+        axes.vlines(mine["decile"], 1e4 * mine["excess_low"], 1e4 * mine["excess_high"], color=style.OWN, linewidth=1.1)
+        for row in mine.to_dict("records"):
+            value, low, high = (1e4 * row[f"excess{end}"] for end in ("", "_low", "_high"))
+            if math.isfinite(value):
+                mark = dot(axes, row["decile"], value, markersize=2.6)
+                tip = f"{model}, decile {row['decile']}: {value:+.1f} bp [{low:+.1f}, {high:+.1f}]"
+                panels.canvas.tip(mark, f"{tip}, {row['names']:.0f} names a day")
+    panels.axes[0].set_xticks([1, 4, 7, 10])
+    few_ticks(panels.axes[0])
+    return panels.canvas
+
+
+def calibration(material: Material) -> Canvas | None:
+    """What was forecast in each decile against what came, both on the scale of the training label."""
+    frame = material.deciles
+    drawn = [m for m in material.models if np.isfinite(frame.loc[frame["model"] == m, "train_label"]).any()]
+    if not drawn:
+        return None
+    panels = Panels(
+        "Calibration by decile of the score",
+        [style.short(m) for m in drawn],
+        x="mean score, in units of the training label",
+        y="mean training label",
+        legend=[
+            key("deciles", color=style.OWN, marker="o"),
+            key("as forecast", color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9),
+        ],
+        notes=not_drawn(drawn, material.models),
+    )
+    for model, axes in zip(drawn, panels.axes, strict=True):
+        mine = frame[(frame["model"] == model) & np.isfinite(frame["train_label"])].sort_values("decile")
+        ends = np.array([mine["score"].min(), mine["score"].max()])
+        axes.plot(ends, ends, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
+        axes.plot(mine["score"], mine["train_label"], color=style.OWN, linewidth=1.0)
+        for row in mine.to_dict("records"):
+            mark = dot(axes, row["score"], row["train_label"], markersize=3.2)
+            came = f"forecast {row['score']:+.3f}, came {row['train_label']:+.3f}"
+            panels.canvas.tip(mark, f"{model}, decile {row['decile']}: {came}")
+    few_ticks(panels.axes[0], x=3)
+    return panels.canvas
