@@ -111,8 +111,8 @@ def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, bloc
 
     `resampled_means`, spread out around the mean as t is around the normal distribution: by what `small_sample` says
     the resampled variance lacks, and by the same random factor sqrt(f / chi^2_f) for all columns of a draw, f its
-    degrees of freedom. Without this, intervals of 60 to 100 days miss in 6 to 7 % of cases instead of 5 %; with
-    hundreds of days it changes nothing that is printed. Arguments and errors as `resampled_means`.
+    degrees of freedom. Without this, intervals of 60 to 100 days miss in 6 to 7 % of cases instead of 5 %; at 200 days
+    it widens them by 2 to 4 %, at 1,000 by half a per cent. Arguments and errors as `resampled_means`.
     """
     columns = as_columns(daily)
     block = block_length(columns) if block is None else block
