@@ -22,6 +22,7 @@ from zoo.errors import UnavailableError, ZooError
 PASSES = 2
 _WARMUP, _WARMUP_SECONDS = 3, 0.3
 _LEAST_ROUNDS = 5
+_HELD: tuple[Scenario, ...] = ("train_step", "one_day")  # whose memory is measured
 _BLOCK_SECONDS, _LONGEST_BLOCK = 0.01, 20
 
 
@@ -174,7 +175,7 @@ def _add_memory(
     began = time.perf_counter()
     for name, subject in subjects.items():
         results = entries[name][mode]["scenarios"]
-        wanted = [s for s in ("train_step", "one_day") if "samples" in results.get(s, {})]
+        wanted: list[Scenario] = [s for s in _HELD if "samples" in results.get(s, {})]
         if request.device == "cpu":
             entries[name][mode]["memory"] = remote(memory_alone, request, name, mode, wanted)
         else:

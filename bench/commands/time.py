@@ -64,12 +64,35 @@ def time_command(
     import torch
 
     from bench.machine import device_name, machine_id, resolve_device
+    from bench.modes import MODES, default_modes
+    from bench.plan import entry_of
+    from bench.scaling import LOOKBACKS, STOCKS, Sweep
+    from bench.scenarios import SCENARIOS
+    from bench.speed import Request
     from bench.timing_records import alone, record_path
     from zoo import registry
 
     torch.set_num_threads(threads)
     where = resolve_device(experiment.device)
     names = registry.find_models(models or list(experiment.models) or "*")
+    for name in names:
+        entry_of(name, experiment)
+    sweep = Sweep(
+        _sizes(lookbacks, "--lookbacks", LOOKBACKS),
+        _sizes(stock_counts, "--stock-counts", STOCKS),
+        rounds or 20,
+        seconds,
+    )
+    request = Request(
+        experiment,
+        names,
+        _chosen(modes, "--modes", MODES, default_modes(where)),
+        where,
+        stocks,
+        _chosen(scenarios, "--scenarios", SCENARIOS, SCENARIOS),
+        rounds or 40,
+        seconds,
+    )
     header: dict[str, Any] = {
         "machine": machine_id(where),
         "device": where,
@@ -90,20 +113,9 @@ def time_command(
             console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
         header["checks"] = _checks(where, remote)
         if scaling:
-            _scale(
-                experiment,
-                names,
-                where,
-                rounds or 20,
-                seconds,
-                _sizes(lookbacks, "--lookbacks"),
-                stock_counts,
-                path,
-                header,
-                remote,
-            )
+            _scale(request, sweep, path, header, remote)
         else:
-            _time(experiment, names, where, modes, scenarios, stocks, rounds or 40, seconds, path, header, remote)
+            _time(request, path, header, remote)
         console.say(f"{console.elapsed(began)}; record: {path}")
 
 
@@ -131,37 +143,13 @@ def _checks(device: str, remote: Any) -> dict[str, Any]:
     return {"clock": [check.record() for check in clock], "memory": memory}
 
 
-def _time(
-    experiment: Any,
-    names: list[str],
-    device: str,
-    modes: str | None,
-    scenarios: str | None,
-    stocks: int,
-    rounds: int,
-    seconds: float,
-    path: Path,
-    header: dict[str, Any],
-    remote: Any,
-) -> None:
+def _time(request: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
     from bench import console
-    from bench.modes import MODES, default_modes
     from bench.report.tables import frame_rows
     from bench.report.timing_tables import repeat_line, timing_table
-    from bench.scenarios import SCENARIOS
-    from bench.speed import Request, measure_models
+    from bench.speed import measure_models
     from bench.timing_records import frame_of, merge_timings
 
-    request = Request(
-        experiment,
-        names,
-        _chosen(modes, "--modes", MODES) if modes else default_modes(device),
-        device,
-        stocks,
-        _chosen(scenarios, "--scenarios", SCENARIOS) if scenarios else SCENARIOS,
-        rounds,
-        seconds,
-    )
     entries = measure_models(request, remote, console.say)
     merge_timings(path, header, entries)
     frame = frame_of([{**header, "entries": entries}])
@@ -169,35 +157,22 @@ def _time(
     console.print_table(timing_table(frame))
     console.say("")
     for row in frame_rows(frame):
-        if not row["reason"]:
-            continue
-        console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
+        if row["reason"]:
+            console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
     console.say(repeat_line(frame))
 
 
-def _scale(
-    experiment: Any,
-    names: list[str],
-    device: str,
-    rounds: int,
-    seconds: float,
-    lookbacks: tuple[int, ...] | None,
-    stock_counts: str | None,
-    path: Path,
-    header: dict[str, Any],
-    remote: Any,
-) -> None:
+def _scale(request: Any, sweep: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
     from bench import console
     from bench.report.tables import frame_rows
     from bench.report.timing_tables import scaling_table
-    from bench.scaling import LOOKBACKS, STOCKS, Sweep, measure_scaling
+    from bench.scaling import measure_scaling
     from bench.scaling_records import frame_of
     from bench.timing_records import merge_scaling
 
-    sizes = _sizes(stock_counts, "--stock-counts")
-    sweep = Sweep(lookbacks or LOOKBACKS, sizes or STOCKS, rounds, seconds)
     entries = {}
-    for label, entry in measure_scaling(experiment, names, device, sweep, remote, console.say):
+    measured = measure_scaling(request.config, request.models, request.device, sweep, remote, console.say)
+    for label, entry in measured:
         entries[label] = entry
         merge_scaling(path, header, {label: entry})
     frame = frame_of([{**header, "entries": entries}])
@@ -205,17 +180,18 @@ def _scale(
     console.print_table(scaling_table(frame))
     console.say("")
     for row in frame_rows(frame):
-        if not row["reason"]:
-            continue
-        console.say(f"skipped, {row['model']}: {row['reason']}")
+        if row["reason"]:
+            console.say(f"skipped, {row['model']}: {row['reason']}")
 
 
-def _chosen(text: str, option: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
+def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:
     """The names of a comma list, in the order in which they are known.
 
     Raises:
         ConfigError: one is unknown; names the nearest.
     """
+    if text is None:
+        return default
     asked = [part.strip() for part in text.split(",") if part.strip()]
     for name in asked:
         if name not in known:
@@ -225,9 +201,9 @@ def _chosen(text: str, option: str, known: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(name for name in known if name in asked)
 
 
-def _sizes(text: str | None, option: str) -> tuple[int, ...] | None:
+def _sizes(text: str | None, option: str, default: tuple[int, ...]) -> tuple[int, ...]:
     if text is None:
-        return None
+        return default
     try:
         sizes = tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError:

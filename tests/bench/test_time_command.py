@@ -15,7 +15,7 @@ import typer
 from cli_runs import SMALL
 from typer.testing import CliRunner
 
-from bench import scaling_records, timing_records
+from bench import scaling_records, timing, timing_records
 from bench.commands.time import register
 from bench.report.timing_tables import repeat_line, scaling_table, timing_table
 from zoo.errors import ConfigError, ZooError
@@ -35,6 +35,14 @@ def time_cli(results: Path, *arguments: str) -> str:
         raise answer.exception
     assert answer.exit_code == 0, answer.output
     return answer.output
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_clock_check():
+    """The check of the clock takes a second each time and has tests of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing.check_clock, "__kwdefaults__", {"rounds": 1})
+        yield
 
 
 @pytest.fixture(scope="module")
