@@ -120,3 +120,12 @@ def test_both_forms_of_attention_across_stocks_agree():
 def test_a_model_with_windowed_attention_has_no_second_row_for_it():
     config = load_config(SMALL, {"models.localformer": {"params": {"attention": "window"}}})
     assert [c.label for c in cases("localformer", config, "cpu")] == ["localformer", "localformer.attention"]
+
+
+def test_tcn_is_measured_once_more_with_a_reach_of_all_lookbacks():
+    config = load_config(SMALL, {"models.tcn.params": {"channels": [4, 4], "num_layers": 3}})
+    assert "tcn[num_layers=8]" in [case.label for case in cases("tcn", config, "cpu")]
+    found = {case.label: case.what for case in cases("tcn", load_config(SMALL), "cpu")}
+    assert set(found) == {"tcn", "tcn[num_layers=8]"}
+    reach = int(found["tcn[num_layers=8]"].split()[-4])
+    assert reach >= max(scaling.LOOKBACKS)
