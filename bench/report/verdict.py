@@ -86,10 +86,11 @@ def setup_line(facts: Facts) -> str:
         translate("{n} stocks a day", n=f"{median}" if low == high else f"{median} ({low} .. {high})"),
         translate("features {features}, lookback {lookback}", **_of(config, "features", "lookback")),
     ]
-    if len(run["folds"]) > 1:
-        parts.append(translate("{n} folds, the first:", n=len(run["folds"])))
+    several = len(run["folds"]) > 1
     parts += [
-        translate("train {train}, valid {valid}, test {test}", **spans),
+        translate("{n} folds, the first: train {train}, valid {valid}, test {test}", n=len(run["folds"]), **spans)
+        if several
+        else translate("train {train}, valid {valid}, test {test}", **spans),
         translate("embargo {n} days", n=first["embargo"]),
         translate("label {label}", label=data["label"]),
         translate("{n} seeds", n=len(run["config"]["seeds"])),
