@@ -12,7 +12,7 @@ from bench.report.figures import calendar, style
 from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, thinned, zero_line
 from bench.report.figures.heat import Heat, draw_heat, even_scale
 from bench.report.figures.labels import place_labels
-from bench.report.figures.material import Material
+from bench.report.figures.material import Material, kept
 from bench.stats import bootstrap_means, interval
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
@@ -26,7 +26,7 @@ def pareto(material: Material) -> Canvas | None:
     notes = not_drawn(found["model"].tolist(), material.models, "without Rank IC on all days or without latency")
     canvas = Canvas("Rank IC against latency", 4.9, 7.6, notes)
     axes = canvas.axes(0.75, 0.55, 6.6, 3.7, xscale="log")
-    scopes = [s for s in _MARKERS if (found["scope"] == s).any()]
+    scopes = [s for s in _MARKERS if s in set(found["scope"])]
     size = {"linestyle": "none", "markersize": 6.5, "color": style.OWN}
     full, hollow = {"markerfacecolor": style.OWN}, {"markerfacecolor": "none"}
     canvas.legend(
@@ -37,7 +37,7 @@ def pareto(material: Material) -> Canvas | None:
         ]
     )
     front = _front(found)
-    ahead = found[front].sort_values("latency")
+    ahead = kept(found, front).sort_values(by="latency")
     axes.step(ahead["latency"], ahead["rank_ic"], where="post", linestyle=(0, (4, 3)), color=style.INK, linewidth=1.1)
     bars = []
     for row, leads in zip(found.to_dict("records"), front, strict=True):
@@ -63,24 +63,22 @@ def pareto(material: Material) -> Canvas | None:
 def _accuracy_and_latency(facts: Facts) -> pd.DataFrame:
     """One row per ranked model with both; the latency of the trained models, or else that of `bench time`."""
     board = facts.board.frame
-    frame = board[["model", "scope", "rank_ic"]].assign(
-        half=board["rank_ic_half"], latency=board["latency_ms"], slow=board["latency_p90_ms"]
-    )[board["ranked"]]
+    names = {"rank_ic_half": "half", "latency_ms": "latency", "latency_p90_ms": "slow"}
+    frame = kept(board, board["ranked"]).rename(columns=names)
     timing = facts.frame("timing")
     # Never both: they are of different days and thread counts.
     if not np.isfinite(frame["latency"]).any() and len(timing):
-        timed = timing.drop_duplicates("model").set_index("model")
-        frame["latency"] = frame["model"].map(timed["one_day_p50_ms"])
-        frame["slow"] = frame["model"].map(timed["one_day_p90_ms"])
-    return frame[np.isfinite(frame["latency"]) & np.isfinite(frame["rank_ic"]) & (frame["latency"] > 0)]
+        timed = timing.drop_duplicates("model").set_index("model").reindex(frame["model"].tolist())
+        frame["latency"], frame["slow"] = timed["one_day_p50_ms"].to_numpy(), timed["one_day_p90_ms"].to_numpy()
+    return kept(frame, np.isfinite(frame["rank_ic"]) & (frame["latency"] > 0))
 
 
 def _front(frame: pd.DataFrame) -> np.ndarray:
     """Which rows no other row beats: none is both as fast and as good, and better in one."""
-    fast, good = frame["latency"].to_numpy(), frame["rank_ic"].to_numpy()
+    fast, good = np.asarray(frame["latency"]), np.asarray(frame["rank_ic"])
     beaten = (fast[None] <= fast[:, None]) & (good[None] >= good[:, None])
     beaten &= (fast[None] < fast[:, None]) | (good[None] > good[:, None])
-    return ~beaten.any(axis=1)
+    return np.logical_not(beaten.any(axis=1))
 
 
 def _plain_log(axes: object) -> None:
@@ -138,13 +136,14 @@ def ic_by_month(material: Material) -> Canvas | None:
     if not drawn:
         return None
     when, word = calendar.periods(daily.index)
-    months = daily[drawn].groupby(when)
-    means = months.mean().dropna(how="all").T
-    counts = months.count().T[means.columns]
-    columns = list(means.columns)
-    values = means.to_numpy()
+    days = np.isfinite(daily[drawn].to_numpy(dtype=np.float64))
+    columns = sorted(set(when[np.flatnonzero(days.any(axis=1))]))
+    inside = np.array([when == p for p in columns], dtype=np.float64)
+    counts = (inside @ days).T
+    with np.errstate(invalid="ignore"):
+        values = (inside @ np.where(days, daily[drawn].to_numpy(), 0.0)).T / counts
     tips = [
-        [f"{m}, {p}: Rank IC {values[r, c]:.4f}, {counts.iloc[r, c]} days" for c, p in enumerate(columns)]
+        [f"{m}, {p}: Rank IC {values[r, c]:.4f}, {counts[r, c]:.0f} days" for c, p in enumerate(columns)]
         for r, m in enumerate(drawn)
     ]
     texts = [[style.signed(v, 2).removeprefix("+") for v in row] for row in values]

@@ -8,7 +8,7 @@ import pandas as pd
 from bench.report.figures import style
 from bench.report.figures.canvas import Canvas, Panels, few_ticks, key, not_drawn
 from bench.report.figures.heat import Heat, draw_heat
-from bench.report.figures.material import Material
+from bench.report.figures.material import Material, kept, matching
 from bench.store import RunStore
 
 MOST_FIELDS = 16
@@ -17,8 +17,7 @@ _NATIVE = "native"
 
 def lag_importance(material: Material) -> Canvas | None:
     """Share of the attribution by day of the window; attention over lags where a model has it."""
-    profiles = material.profiles
-    lags = profiles[profiles["axis"] == "lag"]
+    lags = matching(material.profiles, axis="lag")
     method = _methods(material.best_method, lags)
     drawn = [m for m in material.models if m in method]
     if not drawn:
@@ -37,16 +36,15 @@ def lag_importance(material: Material) -> Canvas | None:
         height=1.05,
     )
     for model, axes in zip(drawn, panels.axes, strict=True):
-        mine = lags[(lags["model"] == model) & (lags["method"] == method[model])]
-        back, share = mine["name"].astype(int).to_numpy(), 100 * mine["share"].to_numpy()
+        mine = matching(lags, model=model, method=method[model])
+        back, share = np.asarray(mine["name"]).astype(int), 100 * np.asarray(mine["share"])
         axes.fill_between(back, 0, share, step="mid", color=style.OWN, alpha=0.35, linewidth=0)
         axes.step(back, share, where="mid", color=style.OWN, linewidth=1.1)
-        own = lags[(lags["model"] == model) & (lags["method"] == _NATIVE)]
+        own = matching(lags, model=model, method=_NATIVE)
         if len(own) and method[model] != _NATIVE:
-            axes.step(
-                own["name"].astype(int), 100 * own["share"], where="mid", color=style.OTHER, linestyle=(0, (3, 2))
-            )
-        read = back[mine["read"].to_numpy()]
+            attended = np.asarray(own["name"]).astype(int), 100 * np.asarray(own["share"])
+            axes.step(*attended, where="mid", color=style.OTHER, linestyle=(0, (3, 2)))
+        read = back[np.asarray(mine["read"])]
         above = axes.get_xaxis_transform()
         axes.plot(read, np.full(len(read), 1.0), "v", color=style.INK, markersize=3.2, transform=above, clip_on=False)
         found = ", ".join(
@@ -61,18 +59,17 @@ def lag_importance(material: Material) -> Canvas | None:
 
 def field_importance(material: Material) -> Canvas | None:
     """Share of the attribution by field, with frames around those that the market reads."""
-    profiles = material.profiles
-    fields = profiles[profiles["axis"] == "field"]
+    fields = matching(material.profiles, axis="field")
     method = _methods(material.best_method, fields)
     drawn = [m for m in material.models if m in method]
     if not drawn:
         return None
-    kept = pd.concat([fields[(fields["model"] == m) & (fields["method"] == method[m])] for m in drawn])
-    table = kept.pivot(index="model", columns="name", values="share").loc[drawn]
-    order = kept.drop_duplicates("name").sort_values("position", kind="stable")["name"].tolist()
+    shown = pd.concat([matching(fields, model=m, method=method[m]) for m in drawn])
+    table = shown.pivot(index="model", columns="name", values="share").loc[drawn]
+    order = shown.drop_duplicates("name").sort_values("position", kind="stable")["name"].tolist()
     largest = table.max().sort_values(ascending=False, kind="stable").index[:MOST_FIELDS]
     columns = [name for name in order if name in set(largest)]
-    read = set(kept.loc[kept["read"], "name"])
+    read = set(kept(shown, shown["read"])["name"])
     values = table[columns].to_numpy()
     texts = [[f"{100 * v:.0f}" for v in row] for row in values]
     tips = [
@@ -85,8 +82,8 @@ def field_importance(material: Material) -> Canvas | None:
     if len(columns) < len(order):
         notes.append(f"The {len(columns)} of {len(order)} fields with the largest shares.")
     boxed = frozenset(i for i, name in enumerate(columns) if name in read)
-    shown = [style.short(name, 12) for name in columns]
-    heat = Heat(drawn, shown, values, float(np.nanmax(values)), texts, tips, boxed=boxed, notes=notes)
+    labels = [style.short(name, 12) for name in columns]
+    heat = Heat(drawn, labels, values, float(np.nanmax(values)), texts, tips, boxed=boxed, notes=notes)
     return draw_heat(f"Attribution by field, per cent, on {_market(material.explained)}", heat)
 
 
@@ -97,8 +94,8 @@ def _market(store: RunStore) -> str:
 def _methods(best: dict[str, str], profiles: pd.DataFrame) -> dict[str, str]:
     """The method that is drawn by model: the best one if it has this axis, otherwise the first that has."""
     found: dict[str, str] = {}
-    for model, rows in profiles.groupby("model", sort=False):
-        there = list(dict.fromkeys(rows["method"]))
+    for model in dict.fromkeys(profiles["model"].tolist()):
+        there = list(dict.fromkeys(matching(profiles, model=model)["method"]))
         fallback = next((m for m in there if m != _NATIVE), there[0])
-        found[str(model)] = best[model] if best.get(model) in there else fallback
+        found[model] = best[model] if best.get(model) in there else fallback
     return found

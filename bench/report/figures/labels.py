@@ -37,7 +37,7 @@ def place_labels(
     for ends in np.array(bars).reshape(-1, 2, 2):
         (ax, ay), (bx, by) = axes.transData.transform(ends) * scale
         taken.append(np.array([min(ax, bx) - 1, min(ay, by) - 1, max(ax, bx) + 1, max(ay, by) + 1]))
-    for i in np.argsort(-points[:, 1], kind="stable"):
+    for i in map(int, np.argsort(-points[:, 1], kind="stable")):
         text = style.short(names[i])
         wide, tall = 0.62 * style.TEXT_SIZE * len(text), 1.25 * style.TEXT_SIZE
         half = np.array([wide / 2, tall / 2])

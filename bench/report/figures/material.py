@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from bench.diagnostic_frames import decile_frame, histogram_frame
@@ -12,6 +14,19 @@ from bench.facts import Facts
 from bench.interpretability import FILE, attribution_profiles, interpretability_scores
 from bench.portfolio_frames import portfolio_daily
 from bench.store import RunStore
+
+
+def matching(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """The rows whose columns have these values."""
+    keep = np.ones(len(frame), dtype=bool)
+    for column, value in values.items():
+        keep &= np.asarray(frame[column] == value)
+    return kept(frame, keep)
+
+
+def kept(frame: pd.DataFrame, keep: Any) -> pd.DataFrame:
+    """The rows that `keep` is true for."""
+    return cast(pd.DataFrame, frame.iloc[np.flatnonzero(np.asarray(keep))])
 
 
 @dataclass(frozen=True)
@@ -30,7 +45,7 @@ class Material:
     def daily_models(self) -> list[str]:
         """Those with a Rank IC on some day."""
         daily = self.facts.board.daily
-        return [m for m in self.models if m in daily.columns and daily[m].notna().any()]
+        return [m for m in self.models if m in daily.columns and bool(np.isfinite(daily[m].to_numpy()).any())]
 
     @cached_property
     def deciles(self) -> pd.DataFrame:
@@ -44,7 +59,7 @@ class Material:
     def portfolios(self) -> dict[str, pd.DataFrame]:
         """Daily series by day, mean over seeds; by model."""
         frame = portfolio_daily(self.store, self.facts.run)
-        return {m: rows.set_index("datetime") for m in self.models if len(rows := frame[frame["model"] == m])}
+        return {m: rows.set_index("datetime") for m in self.models if len(rows := matching(frame, model=m))}
 
     @cached_property
     def explained(self) -> RunStore:

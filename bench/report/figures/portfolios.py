@@ -72,9 +72,10 @@ def monthly_return(material: Material) -> Canvas | None:
         return None
     wide = pd.DataFrame({m: frame["excess"] for m, frame in series.items()}).sort_index()
     when, word = calendar.periods(wide.index)
-    sums = wide.groupby(when).sum(min_count=1).T
-    values = 100 * sums.to_numpy()
-    columns = list(sums.columns)
+    columns = sorted(set(when))
+    parts = [wide.to_numpy()[np.asarray(when == p)] for p in columns]
+    there = np.array([np.isfinite(part).any(axis=0) for part in parts])
+    values = 100 * np.where(there, [np.nansum(part, axis=0) for part in parts], np.nan).T
     texts = [[style.signed(v, 1) for v in row] for row in values]
     tips = [[f"{m}, {p}: {values[r, c]:+.2f} %" for c, p in enumerate(columns)] for r, m in enumerate(series)]
     upper, lower = calendar.period_labels(columns)

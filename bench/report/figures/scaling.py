@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.report.figures import style
 from bench.report.figures.canvas import Canvas, Panels, dot, key, not_drawn
-from bench.report.figures.material import Material
+from bench.report.figures.material import Material, kept, matching
 from bench.scaling_records import scaling_points
 
 _SYMBOL = {"lookback": "T", "stocks": "N"}
@@ -27,12 +27,12 @@ def scaling_stocks(material: Material) -> Canvas | None:
 
 def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None:
     points = _one_machine(scaling_points(material.store.results))
-    points = points[(points["axis"] == axis) & np.isfinite(points["time_p50_ms"])]
+    points = kept(points, (points["axis"] == axis) & np.isfinite(points["time_p50_ms"]))
     measured = set(points["model"])
     names = [m for m in material.models if m in measured] + sorted(measured - set(material.models))
     if not names:
         return None
-    device = str(points["device"].iloc[0])
+    device = str(points["device"].tolist()[0])
     frame = material.facts.frame("scaling" if device == "cpu" else f"scaling-{device}")
     exponents = frame.drop_duplicates("model").set_index("model") if len(frame) else frame
     fixed = "/".join(f"{f}" for f in sorted(set(points["fixed"])))
@@ -50,9 +50,10 @@ def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None
         legend=legend,
         notes=[*not_drawn(names, material.models), *note],
     )
-    by_model = {m: points[points["model"] == m].sort_values("size") for m in names}
+    by_model = {m: matching(points, model=m).sort_values(by="size") for m in names}
+    # The scales are shared: set for every panel they would be set anew for all panels each time.
+    panels.axes[0].set(xscale="log", yscale="log")
     for name, axes in zip(names, panels.axes, strict=True):
-        axes.set(xscale="log", yscale="log")
         # One line with gaps: a line for every pair of models would make the file three times as large.
         rivals = [rows for rival, rows in by_model.items() if rival != name]
         x_all = np.concatenate([np.append(rows["size"], np.nan) for rows in rivals] or [np.empty(0)])
@@ -74,9 +75,9 @@ def _one_machine(points: pd.DataFrame) -> pd.DataFrame:
     if points.empty:
         return points
     devices = sorted(set(points["device"]), key=lambda d: (d != "cpu", d))
-    points = points[points["device"] == devices[0]]
-    counts = points.groupby("machine")["model"].nunique()
-    return points[points["machine"] == min(counts.index, key=lambda m: (-counts[m], m))]
+    points = matching(points, device=devices[0])
+    machines = sorted(set(points["machine"]), key=lambda m: (-matching(points, machine=m)["model"].nunique(), m))
+    return matching(points, machine=machines[0])
 
 
 def _exponent(frame: pd.DataFrame, model: str, axis: str) -> str:

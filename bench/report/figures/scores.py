@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.report.figures import style
 from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, zero_line
-from bench.report.figures.material import Material
+from bench.report.figures.material import Material, kept, matching
 
 
 def score_distribution(material: Material) -> Canvas | None:
@@ -30,13 +30,13 @@ def score_distribution(material: Material) -> Canvas | None:
         notes=not_drawn(drawn, material.models),
     )
     for model, axes in zip(drawn, panels.axes, strict=True):
-        mine = frame[frame["model"] == model]
-        edges = np.append(mine["low"].to_numpy(), mine["high"].to_numpy()[-1])
-        share = mine["share"].to_numpy()
+        mine = matching(frame, model=model)
+        edges = np.append(mine["low"], mine["high"].tolist()[-1])
+        share = np.asarray(mine["share"])
         axes.stairs(100 * share, edges, fill=True, color=style.OWN, alpha=0.35, linewidth=0)
         axes.stairs(100 * share, edges, color=style.OWN, linewidth=1.1)
         axes.stairs(100 * _normal(edges), edges, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9, baseline=None)
-        beyond = share[(mine["high"] <= -3) | (mine["low"] >= 3)].sum()
+        beyond = share[(edges[1:] <= -3) | (edges[:-1] >= 3)].sum()
         panels.canvas.tip(axes, f"{model}: {100 * beyond:.2f} % of the scores lie 3 or more standard deviations off")
     panels.axes[0].set_ylim(bottom=0)
     few_ticks(panels.axes[0], x=4)
@@ -65,7 +65,7 @@ def deciles(material: Material) -> Canvas | None:
         notes=not_drawn(drawn, material.models),
     )
     for model, axes in zip(drawn, panels.axes, strict=True):
-        mine = frame[frame["model"] == model]
+        mine = matching(frame, model=model)
         zero_line(axes)
         axes.vlines(mine["decile"], 1e4 * mine["excess_low"], 1e4 * mine["excess_high"], color=style.OWN, linewidth=1.1)
         for row in mine.to_dict("records"):
@@ -97,7 +97,8 @@ def calibration(material: Material) -> Canvas | None:
         notes=not_drawn(drawn, material.models),
     )
     for model, axes in zip(drawn, panels.axes, strict=True):
-        mine = frame[(frame["model"] == model) & np.isfinite(frame["train_label"])].sort_values("decile")
+        mine = matching(frame, model=model)
+        mine = kept(mine, np.isfinite(mine["train_label"])).sort_values(by="decile")
         ends = np.array([mine["score"].min(), mine["score"].max()])
         axes.plot(ends, ends, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
         axes.plot(mine["score"], mine["train_label"], color=style.OWN, linewidth=1.0)

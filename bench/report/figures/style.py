@@ -15,7 +15,7 @@ INK = "#767c84"
 OWN, OTHER = "#2b83ba", "#d1651f"
 """Told apart by all kinds of colour vision (after Okabe & Ito), with a contrast above 3 on both grounds."""
 
-POSITIVE, NEGATIVE, MIDDLE = (0x1F, 0x6F, 0xB4), (0xC7, 0x5A, 0x12), (0xF1, 0xF1, 0xEE)
+POSITIVE, NEGATIVE, MIDDLE = (0x1F, 0x6F, 0xB4), (0xBF, 0x54, 0x0E), (0xF1, 0xF1, 0xEE)
 DARK_TEXT, LIGHT_TEXT = "#16191d", "#ffffff"
 
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 10.0, 8.0, 7.0

@@ -52,9 +52,10 @@ def trial_predictions(store: RunStore, record: dict[str, Any]) -> Canvas | None:
     at = thinned(len(days), 250)
     for symbol, axes in zip(chosen, panels.axes, strict=True):
         axes.fill_between(days[at], low[at], high[at], color=style.INK, alpha=0.25, linewidth=0)
-        axes.plot(days[at], wide[symbol].to_numpy()[at], color=style.OWN, linewidth=1.0)
-        mean = float(wide[symbol].mean())
-        panels.canvas.tip(axes, f"{symbol}: mean score {mean:+.4f} on {int(counts[symbol])} days")
+        scores = wide[symbol].to_numpy()
+        axes.plot(days[at], scores[at], color=style.OWN, linewidth=1.0)
+        scored = np.isfinite(scores)
+        panels.canvas.tip(axes, f"{symbol}: mean score {scores[scored].mean():+.4f} on {scored.sum()} days")
     calendar.label_days(panels.axes[0], days, most=4)
     few_ticks(panels.axes[0])
     return panels.canvas
