@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bench.commands import recommend as recommend_command
 from bench.commands import report as report_command
 from bench.commands import run as run_command
+from bench.commands import show as show_command
 from bench.data_cli import app as data_app
 from bench.options import (
     ConceptsOption,
@@ -24,11 +25,10 @@ from bench.options import (
     SeedsOption,
     SetOption,
     experiment_of,
-    last_run,
     load_plugins,
     prepare,
 )
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import ZooError
 
 app = typer.Typer(
     name="bench",
@@ -39,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_app)
-for command in (run_command, report_command, recommend_command):
+for command in (run_command, report_command, recommend_command, show_command):
     command.register(app)
 
 
@@ -69,43 +69,6 @@ def list_command(
         needs += [f"{p} (not installed)" for p in spec.missing_packages()]
         rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
     console.print_table(Table(["model", "title", "scope", "needs", "paper"], rows, [False] * 5))
-
-
-@app.command()
-def show(
-    target: Annotated[str | None, typer.Argument(metavar="[RUN[/TRIAL]]", help="Run, or run/trial key.")] = None,
-    results: ResultsOption = Path("results"),
-) -> None:
-    """Print the table of a run, or one trial's record."""
-    import json
-
-    from bench import console
-    from bench.facts import gather
-    from bench.report.tables import Table, main_table
-    from bench.report.verdict import setup_line, verdict
-    from bench.store import RunStore
-    from zoo.errors import did_you_mean
-
-    run_name, _, key = (target or last_run(results)).partition("/")
-    store = RunStore.open(results, run_name)
-    if key:
-        found_keys = store.keys()
-        found = [k for k in found_keys if k.startswith(key)]
-        if len(found) != 1:
-            why = "no trial" if not found else f"{len(found)} trials"
-            raise ConfigError(f"{why} '{key}' in run '{run_name}'{did_you_mean(key, found_keys)}")
-        print(json.dumps(store.record(found[0]), indent=1))
-        return
-    facts = gather(results, run_name)
-    board = facts.board
-    console.say(setup_line(facts))
-    console.say(" ".join(s.text for s in verdict(facts)))
-    console.print_table(main_table(board))
-    rows = [
-        [t["key"], t["model"], str(t["fold"]), str(t["seed"]), _trial_status(board, t["key"])]
-        for t in board.run["trials"]
-    ]
-    console.print_table(Table(["trial", "model", "fold", "seed", "status"], rows, [False] * 5))
 
 
 @app.command()
@@ -184,12 +147,6 @@ def describe(
     from bench.report.description import print_description
 
     print_description(target, dict(parse_override(text) for text in overrides or []), figure)
-
-
-def _trial_status(board: Any, key: str) -> str:
-    if key in board.records:
-        return "ok"
-    return f"failed: {board.failures[key]['error']}" if key in board.failures else "not run"
 
 
 def main() -> None:

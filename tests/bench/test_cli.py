@@ -278,7 +278,7 @@ def test_show_prints_verdict_table_and_trials(finished):
 
 def test_show_prints_a_trial_by_the_start_of_its_key(finished):
     key = key_of_trial(finished, "gru", 1)
-    record = json.loads(run_cli("show", f"small/{key[:10]}", "--results", finished).out)
+    record = json.loads(run_cli("show", f"small/{key[:10]}", "--json", "--results", finished).out)
     assert (record["key"], record["model"], record["seed"]) == (key, "gru", 1)
 
 
