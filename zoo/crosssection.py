@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_BLOCK = 1 << 16  # entries worked on at once
+_BLOCK = 1 << 15  # entries worked on at once
 _BUFFER = 8192  # numpy's einsum sums longer rows in parts that depend on the rows beside them
 
 
@@ -77,9 +77,8 @@ def _ranks(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndar
     before = np.arange(days)[:, None] * stocks
     if stocks == 0:
         return np.empty((days, 0)), before
-    flat, ordered = _ascending(np.where(present, values, np.float64(np.inf)), before)
-    first_of_tie = np.ones((days, stocks), dtype=bool)
-    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=first_of_tie[:, 1:])
+    exact = values.dtype.itemsize <= 4  # single precision: its double form ends in 29 zeros
+    flat, first_of_tie = _ascending(np.where(present, values, np.float64(np.inf)), before, exact)
     starts = np.flatnonzero(first_of_tie)
     ends = np.append(starts[1:], first_of_tie.size)
     ranks = np.empty(days * stocks)
@@ -88,14 +87,16 @@ def _ranks(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndar
     return ranks.reshape(days, stocks), before
 
 
-def _ascending(values: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat positions `[D * N]` that put each row of float64 `values [D, N]` in order, and the ordered `[D, N]`.
+def _ascending(values: np.ndarray, before: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Flat positions `[D * N]` that put each row of float64 `values [D, N]` in order, and where they begin a new value.
 
     Sorting numbers is faster than sorting positions: the bits of each value, read as an integer, carry its position in
-    the trailing ones. Where it turns out that these bits told values apart, positions are sorted after all.
+    the trailing ones. `exact`: these are zero in all values, as in single precision. Otherwise, where the leading bits
+    of neighbours are equal, the values are looked up; if they are out of order, positions are sorted after all.
     """
-    stocks = values.shape[1]
+    days, stocks = values.shape
     trailing = (1 << (stocks - 1).bit_length()) - 1
+    values += 0.0  # the two zeros become one
     bits = values.view(np.int64)
     tagged = bits >> 63
     tagged &= np.iinfo(np.int64).max
@@ -103,14 +104,20 @@ def _ascending(values: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.n
     tagged &= ~trailing
     tagged |= np.arange(stocks)
     tagged.sort(axis=1)
-    tagged &= trailing
-    tagged += before
-    flat = tagged.ravel()
-    ordered = values.ravel()[flat].reshape(values.shape)
+    flat = tagged & trailing
+    flat += before
+    flat = flat.ravel()
+    tagged &= ~trailing
+    differs = np.ones((days, stocks), dtype=bool)
+    np.not_equal(tagged[:, 1:], tagged[:, :-1], out=differs[:, 1:])
+    if exact or differs.all():
+        return flat, differs
+    ordered = values.ravel().take(flat, mode="clip").reshape(days, stocks)
     if (ordered[:, 1:] < ordered[:, :-1]).any():
         flat = (np.argsort(values, axis=1) + before).ravel()
-        ordered = values.ravel()[flat].reshape(values.shape)
-    return flat, ordered
+        ordered = values.ravel()[flat].reshape(days, stocks)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=differs[:, 1:])
+    return flat, differs
 
 
 def _centred(values: np.ndarray, both: np.ndarray, count: np.ndarray) -> np.ndarray:
