@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Literal, get_args
@@ -38,6 +39,8 @@ def executed(model: Network, mode: Mode, device: str) -> tuple[Score, TrainingLo
         # Several models share one piece of code, `Network.score`; each counts against the limit of recompilations,
         # past which torch silently goes back to eager.
         torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 10_000
+        # Graph breaks are no news to the user: what cannot be compiled runs as written.
+        logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
         return torch.compile(model.score), torch.compile(model.training_loss)
     if not device.startswith("cuda"):
         raise UnavailableError("CUDA graphs need a CUDA device")

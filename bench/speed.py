@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,16 +49,18 @@ class Request:
     seconds: float = 8.0
 
 
-def measure_models(request: Request, remote: Remote, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def measure_models(request: Request, remote: Remote, say: Callable[[str], None]) -> Iterator[dict[str, dict[str, Any]]]:
     """Entries `model -> mode -> {settings, model, scenarios, memory}` as `bench.timing_records` stores them.
+
+    One dictionary per mode, as soon as it is measured: compiling takes long and may be interrupted.
 
     Memory is measured by `remote`, see `bench.peak.memory_process`. A model, mode or scenario that does not work has
     the reason in place of samples.
     """
     dataset = make_dataset(request.config, request.stocks, request.device)
     candidates, refused = _candidates(request, dataset)
-    entries: dict[str, dict[str, Any]] = {name: {} for name in request.models}
     for mode in request.modes:
+        entries: dict[str, dict[str, Any]] = {name: {} for name in request.models}
         for name in request.models:
             model = candidates[name].facts if name in candidates else {}
             entries[name][mode] = {
@@ -76,7 +78,7 @@ def measure_models(request: Request, remote: Remote, say: Callable[[str], None])
                     result["reason"] = _reason(error)
         _time_mode(request, mode, subjects, entries, say)
         _add_memory(request, mode, subjects, entries, remote, say)
-    return entries
+        yield entries
 
 
 def _candidates(request: Request, dataset: Dataset) -> tuple[dict[str, Candidate], dict[str, str]]:

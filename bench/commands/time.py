@@ -150,9 +150,11 @@ def _time(request: Any, path: Path, header: dict[str, Any], remote: Any) -> None
     from bench.speed import measure_models
     from bench.timing_records import frame_of, merge_timings
 
-    entries = measure_models(request, remote, console.say)
-    merge_timings(path, header, entries)
-    frame = frame_of([{**header, "entries": entries}])
+    records = []
+    for entries in measure_models(request, remote, console.say):
+        merge_timings(path, header, entries)
+        records.append({**header, "entries": entries})
+    frame = frame_of(records)
     console.say("")
     console.print_table(timing_table(frame))
     console.say("")
