@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, Panels, dot, key, not_drawn
+from bench.report.figures.canvas import Canvas, Panels, key, not_drawn
 from bench.report.figures.material import Material, kept, matching
 from bench.scaling_records import scaling_points
 
@@ -61,10 +61,9 @@ def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None
         axes.plot(x_all, y_all, color=style.INK, alpha=0.35, linewidth=0.7, zorder=1)
         mine = by_model[name]
         axes.vlines(mine["size"], mine["time_p25_ms"], mine["time_p75_ms"], color=style.OWN, linewidth=2.2, alpha=0.5)
-        axes.plot(mine["size"], mine["time_p50_ms"], color=style.OWN, zorder=3)
-        for row in mine.to_dict("records"):
-            mark = dot(axes, row["size"], row["time_p50_ms"], zorder=4)
-            panels.canvas.tip(mark, f"{name}: {axis} {row['size']}, {row['time_p50_ms']:.3g} ms")
+        axes.plot(mine["size"], mine["time_p50_ms"], color=style.OWN, marker="o", zorder=3)
+        times = ", ".join(f"{row['size']}: {row['time_p50_ms']:.3g} ms" for row in mine.to_dict("records"))
+        panels.canvas.tip(axes, f"{name} by {axis}: {times}")
         panels.value(axes, _exponent(exponents, name, axis))
     _ticks(panels, sorted(set(points["size"])))
     return panels.canvas

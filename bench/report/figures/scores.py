@@ -101,10 +101,11 @@ def calibration(material: Material) -> Canvas | None:
         mine = kept(mine, np.isfinite(mine["train_label"])).sort_values(by="decile")
         ends = np.array([mine["score"].min(), mine["score"].max()])
         axes.plot(ends, ends, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
-        axes.plot(mine["score"], mine["train_label"], color=style.OWN, linewidth=1.0)
-        for row in mine.to_dict("records"):
-            mark = dot(axes, row["score"], row["train_label"], markersize=3.2)
-            came = f"forecast {row['score']:+.3f}, came {row['train_label']:+.3f}"
-            panels.canvas.tip(mark, f"{model}, decile {row['decile']}: {came}")
+        axes.plot(mine["score"], mine["train_label"], color=style.OWN, linewidth=1.0, marker="o", markersize=3.2)
+        came = "; ".join(
+            f"decile {row['decile']} forecast {row['score']:+.3f}, came {row['train_label']:+.3f}"
+            for row in mine.iloc[[-1, 0]].to_dict("records")
+        )
+        panels.canvas.tip(axes, f"{model}: {came}")
     few_ticks(panels.axes[0], x=3)
     return panels.canvas

@@ -91,7 +91,6 @@ def trial_distribution(store: RunStore, record: dict[str, Any]) -> Canvas | None
     at = thinned(len(days), 250)
     right.plot(days[at], spread[at], color=style.OWN, linewidth=1.0)
     right.set_ylim(bottom=0)
-    right.tick_params(labelleft=True)
     panels.canvas.tip(right, f"median {np.nanmedian(spread):.4f}")
     calendar.label_days(right, days, most=4)
     few_ticks(left, x=5)
