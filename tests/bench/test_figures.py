@@ -325,6 +325,11 @@ def contrast(a: str, b: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.parametrize(("value", "text"), [(-0.4, "0"), (0.4, "0"), (-1.6, "−2"), (1.6, "+2"), (float("nan"), "–")])
+def test_nothing_has_no_sign(value: float, text: str) -> None:
+    assert style.signed(value, 0) == text
+
+
 @pytest.mark.parametrize("ground", ["#ffffff", "#0d1117"])
 def test_text_and_marks_read_on_light_and_dark(ground: str) -> None:
     assert contrast(style.INK, ground) > 4.0

@@ -21,7 +21,7 @@ def capture(material: Material) -> Canvas | None:
     texts, small, tips = [], [], []
     for row in rows:
         cells = [(m, row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in matrix.markets]
-        texts.append([style.signed(v, 3) if m == NULL else f"{100 * v:.0f}".replace("-", "−") for m, v, _, _ in cells])
+        texts.append([style.signed(v, 3) if m == NULL else _percent(v) for m, v, _, _ in cells])
         small.append([_bounds(m, low, high) for m, _, low, high in cells])
         tips.append([_tip(row["model"], *cell) for cell in cells])
     notes = [
@@ -49,7 +49,11 @@ def _bounds(market: str, low: float, high: float) -> str:
         return ""
     if market == NULL:
         return f"[{style.signed(low, 3)}, {style.signed(high, 3)}]"
-    return f"[{100 * low:.0f}, {100 * high:.0f}]".replace("-", "−")
+    return f"[{_percent(low)}, {_percent(high)}]"
+
+
+def _percent(share: float) -> str:
+    return style.signed(100 * share, 0).removeprefix("+")
 
 
 def _tip(model: str, market: str, value: float, low: float, high: float) -> str:
