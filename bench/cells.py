@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,14 @@ class Cell:
         id: `table.row.column`.
         value: NaN = not measured.
         low, high: 95 % interval; NaN = none.
+        measured_as: the cell before it was scaled for printing; None = this one.
     """
 
     id: str
     value: float
     low: float = math.nan
     high: float = math.nan
+    measured_as: Cell | None = field(default=None, repr=False, compare=False)
 
     def __format__(self, spec: str) -> str:
         if spec.endswith("~"):
@@ -62,7 +64,12 @@ class Cell:
         return self.scaled(100)
 
     def scaled(self, by: float) -> Cell:
-        return replace(self, value=self.value * by, low=self.low * by, high=self.high * by)
+        return Cell(self.id, self.value * by, self.low * by, self.high * by, self.source)
+
+    @property
+    def source(self) -> Cell:
+        """The cell as measured, in the unit of its table."""
+        return self.measured_as or self
 
 
 def digits(value: float, spec: str) -> str:
@@ -73,7 +80,9 @@ def digits(value: float, spec: str) -> str:
 
 
 def cells_of(table: str, frame: pd.DataFrame, row: str | list[str]) -> dict[str, Cell]:
-    """The numeric columns of a frame as cells, yes and no as 1 and 0; `x_low`, `x_high` or `x_half` are the interval of `x`.
+    """The numeric columns of a frame as cells, yes and no as 1 and 0.
+
+    `x_low` and `x_high`, or `x_half`, are the interval of `x`.
 
     Args:
         table: first part of the names.

@@ -126,6 +126,11 @@ def _is_above(a: Cell, b: Cell) -> bool | None:
     return True if a_low > b_high else False if a_high < b_low else None
 
 
+def is_given(cell: Cell) -> bool:
+    """Whether it is a number that a claim names, not one that was measured."""
+    return cell.id == f"{cell.value:g}"
+
+
 def _target(target: float | str, name: str, cells: Mapping[str, Cell]) -> Cell:
     if not isinstance(target, str):
         return Cell(f"{target:g}", float(target))

@@ -120,7 +120,7 @@ def _lacks(facts: Facts, model: str, need: str) -> str:
     if not mine.measured:
         return translate("capture on {market} not measured", market=column)
     assert facts.matrix is not None
-    best = float(facts.matrix.frame[column].max())
+    best = float(facts.matrix.frame[column].to_numpy().max())
     if mine.low > best / 2:
         return ""
     return translate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.capability import Capability, assess, load_capability, score_frame
 from bench.cells import Cell, cells_of
-from bench.claims import judge, load_claims
+from bench.claims import is_given, judge, load_claims
 from bench.facts import Facts
 from bench.guide import Advice, advise
 from bench.report import evidence_tables as tables
@@ -161,7 +161,9 @@ def claims(facts: Facts) -> Section | None:
     data = facts.run["data"]["name"]
     judged = [judge(claim, cells, data) for claim in load_claims().claims]
     count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
-    rests_on = [c for j in judged for mine, _, other, _ in j.compared for c in (mine, other) if c.measured]
+    rests_on = [
+        c for j in judged for mine, _, other, _ in j.compared for c in (mine, other) if c.measured and not is_given(c)
+    ]
     return section(
         "claims",
         translate("Published claims, tested"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.capability import Capability
 from bench.capture import NULL, CaptureMatrix
 from bench.cells import DASH, Cell
-from bench.claims import Judged
+from bench.claims import Judged, is_given
 from bench.facts import Facts
 from bench.guide import Advice
 from bench.report.language import listed, translate
@@ -76,9 +76,7 @@ def claims_table(judged: list[Judged]) -> Table:
 
 def _grounds(judged: Judged) -> str:
     parts = [
-        f"{mine.id} {mine:.4g~} {translate(word)} {other.id} {other:.4g~}"
-        if other.id != f"{other.value:g}"
-        else f"{mine.id} {mine:.4g~} {translate(word)} {other.id}"
+        f"{mine.id} {mine:.4g~} {translate(word)} {other.id}{'' if is_given(other) else f' {other:.4g~}'}"
         for mine, word, other, _ in judged.compared
         if mine.measured and other.measured
     ]

@@ -11,7 +11,7 @@ from bench.report.language import listed, translate
 
 @dataclass(frozen=True)
 class Sentence:
-    """Text and the cells `table.row.column` behind it, with their values."""
+    """Text and the cells `table.row.column` behind it, in the units of their tables."""
 
     text: str
     cells: tuple[Cell, ...] = ()
@@ -25,7 +25,7 @@ def say(template: str, *also: Cell, **values: Any) -> Sentence:
         also: cells that the sentence rests on without printing them.
         values: cells and words.
     """
-    cells = [v for v in values.values() if isinstance(v, Cell)] + list(also)
+    cells = [v.source for v in (*values.values(), *also) if isinstance(v, Cell)]
     return Sentence(translate(template, **values), tuple({c.id: c for c in cells}.values()))
 
 
