@@ -28,6 +28,7 @@ from bench.options import (
     load_plugins,
     prepare,
 )
+from bench.printable import printable
 from zoo.errors import ZooError
 
 app = typer.Typer(
@@ -154,7 +155,7 @@ def main() -> None:
     try:
         app()
     except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)

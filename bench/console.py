@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, Group
@@ -14,10 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from bench.executors import Done, EpochDone, Event, Failed, Started
+from bench.printable import one_line, printable
 from bench.report.tables import Table, number
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+LONGEST_CELL = 200
+"""Characters of a cell that are shown."""
 
 
 class PlainProgress:
@@ -98,6 +102,7 @@ def progress(models: list[str]) -> Iterator[PlainProgress | LiveProgress]:
 
 def print_table(table: Table) -> None:
     """A report table on the console: whole when piped; a narrow terminal gets the first columns, and is told so."""
+    table = replace(table, headers=_cells(table.headers), rows=[_cells(row) for row in table.rows])
     if out.is_terminal:
         shown = _columns_that_fit(table, out.width)
         rich_table = RichTable(box=None, pad_edge=False)
@@ -115,6 +120,10 @@ def print_table(table: Table) -> None:
     print(tabulate(table.rows, table.headers, tablefmt="simple", colalign=align, disable_numparse=True))
 
 
+def _cells(texts: list[str]) -> list[str]:
+    return [one_line(text, LONGEST_CELL) for text in texts]
+
+
 def _columns_that_fit(table: Table, width: int) -> int:
     """How many of a table's first columns fit side by side, one space apart on each side; at least two."""
     used = 0
@@ -126,15 +135,15 @@ def _columns_that_fit(table: Table, width: int) -> int:
 
 
 def say(text: str) -> None:
-    """One line of plain text."""
-    out.print(escape(text))
+    """Plain text, on a line of its own."""
+    out.print(escape(printable(text)))
 
 
 @contextmanager
 def status(text: str) -> Iterator[None]:
     """A spinner on a terminal while something slow happens; silent elsewhere."""
     if out.is_terminal:
-        with out.status(escape(text)):
+        with out.status(escape(printable(text))):
             yield
     else:
         yield
@@ -148,7 +157,7 @@ def elapsed(began: float) -> str:
 
 def _line(event: Done | Failed) -> str:
     if isinstance(event, Failed):
-        return f"{event.trial.label}: FAILED: {event.error}"
+        return f"{event.trial.label}: FAILED: {printable(event.error)}"
     record = event.record
     metrics, fit = record["metrics"], record["fit"]
     epochs = f", best epoch {fit['best_epoch']} of {len(fit['history'])}" if fit["history"] else ""

@@ -9,6 +9,7 @@ from bench.cells import Cell, cell
 from bench.facts import Facts
 from bench.report.language import listed, translate
 from bench.report.sentences import Sentence, join, say
+from bench.report.tables import Table, seconds, translated
 from zoo.errors import ConfigError, did_you_mean
 
 NEEDS = {
@@ -153,3 +154,22 @@ def advice_sentence(candidates: list[Candidate]) -> Sentence:
         others=listed(c.model for c in tied),
     )
     return join([head, grounds], " ")
+
+
+def candidate_table(candidates: list[Candidate]) -> Table:
+    """Every model with its accuracy, its latency at the asked size, and what it lacks."""
+    on_matrix = candidates[0].accuracy.id.startswith("capture.")
+    rows = []
+    for c in candidates:
+        latency = seconds(c.latency_ms)
+        rows.append(
+            [
+                c.model,
+                f"{c.accuracy.percent:.0f~}" if on_matrix else f"{c.accuracy:.4f~}",
+                translate("{latency} (by exponents)", latency=latency) if c.extrapolated else latency,
+                listed(c.reasons, "; ") or "yes",
+            ]
+        )
+    accuracy = "capture on mixed % [95 %]" if on_matrix else "Rank IC [95 %]"
+    headers = ["model", accuracy, "one day p99 ms", "usable"]
+    return translated(Table(headers, rows, [False, True, True, False]))

@@ -26,28 +26,21 @@ def recommend(
     need: Annotated[
         list[str] | None, typer.Option("--need", help="explain, relations or long; may be repeated.")
     ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
     results: ResultsOption = Path("results"),
 ) -> None:
     """Recommend a model under constraints, from what was measured; says what each other model lacks."""
     from bench import console
     from bench.facts import gather
-    from bench.recommend import Constraints, advice_sentence
+    from bench.recommend import Constraints, advice_sentence, candidate_table
     from bench.recommend import recommend as candidates_for
-    from bench.report.tables import Table, seconds
+    from bench.report.language import language
 
     constraints = Constraints(max_latency_ms, stocks, lookback, device, tuple(need or ()))
-    found = candidates_for(gather(results, run_name or last_run(results)), constraints)
-    console.say(advice_sentence(found).text)
-    on_matrix = found[0].accuracy.id.startswith("capture.")
-    rows = [
-        [
-            c.model,
-            f"{c.accuracy.percent:.0f~}" if on_matrix else f"{c.accuracy:.4f~}",
-            seconds(c.latency_ms) + (" (by exponents)" if c.extrapolated else ""),
-            "; ".join(c.reasons) or "yes",
-        ]
-        for c in found
-    ]
-    accuracy = "capture on mixed % [95 %]" if on_matrix else "Rank IC [95 %]"
-    console.print_table(Table(["model", accuracy, "one day p99 ms", "usable"], rows, [False, True, True, False]))
+    facts = gather(results, run_name or last_run(results))
+    with language(lang):
+        found = candidates_for(facts, constraints)
+        sentence, table = advice_sentence(found), candidate_table(found)
+    console.say(sentence.text)
+    console.print_table(table)
     raise typer.Exit(0 if not found[0].reasons else 1)

@@ -88,7 +88,7 @@ def final_report(facts: Facts, document: Document) -> dict[str, Any]:
 
 def write_final_report(facts: Facts, document: Document, path: Path) -> None:
     """Write the report for machines, atomically."""
-    write_atomic(path, json.dumps(final_report(facts, document), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_atomic(path, json.dumps(final_report(facts, document), indent=1, allow_nan=False) + "\n")
 
 
 def _model(facts: Facts, model: str) -> dict[str, Any]:

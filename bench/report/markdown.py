@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from bench.printable import one_line, printable
 from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose
 from bench.report.language import language, listed
 from bench.report.tables import Table
@@ -62,9 +63,8 @@ def as_markdown(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Text that neither HTML nor a markdown table nor markdown itself takes for markup."""
-    flat = " ".join(str(text).split())
     # Cut first: a cut after escaping could leave half an entity.
-    flat = html.escape(flat if len(flat) <= 1000 else flat[:997] + "...", quote=False)
+    flat = html.escape(one_line(str(text)), quote=False)
     for mark in "\\|`*":
         flat = flat.replace(mark, "\\" + mark)
     # Brackets alone are text; only before a parenthesis do they make a link.
@@ -83,5 +83,6 @@ def paragraph_start(escaped: str) -> str:
 
 def code_block(text: str) -> str:
     """Text as it is, fenced by more backticks than it holds in a row."""
+    text = printable(text)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"

@@ -257,7 +257,14 @@ def test_no_english_is_left_in_the_chinese_report(documents):
 def test_translations_are_chinese():
     same = {k for k, v in table("zh").items() if not re.search("[\u4e00-\u9fff（）：，。、；]", v)}
     names = {"IC", "Rank IC", "ICIR", "Rank ICIR", "MSE", "AUPRC", "p", "p90", "p99", " ", " + "}
-    assert same <= names | {"IC ± 95 %", "Rank IC ± 95 %", "± 95 %", "AUPRC [95 %]", "Rank IC − {baseline} [95 %]"}
+    assert same <= names | {
+        "IC ± 95 %",
+        "Rank IC ± 95 %",
+        "± 95 %",
+        "AUPRC [95 %]",
+        "Rank IC [95 %]",
+        "Rank IC − {baseline} [95 %]",
+    }
 
 
 # The same values
@@ -368,6 +375,13 @@ def test_a_recommendation_reads_the_same_in_chinese(planted):
         assert re.search("[\u4e00-\u9fff]", chinese.text)
         assert NUMBER.findall(english.text) == NUMBER.findall(chinese.text)
         assert [c.id for c in english.cells] == [c.id for c in chinese.cells]
+
+
+def test_the_recommend_command_answers_in_chinese(finished):
+    answer = run_cli("recommend", "small", "--lang", "zh", "--results", finished)
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("请选 ")
+    assert "可用" in answer.out
 
 
 def test_after_a_report_the_language_is_english_again(planted):
