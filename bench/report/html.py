@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench.cells import Cell
+from bench.printable import printable
 from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
 from bench.report.inline import inline_svg
 from bench.report.language import language, translate
@@ -34,8 +34,6 @@ _NUMBER = re.compile(r"[<>≤≥≈~\s]*([+\-−]?)(\d[\d,]*\.?\d*|\.\d+)(e[+\-]
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _DATE = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)\b")
 _SPREAD = re.compile(r"(\S.*?)( ± .*| \[.*\])", re.DOTALL)
-# Marks that turn the direction of what follows: a name could look like another.
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def write_html(document: Document, path: Path, figures: Path | None = None) -> None:
@@ -60,18 +58,10 @@ def render_html(document: Document, figures: Path | None = None) -> str:
         return page
 
 
-def clean(text: Any) -> Any:
-    """Text that a page can hold: no control characters, no lone surrogates, nothing that turns the direction."""
+def clean(value: Any) -> Any:
+    """What the template prints: text without characters that a page cannot hold, all else as it is."""
     # Markup is ready, and numbers and lists are used by the template itself.
-    if not isinstance(text, str) or hasattr(text, "__html__"):
-        return text
-    return "".join("\ufffd" if _is_unprintable(c) else c for c in text)
-
-
-def _is_unprintable(character: str) -> bool:
-    if character < "\x7f":
-        return character < " " and character not in "\n\t"
-    return character in _TURNING or unicodedata.category(character) in ("Cc", "Cs")
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def clip(text: str, limit: int = 1000) -> str:
