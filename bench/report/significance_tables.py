@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from bench.report.language import translate
 from bench.report.tables import Column, Row, Table, frame_rows, number, with_interval
 
 SIGNIFICANCE_TABLE: list[Column] = [
@@ -40,9 +41,13 @@ PAIR_TABLE: list[Column] = [
 CALIBRATION_TABLE: list[Column] = [
     Column("market", lambda r: r["market"], lambda r: r["market"]),
     Column("truth", lambda r: "no difference" if r["true_null"] else "networks differ by their seeds"),
-    Column("model", lambda r: f"{r['model']}, {r['n_seeds']} seed(s) a name"),
+    Column("model", lambda r: translate("{model}, {n} seed(s) a name", model=r["model"], n=r["n_seeds"])),
     Column("days x stocks", lambda r: f"{r['n_days']} x {r['n_stocks']}"),
-    Column("called different", lambda r: f"{r['rejections']} of {r['repeats']}", lambda r: r["rejections"]),
+    Column(
+        "called different",
+        lambda r: translate("{n} of {total}", n=r["rejections"], total=r["repeats"]),
+        lambda r: r["rejections"],
+    ),
     Column("rate % [95 %]", lambda r: _percent(r, "rate"), lambda r: r["rate"]),
     Column("expected of an exact test %", lambda r: _percent(r, "expected")),
     Column("within", lambda r: "yes" if r["within"] else "no", lambda r: r["within"]),
@@ -83,7 +88,7 @@ def _table(columns: list[Column], frame: pd.DataFrame, texts: int) -> Table | No
 def _set(row: Row) -> str:
     if not row["comparable"]:
         return "other days"
-    return f"{'yes' if row['mcs_included'] else 'no'} ({number(row['mcs_p'], 3)})"
+    return f"{translate('yes' if row['mcs_included'] else 'no')} ({number(row['mcs_p'], 3)})"
 
 
 def _count(row: Row, name: str) -> str:

@@ -258,6 +258,7 @@ def test_translations_are_chinese():
     same = {k for k, v in table("zh").items() if not re.search("[\u4e00-\u9fff（）：，。、；]", v)}
     names = {"IC", "Rank IC", "ICIR", "Rank ICIR", "MSE", "AUPRC", "p", "p90", "p99", " ", " + "}
     assert same <= names | {
+        "{n} of {total}",
         "IC ± 95 %",
         "Rank IC ± 95 %",
         "± 95 %",
