@@ -15,11 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 from bench.cells import Cell
 from bench.config import read_yaml
 from bench.facts import Facts
-from bench.presets import CONFIGS
+from bench.presets import CAPABILITY_CONFIG
 from zoo.config import Section
 from zoo.errors import ConfigError
-
-CAPABILITY_CONFIG = CONFIGS / "capability.yaml"
 
 
 class Ability(Section):

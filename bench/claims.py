@@ -13,12 +13,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from bench.cells import Cell, cell
 from bench.config import read_yaml
-from bench.presets import CONFIGS
+from bench.presets import CLAIMS_CONFIG
 from bench.report.language import listed, translate
 from zoo.config import Section
 from zoo.errors import ConfigError
 
-CLAIMS_CONFIG = CONFIGS / "claims.yaml"
 MEDIAN = "median"
 
 Verdict = Literal["confirmed", "refuted", "not decided"]

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
+from bench.commands import attribute as attribute_command
+from bench.commands import calibrate as calibrate_command
+from bench.commands import leaks as leaks_command
 from bench.commands import recommend as recommend_command
 from bench.commands import report as report_command
 from bench.commands import run as run_command
 from bench.commands import show as show_command
+from bench.commands import time as time_command
 from bench.data_cli import app as data_app
 from bench.options import (
     ConceptsOption,
@@ -40,7 +44,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_app)
-for command in (run_command, report_command, recommend_command, show_command):
+for command in (
+    run_command,
+    time_command,
+    attribute_command,
+    leaks_command,
+    calibrate_command,
+    report_command,
+    recommend_command,
+    show_command,
+):
     command.register(app)
 
 

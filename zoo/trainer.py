@@ -89,11 +89,16 @@ def fit(
     """Train `model` in place and leave it with the weights of its best valid epoch, in eval mode.
 
     Raises:
-        ModelError: the train segment has no labelled row, or the loss stopped being finite.
+        ModelError: the train segment has no labelled row, no valid day an IC, or the loss stopped being finite.
     """
     began = time.perf_counter()
     if len(train.labelled_rows) == 0:
         raise ModelError("the train segment has no row with a label")
+    label = valid.dataset.raw_label[valid.days.start : valid.days.stop]
+    if not np.isfinite(pearson_rows(label, label)).any():
+        raise ModelError(
+            "no valid day has two names with different labels, so no epoch can be told from another; check data.split"
+        )
     model.to(train.dataset.device)
     rows = train.rows_per_step(config.batch_size)
     if isinstance(model, WholeModel):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.config import ExperimentConfig, load_config, parse_override
-from bench.presets import CONFIGS, DEFAULT_CONFIG
+from bench.presets import DEFAULT_CONFIG, experiments
 from zoo.errors import ConfigError
 
 
@@ -27,7 +27,7 @@ def refused(path: Path | None, **overrides: object) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("**/*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", experiments(), ids=lambda p: p.name)
 def test_every_experiment_that_comes_with_the_package_loads(path):
     config = load_config(path)
     assert config.models

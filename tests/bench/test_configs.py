@@ -8,10 +8,10 @@ import pytest
 
 from bench.config import load_config
 from bench.plan import make_plan
-from bench.presets import CONFIGS
+from bench.presets import CONFIGS, experiments
 from zoo.registry import list_models
 
-FILES = sorted(CONFIGS.rglob("*.yaml"))
+FILES = experiments()
 SMALL = {"data.source": "planted:mixed?stocks=10&days=400", "data.concepts": None}
 
 

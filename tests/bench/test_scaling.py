@@ -10,6 +10,7 @@ from cli_runs import SMALL
 from bench import scaling
 from bench.config import load_config
 from bench.exponents import fitted, fitted_end
+from bench.peak import memory_process
 from bench.scaling import Case, Sweep, cases, explore_case, time_points
 
 SIZES = [30, 60, 120, 240, 480, 960]
@@ -87,8 +88,14 @@ def test_a_size_that_might_not_fit_is_not_tried():
     assert points[3]["reason"] == "took 5 MiB at 40, might exceed 12 MiB at 80"
 
 
+def quarter_mib_a_day(stocks: int, lookback: int):
+    return lambda: torch.ones(lookback * 2**16)
+
+
 def test_memory_of_a_sweep_is_that_of_the_call():
-    points = sweep(lambda stocks, lookback: lambda: torch.ones(lookback * 2**16))
+    case = Case("x", "a test", ("lookback",), quarter_mib_a_day)
+    with memory_process("cpu", threads=1) as remote:
+        points = remote(explore_case, case, "lookback", 5, "cpu", Sweep(lookbacks=(10, 20, 40, 80)))
     if points[0]["memory_mib"] is None:
         pytest.skip("the kernel does not tell peak memory")
     assert [p["memory_mib"] for p in points] == pytest.approx([2.5, 5, 10, 20], rel=0.1)

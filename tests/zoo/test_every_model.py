@@ -182,10 +182,10 @@ def test_a_stored_model_predicts_what_it_predicted_before(name: str, features: s
 @pytest.mark.parametrize("name", MODELS)
 def test_no_score_of_a_day_reads_anything_after_it(name: str, features: str):
     done = fitted(name, features)
-    model, panel, scope = amplified(done.model), done.dataset.panel, get_spec(name).scope
+    loud, panel, scope = amplified(done.model), done.dataset.panel, get_spec(name).scope
     first = done.dataset.fold.test.start
 
-    def scores_until(day: int, panel: Panel) -> np.ndarray:
+    def scores_until(day: int, panel: Panel, model: Network = loud) -> np.ndarray:
         dataset = Dataset(panel, done.dataset.config, done.dataset.fold, stats=done.dataset.stats)
         return trainer.predict(model, Segment(dataset, DayRange(first, day + 1)), scope=scope)
 
@@ -193,7 +193,8 @@ def test_no_score_of_a_day_reads_anything_after_it(name: str, features: str):
         np.testing.assert_array_equal(scores_until(t, panel), scores_until(t, changed_after(panel, t)))
     present = changed_after(panel, t - 1)
     kept = panel.member[t] & present.member[t]
-    now, other = scores_until(t, panel)[-1, kept], scores_until(t, present)[-1, kept]
+    # As trained: loud masks (TabNet's) are closed to all but a few inputs, which need not be of the last day.
+    now, other = (scores_until(t, p, done.model)[-1, kept] for p in (panel, present))
     assert (now != other).any(), "the day itself must matter, or this test shows nothing"
 
 

@@ -64,7 +64,7 @@ class Linear(WholeModel):
         scale = covariance.diagonal().mean()
         values, vectors = torch.linalg.eigh(covariance)
         # Directions without variance carry no information; they would be divided by rounding noise.
-        largest = (covariance.diagonal() + mean.square()).max()
+        largest = covariance.diagonal().max()
         spread = values > largest * len(values) * torch.finfo(values.dtype).eps
         projected = torch.where(spread, vectors.T @ moment, 0.0)
         grid = _GRID if self.l2 is None else (self.l2,)
@@ -86,16 +86,23 @@ class Linear(WholeModel):
         """Mean of x `[P]` and of the label, covariance `[P, P]` and with the label `[P]`, number of rows."""
         size = self.weight.numel() + 1
         gram = self.weight.new_zeros(size, size, dtype=torch.float64)
-        total, rows = gram.new_zeros(size), 0
+        total, rows, origin = gram.new_zeros(size), 0, None
         for batch in train.batches(_CHUNK, labelled=True):
             z = torch.cat([batch.x.flatten(1), batch.label.unsqueeze(1)], dim=1).to(gram)
+            if not len(z):
+                continue
+            # Counted from the first row, a constant column is exactly 0. Its square minus its mean squared would be
+            # rounding noise that grows with the rows: 4e4 eps after 500,000 of them.
+            origin = z[0].clone() if origin is None else origin
+            z -= origin
             gram.addmm_(z.T, z)
             total += z.sum(dim=0)
             rows += len(z)
-        if not rows:
+        if origin is None:
             raise ModelError("model 'linear': the train segment has no labelled row; widen it or check the label")
         mean = total / rows
         centred = gram / rows - torch.outer(mean, mean)
+        mean += origin
         return mean[:-1], mean[-1], centred[:-1, :-1], centred[:-1, -1], rows
 
     def _valid_ic(self, valid: Rows, weights: Tensor) -> list[float]:
