@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ class CaptureMatrix:
         """One row per model: `model, capture, capture_low, capture_high`, the mean over some markets."""
         draws = self.mean_draws(markets)
         low, high = stats.interval(draws.to_numpy())
-        value = self.frame.set_index("model")[markets].mean(axis=1)[list(draws.columns)]
+        value: Any = self.frame.set_index("model")[markets].mean(axis=1)[list(draws.columns)]
         return pd.DataFrame(
             {
                 "model": draws.columns,
@@ -82,10 +83,8 @@ def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
 def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
     models = sorted({m for board in boards.values() for m in board.run["models"]})
     frames = {market: board.frame.set_index("model") for market, board in boards.items()}
-    missing = {
-        model: [m for m, frame in frames.items() if model not in frame.index or not frame["ranked"][model]]
-        for model in models
-    }
+    ranked = {market: set(board.frame.loc[board.frame["ranked"], "model"]) for market, board in boards.items()}
+    missing = {model: [m for m in boards if model not in ranked[m]] for model in models}
     rows = []
     for model in (m for m in models if not missing[m]):
         row: dict[str, object] = {"model": model}

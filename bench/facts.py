@@ -110,9 +110,9 @@ def _explained(store: RunStore, matrix: CaptureMatrix | None) -> RunStore:
 
 def _timings(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Eager timings by device; other modes as tables of their own."""
-    found = _by_device("timing", frame[frame["mode"] == "eager"])
+    found = _by_device("timing", frame.loc[frame["mode"] == "eager"])
     for mode in sorted(set(frame["mode"]) - {"eager"}):
-        found |= _by_device(f"timing-{mode}", frame[frame["mode"] == mode])
+        found |= _by_device(f"timing-{mode}", frame.loc[frame["mode"] == mode])
     return found
 
 

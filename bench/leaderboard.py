@@ -165,13 +165,8 @@ def _daily(
     run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame], column: str
 ) -> pd.DataFrame:
     """One metric per day (index) and model (columns), mean over seeds; folds follow each other."""
-    series: dict[str, Any] = {}
-    for model in run["models"]:
-        parts = [frames[k].set_index("datetime")[column] for k, r in records.items() if r["model"] == model]
-        if parts:
-            stacked = pd.concat(parts)
-            series[model] = stacked.groupby(level=0).mean()
-    return pd.DataFrame(series).sort_index()
+    parts = {m: [_by_day(frames[k], column) for k, r in records.items() if r["model"] == m] for m in run["models"]}
+    return pd.DataFrame({model: _mean_by_day(found) for model, found in parts.items() if found}).sort_index()
 
 
 def _seed_series(
@@ -179,10 +174,19 @@ def _seed_series(
 ) -> dict[tuple[str, int], pd.Series]:
     parts: dict[tuple[str, int], list[pd.Series]] = {}
     for key, record in records.items():
-        parts.setdefault((record["model"], record["seed"]), []).append(
-            frames[key].set_index("datetime")["rank_ic"],
-        )
-    return {name: pd.concat(found).groupby(level=0).mean().sort_index() for name, found in parts.items()}
+        parts.setdefault((record["model"], record["seed"]), []).append(_by_day(frames[key], "rank_ic"))
+    return {name: _mean_by_day(found).sort_index() for name, found in parts.items()}
+
+
+def _by_day(frame: pd.DataFrame, column: str) -> pd.Series:
+    """A column of a daily frame, the day as its index."""
+    return frame.set_index("datetime").loc[:, column]
+
+
+def _mean_by_day(parts: list[pd.Series]) -> pd.Series:
+    """The mean of several series over the days that each has."""
+    stacked: Any = pd.concat(parts)
+    return stacked.groupby(level=0).mean()
 
 
 def _capture_draws(run: dict[str, Any], draws: dict[str, np.ndarray], oracle: dict[str, float] | None) -> pd.DataFrame:

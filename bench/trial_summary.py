@@ -13,7 +13,10 @@ from bench.store import RunStore
 
 DRAWS = 2000
 MEANS = {"rank_ic": "Rank IC", "ic": "IC", "long_short": "long minus short"}
-"""Daily series of which a mean has an interval; `long_short` is half the raw label of the top fifth minus the bottom's."""
+"""Daily series of which a mean has an interval.
+
+`long_short` is half the raw label of the top fifth minus the bottom's.
+"""
 PLAIN = {"rank_icir": "Rank ICIR", "icir": "ICIR", "mse": "MSE", "mae": "MAE", "r2": "R2"}
 
 

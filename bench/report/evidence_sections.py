@@ -47,7 +47,7 @@ def _basis(facts: Facts) -> Prose | None:
             "days each.",
             n=len(facts.matrix.frame),
             seeds=len(market.run["config"]["seeds"]),
-            days=Cell("capture.matrix.n_days", float(market.frame["n_days"].max())),
+            days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
         )
     ]
     if facts.board.oracle is None and len(board):
@@ -138,7 +138,7 @@ def capture(facts: Facts) -> Section | None:
                 say(
                     "Share of the attainable IC in per cent, with 95 % intervals over {days:,} test days; on null the "
                     "IC itself, which must hold 0. Source {source}, {settings}.",
-                    days=Cell("capture.matrix.n_days", float(market.frame["n_days"].max())),
+                    days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
                     source=market.run["data"]["source"],
                     settings=retold(market.run["note"] or market.run["protocol"]).rstrip(".。"),
                 ),

@@ -122,7 +122,7 @@ def portfolio(facts: Facts) -> Section | None:
     if not facts.has_portfolio:
         return None
     frame = facts.frame("portfolio")
-    frame = frame[frame["annual_excess"].notna()]
+    frame = frame.loc[frame["annual_excess"].notna()]
     best = frame.iloc[0]["model"]
     excess = facts.cell(f"portfolio.{best}.annual_excess").percent
     surely = [m for m in frame["model"] if facts.cell(f"portfolio.{m}.annual_excess").low > 0]
