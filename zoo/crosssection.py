@@ -34,11 +34,7 @@ def pearson_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     found = np.empty(len(a))
     for rows in _blocks(a):
         both = np.isfinite(a[rows]) & np.isfinite(b[rows])
-        count = both.sum(axis=1)
-        varies = _varies(a[rows], both) & _varies(b[rows], both)
-        found[rows] = _correlation(
-            _centred(a[rows], both, count), _centred(b[rows], both, count), (count >= 2) & varies
-        )
+        found[rows] = _pearson(a[rows], b[rows], both)
     return found
 
 
@@ -142,6 +138,32 @@ def _varies(values: np.ndarray, both: np.ndarray) -> np.ndarray:
         return np.zeros(len(values), dtype=bool)
     one_of_them = np.take_along_axis(values, both.argmax(axis=1)[:, None], axis=1)
     return ((values != one_of_them) & both).any(axis=1)
+
+
+def _pearson(a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Pearson correlation `[D]` over the entries in `both`."""
+    count = both.sum(axis=1)
+    defined = (count >= 2) & _varies(a, both) & _varies(b, both)
+    with np.errstate(over="ignore", invalid="ignore"):
+        da, db = _centred(a, both, count), _centred(b, both, count)
+        extreme = defined & ~(_squares_fit(da) & _squares_fit(db))
+        for values, deviations in ((a, da), (b, db)) if extreme.any() else ():
+            near_one = _near_one(values[extreme], both[extreme])
+            deviations[extreme] = _centred(near_one, both[extreme], count[extreme])
+        return _correlation(da, db, defined)
+
+
+def _squares_fit(deviations: np.ndarray) -> np.ndarray:
+    """`[D]` bool: the sum of squares times that of another such row is neither infinite nor close to 0."""
+    squares = np.einsum("dn,dn->d", deviations, deviations)
+    return (squares > 1e-140) & (squares < 1e140)
+
+
+def _near_one(values: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """`values` times the power of two, row by row, that brings the largest entry in `both` to 0.5 .. 1."""
+    filled = np.where(both, values, np.float64(0.0))
+    _, exponent = np.frexp(np.abs(filled).max(axis=1, keepdims=True))
+    return np.ldexp(filled, -exponent)
 
 
 def _correlation(da: np.ndarray, db: np.ndarray, defined: np.ndarray) -> np.ndarray:

@@ -118,6 +118,19 @@ def test_float32_scores_are_correlated_in_double_precision():
     assert pearson_rows(score, label)[0] == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize(("dtype", "exponents"), [(np.float64, (-1074, -530, 530, 1020)), (np.float32, (-149, 120))])
+def test_correlation_survives_numbers_whose_squares_do_not_fit(dtype, exponents):
+    # Around their means 1, 2, 4, 3 and 1, 2, 3, 4 have squares of 5 and 5 and a product of 4.
+    a = np.array([[1.0, 2.0, 4.0, 3.0, np.nan], [4.0, 3.0, 1.0, 2.0, np.inf]])
+    b = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2)
+    scaled = [(a.astype(dtype), b.astype(dtype))]
+    scaled += [tuple(np.ldexp(side, e).astype(dtype) for side in (a, b)) for e in exponents]
+    for one, _ in scaled:
+        for _, other in scaled:
+            np.testing.assert_allclose(pearson_rows(one, other), [0.8, -0.8], rtol=1e-14)
+            np.testing.assert_allclose(spearman_rows(one, other), [0.8, -0.8], rtol=1e-14)
+
+
 def test_inputs_are_left_as_they_were():
     a, b = np.array([[3.0, np.nan, 1.0]]), np.array([[1.0, 2.0, 3.0]])
     copies = a.copy(), b.copy()
