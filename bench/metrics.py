@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zoo.crosssection import pearson_rows, percentile_rank_rows, spearman_rows
+from zoo.crosssection import pearson_rows, spearman_rows
 
 DAILY_COLUMNS = {
     "ic": "Pearson correlation of score and raw label over the day's members",
@@ -24,7 +24,7 @@ def daily_scores(score: np.ndarray, raw_label: np.ndarray, train_label: np.ndarr
 
     Returns:
         float64 frame of D rows and the columns of `DAILY_COLUMNS`; NaN where a day has fewer than two names or a
-        constant side (correlations), or fewer than five names (long_short).
+        constant side (correlations, long_short), or fewer than five names (long_short).
     """
     both = np.isfinite(score) & np.isfinite(raw_label)
     names = both.sum(axis=1)
@@ -49,19 +49,32 @@ def daily_scores(score: np.ndarray, raw_label: np.ndarray, train_label: np.ndarr
 def long_short(score: np.ndarray, raw_label: np.ndarray, share: float = 0.2) -> np.ndarray:
     """(mean label of the best `share` by score - mean label of the worst) / 2 per day; `[D, N]` -> `[D]`.
 
-    A side holds the names whose percentile rank is above 1 - share or at most share; ties are in or out together.
+    Each side holds `share` of the day's names, rounded down; names that tie for its last places have equal parts of
+    them. NaN where that is nobody or where the scores or the labels are constant.
     """
     both = np.isfinite(score) & np.isfinite(raw_label)
-    rank = percentile_rank_rows(np.where(both, score, np.nan))
-    label = np.where(both, raw_label, 0.0)
+    places = np.floor(both.sum(axis=1) * share).astype(np.int64)
+    best, worst = (_mean_label(sign * score, raw_label, both, places) for sign in (1, -1))
+    return np.where(_varies(score, both) & _varies(raw_label, both), (best - worst) / 2, np.nan)
 
-    def side(inside: np.ndarray) -> np.ndarray:
-        count = inside.sum(axis=1)
-        total = (label * inside).sum(axis=1)
-        return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
-    with np.errstate(invalid="ignore"):
-        return (side(rank > 1 - share) - side(rank <= share)) / 2
+def _mean_label(score: np.ndarray, label: np.ndarray, both: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Mean label `[D]` of the `places [D]` best scores of the entries in `both`; NaN where there is no place."""
+    if score.shape[1] == 0:
+        return np.full(len(score), np.nan)
+    descending = -np.sort(np.where(both, -score, np.inf), axis=1)
+    last = np.take_along_axis(descending, np.maximum(places - 1, 0)[:, None], axis=1)
+    inside, tied = both & (score > last), both & (score == last)
+    label = np.where(both, label, 0.0)
+    left = places - inside.sum(axis=1)
+    total = (label * inside).sum(axis=1) + left * (label * tied).sum(axis=1) / np.maximum(tied.sum(axis=1), 1)
+    return np.divide(total, places, out=np.full(len(total), np.nan), where=places > 0)
+
+
+def _varies(values: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """`[D]` bool: the entries in `both` are not all equal."""
+    lowest = np.where(both, values, np.inf).min(axis=1, initial=np.inf)
+    return np.where(both, values, -np.inf).max(axis=1, initial=-np.inf) > lowest
 
 
 def summary(daily: pd.DataFrame) -> dict[str, float]:
@@ -98,5 +111,6 @@ def _mean(series: np.ndarray) -> float:
 def _ratio(series: np.ndarray) -> float:
     """Mean over standard deviation (ddof 1) of the finite entries."""
     finite = series[np.isfinite(series)]
-    deviation = finite.std(ddof=1) if len(finite) > 1 else 0.0
+    # Rounding leaves a constant series a deviation of 1e-17, and with it a ratio of 1e16.
+    deviation = finite.std(ddof=1) if len(finite) > 1 and np.ptp(finite) > 0 else 0.0
     return float(finite.mean() / deviation) if deviation > 0 else float("nan")

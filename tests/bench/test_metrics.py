@@ -116,12 +116,23 @@ def test_long_short_by_hand():
     assert long_short(-score, label)[0] == pytest.approx(-(0.09 + 0.03) / 2)
 
 
-def test_long_short_takes_ties_together_and_ignores_names_without_label():
-    # Percentile ranks .125, .25, .5625 x 2, ... of the eight names with both; top 20 %: above .8.
-    score = np.array([[0.0, 1, 2, 3, 4, 5, 6, 6, 9, 9]])
-    label = np.array([[-0.8, 0.1, 0, 0, 0, 0, 0.3, 0.5, NAN, NAN]])
-    # The two sixes share percentile rank 7.5 / 8; of the bottom only rank 1 / 8 is within .2.
-    assert long_short(score, label)[0] == pytest.approx((0.4 + 0.8) / 2)
+def test_long_short_has_as_many_names_on_either_side():
+    # A fifth of nine names is one, as in the reference: not the two above the 80th percentile.
+    score = np.arange(9.0)[None]
+    label = np.array([[-0.5, 0.1, 0, 0, 0, 0, 0, 0.3, 0.7]])
+    assert long_short(score, label)[0] == pytest.approx((0.7 + 0.5) / 2)
+
+
+def test_names_that_tie_for_the_last_place_share_it_and_names_without_label_do_not_count():
+    # Ten names have both, so two places a side. Best: the nine, and both sixes share a place; worst: three share two.
+    score = np.array([[0.0, 0, 0, 1, 2, 3, 4, 6, 6, 9, 9, NAN]])
+    label = np.array([[-0.9, 0.3, 0.0, 0, 0, 0, 0, 0.2, 0.4, 0.5, NAN, 8.0]])
+    assert long_short(score, label)[0] == pytest.approx(((0.5 + 0.3) / 2 - (-0.6 / 3)) / 2)
+
+
+@pytest.mark.parametrize(("score", "label"), [([1] * 5, [1, 2, 3, 4, 5]), ([1, 2, 3, 4, 5], [0.1] * 5)])
+def test_long_short_of_a_constant_side_is_missing(score, label):
+    assert np.isnan(long_short(np.array([score], dtype=float), np.array([label], dtype=float))[0])
 
 
 def test_long_short_needs_a_name_on_each_side():
@@ -133,6 +144,7 @@ def test_icir_uses_the_sample_deviation_and_needs_two_days():
     frame = pd.DataFrame(0.0, index=range(3), columns=list(DAILY_COLUMNS)).assign(ic=[0.1, 0.2, 0.6], names=5.0)
     assert summary(frame)["icir"] == pytest.approx(0.3 / np.std([0.1, 0.2, 0.6], ddof=1))
     assert np.isnan(summary(frame.iloc[:1])["icir"])
+    assert np.isnan(summary(frame.assign(ic=0.1))["icir"])
 
 
 def test_a_model_without_a_single_good_day_has_no_number_rather_than_a_wrong_one():
