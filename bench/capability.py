@@ -45,8 +45,8 @@ class Ability(Section):
 
     def rated(self, cell: Cell) -> Cell:
         """The cell counted between 0 and 1, its interval with it."""
-        ends = sorted(self.count(x) for x in (cell.low, cell.high)) if cell.has_interval else [math.nan] * 2
-        return Cell(cell.id, self.count(cell.value) if cell.measured else math.nan, *ends)
+        low, high = sorted(self.count(x) for x in (cell.low, cell.high)) if cell.has_interval else (math.nan, math.nan)
+        return Cell(cell.id, self.count(cell.value) if cell.measured else math.nan, low, high)
 
 
 class CapabilityConfig(Section):
