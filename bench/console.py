@@ -17,6 +17,7 @@ from rich.table import Table as RichTable
 from bench.executors import Done, EpochDone, Event, Failed, Started
 from bench.printable import one_line, printable
 from bench.report.tables import Table, number
+from bench.store import known
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -76,7 +77,7 @@ class LiveProgress:
             table.add_column(header, justify="left" if header in ("model", "now") else "right")
         for model, records in self._finished.items():
             count = max(len(records), 1)
-            rank_ic = sum(r["metrics"]["rank_ic"] for r in records) / count if records else float("nan")
+            rank_ic = sum(known(r["metrics"]["rank_ic"]) for r in records) / count if records else float("nan")
             fit = sum(r["fit"]["seconds"] for r in records) / count if records else float("nan")
             now = "; ".join(f"{k}: {v}" for k, v in self._running.items() if k.split(" ")[0] == model)
             table.add_row(

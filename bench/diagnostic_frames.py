@@ -9,8 +9,8 @@ import pandas as pd
 
 from bench.bootstrap import bootstrap_means, interval
 from bench.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
-from bench.evidence import Evidence, known, read_evidence
-from bench.store import RunStore
+from bench.evidence import Evidence, read_evidence
+from bench.store import RunStore, known
 
 DECILE_COLUMNS = {
     "model": "str",

@@ -9,8 +9,6 @@ torch.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bench.store import RunStore, digest, read_json, write_atomic
+from bench.store import RunStore, digest, read_json, strict, write_json
 from zoo.data.files import whole_file
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
@@ -84,7 +82,7 @@ def write_evidence(store: RunStore, name: str, evidence: Evidence) -> None:
         "daily": digest(path),
         "trials": evidence.trials,
     }
-    write_atomic(store.folder / f"{name}.json", json.dumps(strict(document), indent=1, allow_nan=False) + "\n")
+    write_json(store.folder / f"{name}.json", document)
 
 
 def refresh(
@@ -166,22 +164,6 @@ def read_scores(store: RunStore, key: str, panel: Panel, days: DayRange) -> np.n
     scores = np.full((len(calendar), panel.n_stocks), np.nan)
     scores[day, stock] = table["score"].to_numpy()
     return scores
-
-
-def strict(value: Any) -> Any:
-    """`value` as strict JSON has it: numbers that are not finite become None, tuples lists."""
-    if isinstance(value, dict):
-        return {key: strict(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def known(value: float | None) -> float:
-    """A stored figure as a number, NaN where there is none."""
-    return float("nan") if value is None else float(value)
 
 
 def _scores_digest(store: RunStore, key: str) -> str | None:

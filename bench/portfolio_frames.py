@@ -9,10 +9,10 @@ import pandas as pd
 
 from bench.backtest import DAILY, RECORD
 from bench.bootstrap import bootstrap_means, interval
-from bench.evidence import Evidence, known, read_evidence
+from bench.evidence import Evidence, read_evidence
 from bench.portfolio_report import COST_RATES
 from bench.risk import PUBLISHED_DAYS, Performance, performance, risk
-from bench.store import RunStore
+from bench.store import RunStore, known
 from zoo.errors import ZooError
 
 RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}

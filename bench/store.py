@@ -7,19 +7,23 @@
     results/runs/<name>/latency.json          one-day latency samples, by machine
 
 `record.json` lists the checksum of every other file of its folder. A trial counts as done when the record and all
-files are whole; anything else is run again.
+files are whole; anything else is run again. A figure that is not finite is null; records written before that was so
+hold NaN there, which a reader takes for the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zoo.errors import ConfigError, did_you_mean
 
@@ -55,6 +59,27 @@ def write_atomic(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def strict(value: Any) -> Any:
+    """`value` as strict JSON has it: numbers that are not finite become None, tuples lists."""
+    if isinstance(value, dict):
+        return {key: strict(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(inner) for inner in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def known(value: float | None) -> float:
+    """A stored figure as a number, NaN where there is none."""
+    return float("nan") if value is None else float(value)
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Replace a JSON file atomically; what is not finite is null, so that any reader can take it."""
+    write_atomic(path, json.dumps(strict(document), indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -123,7 +148,7 @@ class RunStore:
             fill(temporary)
             files = sorted(p for p in temporary.iterdir() if p.is_file())
             full = {"format": FORMAT, **record, "files": {p.name: digest(p) for p in files}}
-            write_atomic(temporary / RECORD, json.dumps(full, indent=1) + "\n")
+            write_json(temporary / RECORD, full)
             for path in files:
                 _sync(path)
             _sync(temporary)
@@ -137,7 +162,7 @@ class RunStore:
         (self.failed / f"{key}.json").unlink(missing_ok=True)
 
     def write_failure(self, key: str, failure: dict[str, Any]) -> None:
-        write_atomic(self.failed / f"{key}.json", json.dumps({"key": key, **failure}, indent=1) + "\n")
+        write_json(self.failed / f"{key}.json", {"key": key, **failure})
 
     def record(self, key: str) -> dict[str, Any] | None:
         return read_json(self.trial_folder(key) / RECORD)
@@ -150,7 +175,7 @@ class RunStore:
         return sorted(p.parent.name for p in self.trials.glob(f"[0-9a-f]*/{RECORD}"))
 
     def write_run(self, run: dict[str, Any]) -> None:
-        write_atomic(self.folder / "run.json", json.dumps(run, indent=1) + "\n")
+        write_json(self.folder / "run.json", run)
 
     def run(self) -> dict[str, Any]:
         """What the run was asked to do.

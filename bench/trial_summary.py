@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 
 from bench.bootstrap import bootstrap_means, interval
-from bench.evidence import strict
 from bench.report.tables import Table, number, trained_text, with_interval
-from bench.store import RunStore
+from bench.store import RunStore, known, strict
 
 DRAWS = 2000
 MEANS = {"rank_ic": "Rank IC", "ic": "IC", "long_short": "long minus short"}
@@ -53,7 +52,7 @@ def lines(trial: dict[str, Any]) -> list[str]:
 
 def metrics_table(trial: dict[str, Any]) -> Table:
     """The metrics on the test days of a trial of `with_intervals`."""
-    found = {k: float("nan") if v is None else v for k, v in trial["metrics"].items()}
+    found = {name: known(value) for name, value in trial["metrics"].items()}
     rows = [
         [title, with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])]
         for name, title in MEANS.items()

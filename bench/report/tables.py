@@ -164,7 +164,9 @@ def trained_text(fit: dict[str, Any]) -> str:
 
 
 def _fact(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "–"
+    return "–" if value is None else str(value)
 
 
 def pair_table(board: Leaderboard) -> Table | None:

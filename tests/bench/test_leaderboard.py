@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_runs import key_of_trial
+from cli_runs import SMALL, key_of_trial, run_cli
 
 from bench.leaderboard import COLUMNS, build_leaderboard, write_frame
 from bench.metrics import DAILY_COLUMNS
@@ -243,3 +245,24 @@ def test_capture_is_the_share_of_the_oracles_ic(finished):
     for _, found in board.frame.iterrows():
         assert found["capture"] == pytest.approx(found["ic"] / oracle["ic"].mean())
         assert found["capture_low"] < found["capture"] < found["capture_high"]
+
+
+def test_a_figure_that_is_no_number_is_null_in_the_records_and_a_dash_in_the_tables(tmp_path):
+    # A penalty that leaves no weight: the same score for every stock, which has no correlation with anything.
+    options = ["--set", "models.linear.params.l2=1e300", "--models", "gru", "--seeds", "1", "--no-figures"]
+    assert run_cli("run", SMALL, *options, "--jobs", "1", "--results", tmp_path).code == 0
+    store = RunStore.open(tmp_path, "small")
+    for path in [store.folder / "run.json", *store.trials.glob("*/record.json")]:
+        json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in {path}"))
+    key = key_of_trial(tmp_path, "linear")
+    metrics = store.record(key)["metrics"]
+    assert [metrics[name] for name in ("ic", "rank_ic", "icir")] == [None] * 3
+    assert metrics["mse"] > 0
+    shown = run_cli("show", "small", "--results", tmp_path)
+    assert shown.code == 0, shown.err
+    line = next(line for line in shown.out.splitlines() if line.startswith("linear "))
+    assert line.split()[1] == "–"
+    assert f"{metrics['mse']:.4f}" in line
+    trial = run_cli("show", f"small/{key}", "--results", tmp_path)
+    assert trial.code == 0, trial.err
+    assert re.search(r"^Rank IC +–$", trial.out, flags=re.MULTILINE)
