@@ -48,11 +48,11 @@ def test_center_and_scale_are_median_and_mad_of_what_is_present(n: int, missing:
     assert stats.scale[0] == mad * np.float32(1.4826) + np.float32(1e-12)
 
 
-def test_a_column_without_values_becomes_zero():
-    nan = np.nan
+def test_a_column_without_values_becomes_zero_also_where_later_days_have_some():
+    nan, inf = np.nan, np.inf
     stats = fit([nan, nan], [1, 2])
-    assert (stats.center[0], stats.scale[0]) == (0, 1)
-    np.testing.assert_array_equal(normalised(stats, np.full((3, 2), nan, np.float32)), np.zeros((3, 2)))
+    later = np.array([[nan, nan], [0.3, nan], [-7, nan], [inf, nan]], np.float32)
+    np.testing.assert_array_equal(normalised(stats, later), np.zeros((4, 2)))
 
 
 def test_a_constant_column_becomes_zero_and_another_value_of_it_the_limit():

@@ -55,7 +55,8 @@ def fit_robust(columns: Iterable[np.ndarray], shape: tuple[int, ...], workers: i
         shape: shape of the result, in the order of `columns`.
         workers: threads; default one per core, at most 4. They do not affect the result.
 
-    A column without any value gets median 0 and scale 1: it normalises to 0 everywhere.
+    A column without any value gets median 0 and an infinite scale: it normalises to 0 everywhere, also where other
+    days, or data that are scored later, have values that no network has been trained on.
     """
     pairs = np.empty((int(np.prod(shape)), 2), dtype=np.float32)
     numbered, turn = enumerate(columns), Lock()
@@ -84,7 +85,7 @@ def fit_robust(columns: Iterable[np.ndarray], shape: tuple[int, ...], workers: i
 def _median_and_scale(column: np.ndarray) -> tuple[np.float32, np.float32]:
     n = column.size - int(np.count_nonzero(np.isnan(column)))
     if n == 0:
-        return np.float32(0), np.float32(1)
+        return np.float32(0), np.float32(np.inf)
     median = _median(column, n)
     with np.errstate(invalid="ignore"):  # inf - inf where half of a column is infinite
         np.abs(np.subtract(column, median, out=column), out=column)
