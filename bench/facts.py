@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.calibration import calibration_frame
 from bench.capture import CaptureMatrix, read_matrix
 from bench.cells import Cell, cell, cells_of
 from bench.diagnostic_frames import score_frame
@@ -20,6 +21,8 @@ from bench.scaling_records import scaling_frame
 from bench.store import RunStore
 from bench.timing_records import timing_frame
 
+ROWS: dict[str, str | list[str]] = {"methods": ["model", "method"], "calibration": "market"}
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -29,7 +32,8 @@ class Facts:
         board: the run that the report is about.
         matrix: the capture matrix under the same results folder.
         frames: evidence by table name, one row per model: `timing` (the CPU, eager), `timing-cuda`, `scaling`,
-            `interpretability`, `portfolio` and so on, `methods` per model and method; what a cell's name begins with.
+            `interpretability`, `portfolio`, `significance` and so on; `ROWS` tells what a row is where it is not a
+            model. What a cell's name begins with.
         portfolio_settings: what the portfolios were simulated with; empty if none were.
     """
 
@@ -47,7 +51,7 @@ class Facts:
         if self.matrix is not None:
             found |= cells_of("capture", self.matrix.frame, "model")
         for name, frame in self.frames.items():
-            found |= cells_of(name, frame, ["model", "method"] if name == "methods" else "model")
+            found |= cells_of(name, frame, ROWS.get(name, "model"))
         return found
 
     def cell(self, name: str) -> Cell:
@@ -96,6 +100,8 @@ def gather(results: Path, name: str) -> Facts:
         "methods": interpretability_frame(explained),
         "portfolio": portfolio_frame(store, board.run),
         "scores": score_frame(store, board.run),
+        "significance": board.significance,
+        "calibration": calibration_frame(results),
     }
     kept = {name: frame for name, frame in frames.items() if len(frame)}
     return Facts(board, matrix, kept, portfolio_settings(store))

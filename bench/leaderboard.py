@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from bench import stats
 from bench.metrics import summary
+from bench.significance import PairedDraws, pair_frame, paired_draws, significance_frame
 from bench.store import RunStore, read_json
 from zoo.errors import ConfigError
 
@@ -52,6 +54,7 @@ COLUMNS = {
 of the mean over days; `versus_baseline` the Rank IC minus the baseline's; `capture` the IC as a share of the oracle's.
 """
 
+VERSUS = ["versus_baseline", "versus_baseline_low", "versus_baseline_high"]
 DRAWS = 2000
 
 
@@ -62,26 +65,25 @@ class Leaderboard:
     Attributes:
         run: `run.json`.
         frame: one row per model, best Rank IC first, unranked models last; columns as `COLUMNS`.
-        pairs: one row per pair of ranked models: a, b, difference of Rank IC (a - b) with its 95 % interval and the
-            smallest difference detectable with 80 % power.
         folds: one row per model and fold: ic, rank_ic, mse, days.
         records: the records behind it, by key.
         failures: what failed, by key.
         oracle: IC, Rank IC and designed IC of the true signal on the test days; None for real data.
         daily: Rank IC per day and model, mean over seeds; NaN = skipped day.
         daily_by_seed: the same per model and seed, `[day]` each: `(model, seed) -> series`.
+        paired: draws of the ranked models' Rank IC, best first, from which every difference is taken.
         capture_draws: bootstrap draws of each model's capture, shared days; empty without an oracle that can be met.
     """
 
     run: dict[str, Any]
     frame: pd.DataFrame
-    pairs: pd.DataFrame
     folds: pd.DataFrame
     records: dict[str, dict[str, Any]]
     failures: dict[str, dict[str, Any]]
     oracle: dict[str, float] | None
     daily: pd.DataFrame
     daily_by_seed: dict[tuple[str, int], pd.Series]
+    paired: PairedDraws
     capture_draws: pd.DataFrame
 
     def record_of(self, model: str) -> dict[str, Any] | None:
@@ -91,6 +93,24 @@ class Leaderboard:
     @property
     def baseline(self) -> str | None:
         return self.run["baseline"]
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        """Every pair of ranked models, best first: difference of Rank IC and its test; `PAIR_COLUMNS`."""
+        return pair_frame(self._ranked, drawn=self.paired)
+
+    @cached_property
+    def significance(self) -> pd.DataFrame:
+        """One row per ranked model, best first: what its daily Rank IC can tell apart; `SIGNIFICANCE_COLUMNS`."""
+        by_seed = {
+            str(model): pd.DataFrame({s: series for (m, s), series in self.daily_by_seed.items() if m == model})
+            for model in self._ranked.columns
+        }
+        return significance_frame(self._ranked, by_seed, pairs=self.pairs)
+
+    @property
+    def _ranked(self) -> pd.DataFrame:
+        return self.daily[self.frame.loc[self.frame["ranked"], "model"].tolist()]
 
 
 def has_trials(store: RunStore) -> bool:
@@ -125,20 +145,23 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     rows = [_row(m, run, records, frames, ic, rank_ic, draws, oracle_frame, latency) for m in run["models"]]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     frame = frame.sort_values(["ranked", "rank_ic"], ascending=False, kind="stable").reset_index(drop=True)
-    ranked = frame.loc[frame["ranked"], "model"].tolist()
+    paired = paired_draws(rank_ic[frame.loc[frame["ranked"], "model"].tolist()])
+    frame[VERSUS] = [
+        paired.difference(m, run["baseline"]) if m != run["baseline"] else (np.nan,) * 3 for m in frame["model"]
+    ]
     oracle = None
     if oracle_frame is not None:
         oracle = {name: mean_over_days(oracle_frame, name) for name in ("ic", "rank_ic", "designed_ic")}
     return Leaderboard(
         run,
         frame,
-        _pairs(ranked, rank_ic, draws["rank_ic"]),
         _folds(run, records, frames),
         records,
         failures,
         oracle,
         rank_ic,
         _seed_series(records, frames),
+        paired,
         _capture_draws(run, draws["ic"], oracle),
     )
 
@@ -246,16 +269,6 @@ def _row(
         ratios = [p["icir" if name == "ic" else "rank_icir"] for p in pooled]
         row["icir" if name == "ic" else "rank_icir"] = float(np.mean(ratios))
     row["n_days"] = int(np.isfinite(rank_ic[model].to_numpy()).sum())
-    baseline = run["baseline"]
-    baseline_folds = {r["fold"] for r in records.values() if r["model"] == baseline}
-    if baseline_folds == folds_done and baseline != model and row["ranked"]:
-        difference = draws["rank_ic"][model] - draws["rank_ic"][baseline]
-        low, high = stats.interval(difference[:, None])
-        row |= {
-            "versus_baseline": _mean_difference(rank_ic, model, baseline),
-            "versus_baseline_low": float(low[0]),
-            "versus_baseline_high": float(high[0]),
-        }
     if oracle is not None and mean_over_days(oracle, "designed_ic") > 0:
         share = draws["ic"][model] / draws["ic"][" oracle"]
         low, high = stats.interval(share[:, None])
@@ -288,32 +301,6 @@ def _seed_sd(by_seed: dict[int, pd.DataFrame], column: str) -> float:
     """Standard deviation (ddof 1) over seeds of the mean over days; NaN for one seed."""
     means = [mean_over_days(frame, column) for frame in by_seed.values()]
     return float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
-
-
-def _mean_difference(daily: pd.DataFrame, a: str, b: str) -> float:
-    """Mean of the daily difference a - b over the days that both have."""
-    difference = daily[a].to_numpy() - daily[b].to_numpy()
-    finite = difference[np.isfinite(difference)]
-    return float(finite.mean()) if len(finite) else float("nan")
-
-
-def _pairs(ranked: list[str], daily: pd.DataFrame, draws: dict[str, np.ndarray]) -> pd.DataFrame:
-    rows = []
-    for i, a in enumerate(ranked):
-        for b in ranked[i + 1 :]:
-            low, high = stats.interval((draws[a] - draws[b])[:, None])
-            rows.append(
-                {
-                    "a": a,
-                    "b": b,
-                    "difference": _mean_difference(daily, a, b),
-                    "low": float(low[0]),
-                    "high": float(high[0]),
-                    # 2.80 = z(0.975) + z(0.8): two-sided 5 % test, 80 % power.
-                    "detectable": float(2.80 * np.std(draws[a] - draws[b], ddof=1)),
-                }
-            )
-    return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "detectable"])
 
 
 def _folds(run: dict[str, Any], records: dict[str, dict[str, Any]], frames: dict[str, pd.DataFrame]) -> pd.DataFrame:

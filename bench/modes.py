@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Literal, get_args
@@ -95,7 +96,10 @@ class Graphed:
 
     def _refuse_waiting(self, batch: Batch) -> None:
         """A capture that fails half-way can leave CUDA unusable, so what would make it fail is looked for first."""
-        torch.cuda.set_sync_debug_mode("error")
+        with warnings.catch_warnings():
+            # That it does not find every such operation is known; what it does find is enough.
+            warnings.filterwarnings("ignore", message="Synchronization debug mode", category=UserWarning)
+            torch.cuda.set_sync_debug_mode("error")
         try:
             with torch.no_grad():
                 self.model.score(batch)

@@ -24,6 +24,7 @@ ConceptsOption = Annotated[
 ]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run.")]
+FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures, too.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
 
 

@@ -84,7 +84,7 @@ def execute_plan(
             on_event(event)
 
         if pending:
-            make_executor(min(jobs, len(pending)), plan.device)(pending, store, plugins or [], emit)
+            make_executor(min(jobs, len(pending)))(pending, store, plugins or [], emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)

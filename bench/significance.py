@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -72,34 +73,73 @@ def comparable_models(daily: pd.DataFrame) -> list[str]:
     return [name for name, found in days.items() if found == shared]
 
 
-def pair_frame(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
-    """Every pair of comparable models, in the order of the columns of `daily` (day x model, NaN = skipped day).
+@dataclass(frozen=True)
+class PairedDraws:
+    """Bootstrap means of comparable models on the days they share.
 
-    All pairs share their draws and one block length, that of the models relative to each other. One day makes none.
+    Attributes:
+        models: M comparable models, in the order of the columns they came from.
+        columns: `[D, M]`, their daily scores.
+        means: `[B, M]`, the same resampled days for all: a difference of two columns is a draw of their difference.
+    """
+
+    models: list[str]
+    columns: np.ndarray
+    means: np.ndarray
+
+    def difference(self, a: str, b: str) -> tuple[float, float, float]:
+        """Mean daily difference a - b with its 95 % interval; NaN where the two share no set of days."""
+        if a not in self.models or b not in self.models:
+            return float("nan"), float("nan"), float("nan")
+        i, j = self.models.index(a), self.models.index(b)
+        low, high = stats.interval((self.means[:, i] - self.means[:, j])[:, None], 1 - LEVEL)
+        return float((self.columns[:, i] - self.columns[:, j]).mean()), float(low[0]), float(high[0])
+
+
+def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> PairedDraws:
+    """Draws of the comparable models of `daily` (day x model, NaN = skipped day); none for fewer than two of either.
+
+    One block length serves all: that of the models relative to each other.
     """
     models, columns = _shared(daily)
     if len(models) < 2 or len(columns) < 2:
+        return PairedDraws([], np.empty((0, 0)), np.empty((draws, 0)))
+    means = stats.bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns))
+    return PairedDraws(models, columns, means)
+
+
+def pair_frame(
+    daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0, drawn: PairedDraws | None = None
+) -> pd.DataFrame:
+    """Every pair of comparable models, in the order of the columns of `daily` (day x model, NaN = skipped day).
+
+    One day makes no pair.
+
+    Args:
+        drawn: the `paired_draws` of `daily`, where they are there already.
+    """
+    drawn = paired_draws(daily, draws=draws, seed=seed) if drawn is None else drawn
+    if not drawn.models:
         return pd.DataFrame(columns=list(PAIR_COLUMNS)).astype(PAIR_COLUMNS)
-    block = relative_block(columns)
-    drawn = stats.bootstrap_means(columns, draws=draws, seed=seed, block=block)
-    first, second = np.triu_indices(len(models), 1)
-    difference = drawn[:, first] - drawn[:, second]
+    first, second = np.triu_indices(len(drawn.models), 1)
+    difference = drawn.means[:, first] - drawn.means[:, second]
+    mean = (drawn.columns[:, first] - drawn.columns[:, second]).mean(axis=0)
     low, high = stats.interval(difference, 1 - LEVEL)
-    pvalues = stats.paired_pvalues(columns, draws=draws, seed=seed, block=block)
+    pvalues = stats.pvalues_of(mean, difference)
     adjusted = stats.holm(pvalues)
     quantile = NormalDist().inv_cdf
     frame = pd.DataFrame(
         {
-            "a": [models[i] for i in first],
-            "b": [models[i] for i in second],
-            "difference": (columns[:, first] - columns[:, second]).mean(axis=0),
+            "a": [drawn.models[i] for i in first],
+            "b": [drawn.models[i] for i in second],
+            "difference": mean,
             "low": low,
             "high": high,
             "p": pvalues,
             "p_holm": adjusted,
             "detectable": (quantile(1 - LEVEL / 2) + quantile(POWER)) * difference.std(axis=0, ddof=1),
             "verdict": np.where(adjusted <= LEVEL, DIFFERENT, NO_EVIDENCE),
-            "n_days": len(columns),
+            "n_days": len(drawn.columns),
         }
     )
     return frame.astype(PAIR_COLUMNS)

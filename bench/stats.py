@@ -74,11 +74,17 @@ def paired_pvalues(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block
     difference = columns[:, first] - columns[:, second]
     finite = np.isfinite(difference)
     mean = np.where(finite, difference, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
-    resampled = bootstrap_means(difference, draws=draws, seed=seed, block=block)
+    return pvalues_of(mean, bootstrap_means(difference, draws=draws, seed=seed, block=block))
+
+
+def pvalues_of(mean: np.ndarray, resampled: np.ndarray) -> np.ndarray:
+    """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`; NaN where
+    a draw is missing.
+    """
     # The slack keeps the rounding of a sum from deciding about equality where the differences are all alike.
     extreme = (np.abs(resampled - mean) >= np.abs(mean) * (1 - 1e-12)).sum(axis=0)
     defined = np.isfinite(resampled).all(axis=0)
-    return np.where(defined, (1 + extreme) / (draws + 1), np.nan)
+    return np.where(defined, (1 + extreme) / (len(resampled) + 1), np.nan)
 
 
 def holm(pvalues: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bench.facts import Facts, gather
-from bench.report import figure_folder
+from bench.facts import gather
+from bench.report import FIGURES
 from bench.report.build import build_document
 from bench.report.document import Document
 from bench.report.final import NAME, value_of
+from bench.report.html import render_html
 from bench.report.markdown import render_markdown
 from bench.store import RunStore, read_json
 
@@ -22,11 +23,11 @@ TOLERANCE = 1e-9
 def verify_report(results: Path, name: str, folder: Path | None = None, lang: str = "en") -> list[str]:
     """What no longer holds of a run's report; empty where all of it does.
 
-    Compared are the sentences and cells of `final_report.json` and every line of `comparison.md` with what the
-    records give now.
+    Compared are the sentences and cells of `final_report.json`, every line of `comparison.md` and the whole
+    `comparison.html` with what the records give now.
 
     Args:
-        folder: of `comparison.md`; None takes the results folder.
+        folder: of the report; None takes the results folder.
 
     Raises:
         ConfigError: no such run, or none of its trials has finished.
@@ -36,8 +37,9 @@ def verify_report(results: Path, name: str, folder: Path | None = None, lang: st
     stored = read_json(store.folder / NAME)
     document = build_document(facts)
     problems = [f"{store.folder / NAME} is missing or damaged"] if stored is None else _sentences(stored, document)
+    translated = document if lang == document.language else build_document(facts, lang)
     folder = folder or results
-    return problems + _lines(facts, folder / "comparison.md", lang)
+    return problems + _lines(translated, folder / "comparison.md") + _page(translated, folder / "comparison.html")
 
 
 def _sentences(stored: dict[str, Any], document: Document) -> list[str]:
@@ -59,18 +61,27 @@ def _sentences(stored: dict[str, Any], document: Document) -> list[str]:
     return problems
 
 
-def _lines(facts: Facts, path: Path, lang: str) -> list[str]:
+def _lines(document: Document, path: Path) -> list[str]:
     try:
         written = path.read_text(encoding="utf-8")
     except OSError as error:
         return [f"{path}: {error.strerror}"]
-    document = build_document(facts, lang)
-    expected = render_markdown(document, figure_folder(path.parent))
+    expected = render_markdown(document, path.parent)
     if written == expected:
         return []
     changes = difflib.unified_diff(written.splitlines(), expected.splitlines(), lineterm="", n=0)
     shown = [line for line in changes if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     return [f"{path}: {'says' if line[0] == '-' else 'the records give'}: {line[1:]}" for line in shown[:10]]
+
+
+def _page(document: Document, path: Path) -> list[str]:
+    try:
+        written = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{path}: {error}"]
+    if written == render_html(document, path.parent / FIGURES):
+        return []
+    return [f"{path}: is not the page that the records and the figures beside it give"]
 
 
 def _same(old: dict[str, float | None], new: dict[str, float | None] | None) -> bool:

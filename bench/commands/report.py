@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.options import ResultsOption, last_run
+from bench.options import FiguresOption, ResultsOption, last_run
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def report(
         Path | None, typer.Option("--output", "-o", help="Folder of the report; default: the results folder.")
     ] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures, too.")] = True,
+    figures: FiguresOption = True,
     verify: Annotated[
         bool, typer.Option("--verify", help="Write nothing; exit 1 if the report no longer follows from the records.")
     ] = False,

@@ -15,6 +15,7 @@ from bench.options import (
     ConfigArgument,
     DataOption,
     DeviceOption,
+    FiguresOption,
     ModelsOption,
     NameOption,
     NoCacheOption,
@@ -41,13 +42,16 @@ def run(
     device: DeviceOption = None,
     overrides: SetOption = None,
     name: NameOption = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores, on a GPU 1.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train stored trials again.")] = False,
     no_cache: NoCacheOption = False,
+    figures: FiguresOption = True,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Train, score and compare; writes results/comparison.md. Stored trials are not trained again."""
+    """Train, score and compare; writes results/comparison.md and .html. Stored trials are not trained again."""
     prepare(plugin, no_cache)
     experiment = experiment_of(config, seeds, data, concepts, device, overrides, name)
     from bench import console
@@ -56,8 +60,10 @@ def run(
     began = time.perf_counter()
     failed = 0
     try:
-        for one in expand_markets(experiment):
-            failed += _run_one(one, models, jobs, fresh, plugin, results)
+        runs = expand_markets(experiment)
+        for one in runs:
+            # A report shows the last run: figures of those before it would be drawn over.
+            failed += _run_one(one, models, jobs, fresh, plugin, results, figures and one is runs[-1])
     except KeyboardInterrupt:
         console.say("interrupted; finished trials are stored, the same command goes on from here")
         raise typer.Exit(130) from None
@@ -67,7 +73,13 @@ def run(
 
 
 def _run_one(
-    experiment: Any, models: str | None, jobs: int | None, fresh: bool, plugin: list[Path] | None, results: Path
+    experiment: Any,
+    models: str | None,
+    jobs: int | None,
+    fresh: bool,
+    plugin: list[Path] | None,
+    results: Path,
+    figures: bool,
 ) -> int:
     """One run from plan to report; the number of failed trials."""
     from bench import console
@@ -109,7 +121,7 @@ def _run_one(
             on_event=on_event,
             on_start=on_start,
         )
-    facts, path = write_report(results, experiment.name)
+    facts, path = write_report(results, experiment.name, figures=figures)
     board = facts.board
     console.say("")
     console.print_table(main_table(board))

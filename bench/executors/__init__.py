@@ -51,9 +51,9 @@ class Executor(Protocol):
         ...
 
 
-def make_executor(jobs: int, device: str) -> Executor:
-    """In-process for one job or a GPU, else `jobs` worker processes."""
-    if jobs <= 1 or device == "cuda":
+def make_executor(jobs: int) -> Executor:
+    """In-process for one job, else `jobs` worker processes."""
+    if jobs <= 1:
         from bench.executors.inline import run_inline
 
         return run_inline

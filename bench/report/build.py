@@ -6,7 +6,8 @@ from bench.facts import Facts
 from bench.report import evidence_sections, measured_sections
 from bench.report.document import Document
 from bench.report.language import current, language, translate
-from bench.report.run_sections import details, failures, opening
+from bench.report.run_sections import details, failures, folds, opening
+from bench.report.significance_section import differences
 
 
 def build_document(facts: Facts, lang: str = "en") -> Document:
@@ -27,6 +28,8 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
             measured_sections.portfolio(facts),
             evidence_sections.claims(facts),
             measured_sections.scores(facts),
+            folds(facts),
+            differences(facts),
             *details(facts),
         ]
         title = translate("Comparison: {name}", name=facts.run["name"])

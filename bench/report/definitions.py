@@ -22,6 +22,22 @@ DEFINITIONS = {
         "mean over days of the daily difference, with the 2.5 % and 97.5 % points of its paired block bootstrap; an "
         "interval that holds 0 is no evidence of a difference."
     ),
+    "Newey-West t": "mean / its standard error with autocovariances up to lag 4 (days / 100)^(2/9), Bartlett weights.",
+    "90 % confidence set": (
+        "Hansen, Lunde & Nason 2011, range statistic, 10,000 block-bootstrap draws: holds the best model in 90 % of "
+        "samples; p is the smallest size at which a model would be left out."
+    ),
+    "p (Holm)": (
+        "two-sided bootstrap p-value of a pair, and after Holm's correction for all pairs; different = at most 5 % "
+        "after it."
+    ),
+    "detectable at 80 % power": (
+        "the smallest true difference that the test of this pair alone would find four times in five."
+    ),
+    "sd over seeds, days, rest": (
+        "the variance of one seed's mean Rank IC split into what seeds, days and neither explain, as standard "
+        "deviations."
+    ),
     "capture": "IC of the model / IC of the oracle on the same days, with the interval of the paired bootstrap.",
     "parameters": "trained numbers; for a model fitted in closed form its coefficients, for trees none.",
     "fit s": "median wall time of a fit, validation included, with the other jobs of the run beside it.",

@@ -9,33 +9,34 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench.printable import one_line, printable
+from bench.report import FIGURES
 from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose
 from bench.report.language import language, listed
 from bench.report.tables import Table
 from bench.store import write_atomic
 
 
-def render_markdown(document: Document, figures: Path | None = None) -> str:
+def render_markdown(document: Document, folder: Path | None = None) -> str:
     """The document as GitHub markdown; names from data and plugins are escaped.
 
     Args:
-        figures: folder of the figures as seen from the file; None leaves them out.
+        folder: where the file stands, with those of its figures that were drawn; None leaves figures out.
     """
     parts = [f"# {escape(document.title)}"]
     with language(document.language):
         for section in document.sections:
             if section.title:
                 parts.append(f"## {escape(section.title)}")
-            parts += [text for block in section.blocks if (text := _block(block, figures))]
+            parts += [text for block in section.blocks if (text := _block(block, folder))]
     return "\n\n".join(parts) + "\n"
 
 
-def write_markdown(document: Document, path: Path, figures: Path | None = None) -> None:
-    """Write the report, atomically."""
-    write_atomic(path, render_markdown(document, figures))
+def write_markdown(document: Document, path: Path) -> None:
+    """Write the report, atomically; figures are those beside it."""
+    write_atomic(path, render_markdown(document, path.parent))
 
 
-def _block(block: Block, figures: Path | None) -> str:
+def _block(block: Block, folder: Path | None) -> str:
     if isinstance(block, Prose):
         text = listed((escape(s.text) for s in block.sentences), " ")
         return f"**{escape(block.label)}** {text}" if block.label else paragraph_start(text)
@@ -47,9 +48,10 @@ def _block(block: Block, figures: Path | None) -> str:
     if isinstance(block, Grid):
         return as_markdown(block.table)
     if isinstance(block, Figure):
-        if figures is None:
+        relative = f"{FIGURES}/{block.name}.svg"
+        if folder is None or not (folder / relative).is_file():
             return ""
-        return f"![{escape(block.caption)}]({figures.as_posix()}/{block.name}.svg)"
+        return f"![{escape(block.caption)}]({relative})"
     assert isinstance(block, Code)
     return code_block(block.text)
 

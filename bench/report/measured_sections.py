@@ -172,5 +172,6 @@ def scores(facts: Facts) -> Section | None:
         grid("scores", table),
         Figure("score_distribution", translate("Distribution of the standardised scores.")),
         Figure("deciles", translate("Mean raw label by decile of the score.")),
+        Figure("calibration", translate("Mean train label against mean score, by decile of the score.")),
         Figure("training", translate("Training curves: train loss and valid IC by epoch.")),
     )

@@ -59,12 +59,15 @@ def failures(facts: Facts) -> Section | None:
     return section("failures", translate("Failures"), grid("failures", tables.failure_table(facts.board)))
 
 
+def folds(facts: Facts) -> Section | None:
+    """Results by fold, where there are several."""
+    return section("folds", translate("Rank IC by fold"), grid("folds", tables.fold_table(facts.board)))
+
+
 def details(facts: Facts) -> list[Section]:
-    """Results by fold, by pair, the data, the settings, the definitions, the command."""
+    """The data, the settings, the definitions, the command."""
     board = facts.board
     found = [
-        section("folds", translate("Rank IC by fold"), grid("folds", tables.fold_table(board))),
-        section("pairs", translate("Which differences are real"), grid("pairs", tables.pair_table(board))),
         section("data", translate("Data"), _data(facts)),
         section(
             "settings",

@@ -169,26 +169,6 @@ def _fact(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def pair_table(board: Leaderboard) -> Table | None:
-    """Every pair of ranked models: difference of Rank IC, interval, what could have been detected."""
-    if board.pairs.empty:
-        return None
-    rows = [
-        [
-            f"{p['a']} − {p['b']}",
-            with_interval(p["difference"], p["low"], p["high"]),
-            number(p["detectable"], 4),
-            "different" if p["low"] > 0 or p["high"] < 0 else "no evidence of a difference",
-        ]
-        for p in frame_rows(board.pairs)
-    ]
-    return Table(
-        ["pair", "Rank IC difference [95 %]", "detectable at 80 % power", "verdict"],
-        rows,
-        [False, True, True, False],
-    )
-
-
 def failure_table(board: Leaderboard) -> Table | None:
     """Failed trials and why; None where there are none."""
     if not board.failures:

@@ -9,6 +9,7 @@ from bench.facts import Facts
 from bench.report.language import listed, translate
 from bench.report.sentences import Sentence, say
 from bench.report.tables import frame_rows
+from bench.significance import LEVEL
 
 
 def verdict(facts: Facts) -> list[Sentence]:
@@ -62,9 +63,21 @@ def _margins(facts: Facts, ranked: list[str]) -> list[Sentence]:
 def _margin(facts: Facts, best: str, other: str, is_baseline: bool) -> Sentence:
     difference = cell(facts.cells, f"pairs.{best}-{other}.difference")
     detectable = cell(facts.cells, f"pairs.{best}-{other}.detectable")
+    holm = cell(facts.cells, f"pairs.{best}-{other}.p_holm")
     role = translate("the baseline" if is_baseline else "the runner-up")
+    if difference.low > 0 and holm.value <= LEVEL:
+        return say("It beats {role} {other} by {difference:.4f~}.", holm, role=role, other=other, difference=difference)
     if difference.low > 0:
-        return say("It beats {role} {other} by {difference:.4f~}.", role=role, other=other, difference=difference)
+        # The best of many was picked after the fact, so the single interval promises too much.
+        return say(
+            "It leads {role} {other} by {difference:.4f~}, which is no evidence of a difference among {pairs} pairs "
+            "(p = {holm:.2f} after Holm's correction).",
+            role=role,
+            other=other,
+            difference=difference,
+            pairs=len(facts.board.pairs),
+            holm=holm,
+        )
     return say(
         "There is no evidence of a difference to {role} {other} ({difference:+.4f~}; this test would find "
         "{detectable:.4f} four times in five).",

@@ -48,10 +48,12 @@ class Answer:
 
 
 def run_cli(*arguments: Any) -> Answer:
-    """`python -m bench ARGUMENTS`, called in this process."""
+    """`python -m bench ARGUMENTS`, called in this process; a run draws figures, which takes seconds, where asked to."""
     out, err = io.StringIO(), io.StringIO()
     code: Any = 0
     argv = ["bench", *map(str, arguments)]
+    if argv[1:2] == ["run"] and "--figures" not in argv:
+        argv.append("--no-figures")
     with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err):
         try:
             main()

@@ -43,7 +43,21 @@ COMMAND = re.compile(r"python -m bench [ \w./-]+|failed/\S+")
 CELL = re.compile(r"[\w*-]+(?:\[[^\]\s]*\])?(?:\.[\w*\[\]=-]+)+")
 SAME_IN_BOTH = {
     *("IC", "Rank", "MSE", "ICIR", "AUPRC", "oracle", "lookback", "ddof", "sqrt", "min", "log", "kFLOPs", "MiB"),
-    *("TopkDropout", "Politis", "Romano", "White", "Newey", "West", "Holm", "split", "force"),
+    *(
+        "TopkDropout",
+        "Politis",
+        "Romano",
+        "White",
+        "Newey",
+        "West",
+        "Bartlett",
+        "Hansen",
+        "Lunde",
+        "Nason",
+        "Holm",
+        "split",
+        "force",
+    ),
 }
 """Names that Chinese quantitative researchers use, too."""
 

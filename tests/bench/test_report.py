@@ -41,13 +41,13 @@ def headings(text: str) -> list[str]:
     return [after.content for token, after in itertools.pairwise(tokens) if token.type == "heading_open"]
 
 
-def table_under(text: str, heading: str | None = None) -> list[dict[str, str]]:
-    """The first table after a heading, as rows of header -> cell."""
+def table_under(text: str, heading: str | None = None, column: str = "") -> list[dict[str, str]]:
+    """The first table after a heading that has such a column, as rows of header -> cell."""
     part = text if heading is None else text.partition(f"\n## {heading}\n")[2]
-    lines = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)
-    assert lines is not None
+    tables = [t for t in re.findall(r"(?:^\|.*\n)+", part, re.MULTILINE) if column in t.partition("\n")[0]]
+    assert tables
     cells = [
-        [c.strip().replace("\\", "") for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines.group().splitlines()
+        [c.strip().replace("\\", "") for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in tables[0].splitlines()
     ]
     return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
@@ -66,7 +66,7 @@ def rewritten(own_copy: Path) -> Callable[[Callable[[dict[str, Any]], None]], st
         run = json.loads(path.read_text())
         edit(run)
         path.write_text(json.dumps(run))
-        return write_report(own_copy, "small")[1].read_text()
+        return write_report(own_copy, "small", figures=False)[1].read_text()
 
     return rewrite
 
@@ -166,10 +166,38 @@ def test_every_cell_a_sentence_rests_on_exists(finished):
         assert facts.cells[cell.id] == cell
 
 
-def test_a_difference_is_called_real_only_when_its_interval_excludes_zero(report):
-    for row in table_under(report, "Which differences are real"):
-        low, high = map(float, re.findall(r"[+-]\d\.\d+", row["Rank IC difference [95 %]"])[1:])
-        assert row["verdict"] == ("different" if low > 0 or high < 0 else "no evidence of a difference")
+def test_a_difference_is_called_real_only_when_it_survives_the_number_of_pairs(report):
+    rows = table_under(report, "Which differences are real", "verdict")
+    assert len(rows) == 3
+    for row in rows:
+        assert row["verdict"] == ("different" if float(row["p (Holm)"]) <= 0.05 else "no evidence of a difference")
+        assert float(row["p (Holm)"]) >= float(row["p"])
+    told = sum(row["verdict"] == "different" for row in rows)
+    assert f"Of 3 pairs {told} differ after Holm's correction" in report
+
+
+def test_the_difference_to_the_baseline_is_the_same_in_both_tables(report):
+    main = {r["model"]: r["Rank IC − linear [95 %]"] for r in table_under(report)}
+    pairs = {
+        r["pair"]: r["Rank IC difference [95 %]"] for r in table_under(report, "Which differences are real", "pair")
+    }
+    for model, found in main.items():
+        direct, reverse = pairs.get(f"{model} − linear"), pairs.get(f"linear − {model}")
+        assert found == "–" or direct == found or sorted(numbers(reverse)) == sorted(-x for x in numbers(found))
+
+
+def test_the_confidence_set_is_named_with_its_models(report):
+    inside = [
+        r["model"]
+        for r in table_under(report, "Which differences are real", "Newey-West t")
+        if r["in the 90 % confidence set (p)"].startswith("yes")
+    ]
+    assert f"{len(inside)} of 3 models are in the 90 % model confidence set" in report
+    assert f": {', '.join(inside)}." in report
+
+
+def numbers(text: str | None) -> list[float]:
+    return [float(x) for x in re.findall(r"[+-]\d\.\d+", text or "")]
 
 
 # The rest of the page
@@ -187,7 +215,7 @@ def test_the_first_screen_is_verdict_setup_and_table(report):
 
 def test_the_command_of_the_report_repeats_the_run(report, finished):
     command = report.partition("## Reproduce")[2].strip("`\n ")
-    assert command == f"python -m bench run {SMALL} --models gru,tcn --jobs 1 --results {finished}"
+    assert command == f"python -m bench run {SMALL} --models gru,tcn --jobs 1 --results {finished} --no-figures"
 
 
 def test_training_overrides_stand_beside_their_model(report):
@@ -219,7 +247,7 @@ def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):
     for trial in store.run()["trials"]:
         shutil.rmtree(store.trial_folder(trial["key"]))
         store.write_failure(trial["key"], {**trial, "error": "no luck", "details": ""})
-    text = write_report(own_copy, "small")[1].read_text()
+    text = write_report(own_copy, "small", figures=False)[1].read_text()
     assert "No model finished, so there is nothing to rank." in text
     assert [row["why"] for row in table_under(text, "Failures")] == ["no luck"] * 6
     assert "nan" not in text
@@ -230,8 +258,8 @@ def test_a_report_is_rebuilt_and_shown_without_torch(own_copy, report):
     code = f"""
 import sys
 from bench.cli import main
-for command in ("report", "show"):
-    sys.argv = ["bench", command, "small", "--results", {str(own_copy)!r}]
+for command in (["report", "--no-figures"], ["show"]):
+    sys.argv = ["bench", *command, "small", "--results", {str(own_copy)!r}]
     try:
         main()
     except SystemExit as end:
@@ -285,7 +313,7 @@ def test_the_error_of_a_failure_is_text_and_nothing_else(own_copy, report):
     key = key_of_trial(own_copy, "tcn", 0)
     shutil.rmtree(store.trial_folder(key))
     store.write_failure(key, {"model": "tcn", "fold": 0, "seed": 0, "error": HOSTILE * 50, "details": ""})
-    text = write_report(own_copy, "small")[1].read_text()
+    text = write_report(own_copy, "small", figures=False)[1].read_text()
     expected = [h for h in headings(report) if not h.startswith("Comparison")]
     assert_harmless(text, ["Failures", *expected])
 

@@ -17,7 +17,7 @@ from bench.verify import verify_report
 
 @pytest.fixture
 def reported(own_copy: Path) -> Path:
-    write_report(own_copy, "small")
+    write_report(own_copy, "small", figures=False)
     return own_copy
 
 
@@ -97,7 +97,7 @@ def test_a_report_without_its_final_report_does_not_verify(reported):
 
 def test_every_sentence_is_stored_with_cells_that_were_measured(planted_results, tmp_path):
     results = Path(shutil.copytree(planted_results, tmp_path / "results"))
-    write_report(results, "planted-mixed")
+    write_report(results, "planted-mixed", figures=False)
     report = json.loads((results / "runs" / "planted-mixed" / NAME).read_text())
     advice = [s for s in report["sentences"] if s["section"] == "guide" and s["cells"]]
     assert len(advice) >= 4
@@ -108,5 +108,5 @@ def test_every_sentence_is_stored_with_cells_that_were_measured(planted_results,
 def test_a_report_is_rebuilt_in_seconds(planted_results, tmp_path):
     results = Path(shutil.copytree(planted_results, tmp_path / "results"))
     began = time.process_time()
-    write_report(results, "planted-mixed")
+    write_report(results, "planted-mixed", figures=False)
     assert time.process_time() - began < 20
