@@ -268,9 +268,9 @@ def _summary(market: str, found: dict[str, list[Any]], record: dict[str, Any]) -
 
 def _exact_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Interval of a probability after `count` of `n` (Clopper & Pearson 1934)."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = beta.ppf(tail, count, n - count + 1) if count else 0.0
-    high = beta.ppf(1 - tail, count + 1, n - count) if count < n else 1.0
+    low = betaincinv(count, n - count + 1, tail) if count else 0.0
+    high = betaincinv(count + 1, n - count, 1 - tail) if count < n else 1.0
     return float(low), float(high)

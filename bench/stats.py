@@ -256,7 +256,10 @@ def false_positive_interval(n: int, level: float = 0.05, confidence: float = 0.9
     """
     if n < 1 or not (0 < level < 1 and 0 < confidence < 1):
         raise ZooError(f"need n >= 1 and probabilities in (0, 1), got n={n}, level={level}, {confidence=}")
-    from scipy.stats import binom
+    # Not from scipy.stats, whose import takes longer than a report may.
+    from scipy.special import bdtr
 
-    low, high = binom.interval(confidence, n, level)
-    return float(low) / n, float(high) / n
+    below = bdtr(np.arange(n + 1), n, level)
+    tail = (1 - confidence) / 2
+    low, high = (int(np.searchsorted(below, p)) for p in (tail, 1 - tail))
+    return low / n, high / n

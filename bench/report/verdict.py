@@ -107,11 +107,18 @@ def setup_line(facts: Facts) -> str:
         translate("embargo {n} days", n=first["embargo"]),
         translate("label {label}", label=data["label"]),
         translate("{n} seeds", n=len(run["config"]["seeds"])),
-        "/".join(sorted({r["device"] for r in facts.board.records.values()})) or run["device"],
+        _devices(facts),
         listed(f"{k} {v}" for k, v in run["versions"].items()),
         translate("protocol {protocol}, config {hash}", protocol=run["protocol"], hash=run["config_hash"]),
     ]
     return listed(parts, "; ")
+
+
+def _devices(facts: Facts) -> str:
+    """`cpu/cuda (names)`: where trials ran, and what was timed there."""
+    kinds = "/".join(sorted({r["device"] for r in facts.board.records.values()})) or facts.run["device"]
+    names = sorted({name for name in facts.board.frame["latency_device"] if name})
+    return f"{kinds} ({listed(names)})" if names else kinds
 
 
 def _of(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
