@@ -17,6 +17,7 @@ import pytest
 from cli_runs import run_cli, write_prices
 
 import bench
+from bench.calibration import calibration_frame
 from bench.capture import ORDER, OWN_HISTORY, CaptureMatrix
 from bench.claims import load_claims
 from bench.diagnostic_frames import SCORE_COLUMNS as DIAGNOSTIC_COLUMNS
@@ -126,6 +127,8 @@ def planted(finished: Path) -> Facts:
         "methods": pd.concat(by_method, ignore_index=True),
         "portfolio": made_up(PORTFOLIO_COLUMNS, models, 3, status=["ok", "incomplete"], ranked=True),
         "scores": made_up(DIAGNOSTIC_COLUMNS, models, 4),
+        "significance": found.board.significance,
+        "calibration": calibration_frame(BENCH.parent / "results"),
     }
     return replace(found, matrix=matrix_of(found.board), frames=frames, portfolio_settings=PORTFOLIO)
 
@@ -443,7 +446,8 @@ def data_texts(facts: Facts) -> set[str]:
     parts += [facts.portfolio_settings, facts.matrix.markets if facts.matrix else [], ["lstm", "ALSTM", "GATs"]]
     for name, frame in facts.frames.items():
         parts += [name, list(frame.columns), list(frame["model"])]
-        parts += [list(frame[c]) for c in ("device_name", "mode") if c in frame]
+        parts += [list(frame[c]) for c in ("device_name", "mode", "market") if c in frame]
+    parts += [list(facts.board.frame["latency_device"])]
     # Of a note the names of columns and files are the data's own.
     own = r"\w+\.csv|adj_close|remark|date|symbol|close|open|high|low|volume|vwap|sector"
     return set(leaves(parts)) | {word for note in run["data"]["notes"] for word in re.findall(own, note)}
