@@ -3,6 +3,7 @@
 >>> panel = zoo.load_panel("prices.parquet")
 >>> model = zoo.build("gru", n_features=6, lookback=60)
 >>> scores = zoo.load("results/runs/quick/trials/1f0c...").predict(panel)
+>>> model.load_state_dict(zoo.interop.load_reference_state("gru", "weights.npz"))
 
 Names are imported on first use, so that `import zoo` costs nothing.
 """
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo import interop
     from zoo.checkpoint import Forecaster, load
     from zoo.data.export import compute_features
     from zoo.data.panel import Panel
@@ -27,6 +29,7 @@ __all__ = [
     "ZooError",
     "build",
     "compute_features",
+    "interop",
     "list_models",
     "load",
     "load_panel",
@@ -46,6 +49,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "interop":
+        return import_module("zoo.interop")
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

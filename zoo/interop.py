@@ -31,19 +31,17 @@ def load_reference_state(name: str, arrays: Arrays | str | Path, **params: Any) 
 
     Args:
         arrays: tensors or numpy arrays by key, or the path of an .npz or .safetensors file of them. If some
-            keys begin with `state:`, the others are left out.
+            keys begin with `state:`, the others are left out. Sizes are not compared: `load_state_dict` does that.
         params: hyper-parameters that decide which tensors there are and cannot be seen from their names.
 
     Raises:
-        ModelError: unknown model; a tensor too many or missing; a file that cannot be read.
+        ModelError: unknown model; a tensor too many or missing, or without the axes it must have; a file that
+            cannot be read.
     """
     spec = get_spec(name)
     state = {key: _tensor(key, value) for key, value in _state_only(_read(arrays)).items()}
     renamed = _renamed(spec, state)
-    structure: Callable[[Mapping[str, Tensor]], dict[str, Any]] = getattr(
-        spec.cls, "reference_structure", lambda state: {}
-    )
-    expected = _expected_keys(spec, set(renamed), {**structure(renamed), **params})
+    expected = _expected_keys(spec, set(renamed), {**_structure(spec, renamed), **params})
     origin = {new: key for key in state if (new := reference_key(name, key)) is not None}
     if unknown := sorted(renamed.keys() - expected):
         raise ModelError(
@@ -67,6 +65,16 @@ def reference_key(name: str, key: str) -> str | None:
 def _renamed(spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     pairs = ((reference_key(spec.name, key), value) for key, value in state.items())
     return {key: value for key, value in pairs if key is not None}
+
+
+def _structure(spec: ModelSpec, state: Mapping[str, Tensor]) -> dict[str, Any]:
+    read: Callable[[Mapping[str, Tensor]], dict[str, Any]] = getattr(spec.cls, "reference_structure", lambda _: {})
+    try:
+        return read(state)
+    except (IndexError, TypeError) as error:  # what torch raises where an axis is missing
+        raise ModelError(
+            f"the state has a tensor with fewer axes than model '{spec.name}' has there: {error}"
+        ) from error
 
 
 def _expected_keys(spec: ModelSpec, given: set[str], params: dict[str, Any]) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,19 @@ def test_a_missing_tensor_is_an_error_that_names_it(key: str) -> None:
     del arrays[key]
     with pytest.raises(ModelError, match=f"lacks .* {key}"):
         load_reference_state("lstm", arrays)
+
+
+def test_a_tensor_without_the_axes_it_must_have_is_an_error() -> None:
+    arrays = Golden.load("TCNModel").part("state:")
+    for shape in ((), (3,)):
+        with pytest.raises(ModelError, match="fewer axes than model 'tcn'"):
+            load_reference_state("tcn", {**arrays, "tcn.network.0.conv1.weight_v": np.zeros(shape, np.float32)})
+
+
+def test_it_is_reached_from_the_package_alone() -> None:
+    code = "import zoo; print(zoo.interop.load_reference_state.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "load_reference_state\n", done.stderr
 
 
 def test_a_state_of_another_model_is_an_error() -> None:
