@@ -58,9 +58,14 @@ class Description:
     built_reach: int | None
 
     @property
+    def step_rows(self) -> int:
+        """Rows of a training step: the batch size, but no less than one whole day where the scope is a day."""
+        return max(self.train.batch_size, STOCKS) if self.spec.scope == "day" else self.train.batch_size
+
+    @property
     def training_bytes(self) -> float:
         """Bytes of a training step: weights, gradients and Adam's two averages, and what the batch keeps."""
-        return 4 * 4 * self.n_parameters + self.activation_bytes * self.train.batch_size
+        return 4 * 4 * self.n_parameters + self.activation_bytes * self.step_rows
 
 
 def describe_model(name: str, config: ExperimentConfig) -> Description:

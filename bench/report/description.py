@@ -43,8 +43,8 @@ def facts(described: Description) -> list[str]:
         f"FLOPs a row{alone}: {count_text(d.flops)} to score, {count_text(d.step_flops)} to train. "
         f"A multiply-add is 2; element-wise work is not counted.",
         f"Memory of a training step: {bytes_text(d.training_bytes)} = {bytes_text(16 * d.n_parameters)} for weights, "
-        f"gradients and Adam's two averages, and {bytes_text(d.activation_bytes * d.train.batch_size)} that autograd "
-        f"keeps for the backward pass of {d.train.batch_size} rows, measured on a few and scaled; float32, on the CPU.",
+        f"gradients and Adam's two averages, and {bytes_text(d.activation_bytes * d.step_rows)} that autograd "
+        f"keeps for the backward pass of {d.step_rows} rows, measured on a few and scaled; float32, on the CPU.",
         _reach_sentence(d),
     ]
     return lines

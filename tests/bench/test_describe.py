@@ -11,7 +11,7 @@ import torch
 
 from bench.config import load_config
 from bench.dataflow import has_circle, ranks
-from bench.describe import Description, describe_model, resolve
+from bench.describe import STOCKS, Description, describe_model, resolve
 from bench.deviations import UNIFORM_CONFIG
 from bench.presets import CONFIGS
 from bench.report.architecture import boxes_of, draw_architecture
@@ -66,6 +66,14 @@ def test_flops_of_an_mlp_and_what_it_keeps_for_the_backward_pass() -> None:
     assert found.step_flops == 3 * found.flops - 2 * n * 16
     assert found.activation_bytes >= 2 * 16 * 4, "the two hidden layers"
     assert found.training_bytes == 16 * found.n_parameters + 100 * found.activation_bytes
+
+
+def test_a_training_step_of_a_day_scope_network_holds_a_whole_day_at_least() -> None:
+    one, day = (describe("gats", batch_size=rows, hidden_size=8) for rows in (1, STOCKS))
+    assert one.training_bytes == day.training_bytes
+    assert f"the backward pass of {STOCKS} rows" in " ".join(facts(one))
+    assert describe("gats", batch_size=3 * STOCKS, hidden_size=8).step_rows == 3 * STOCKS
+    assert describe("gru", batch_size=1, hidden_size=8).step_rows == 1
 
 
 def test_activations_of_attention_grow_with_the_lookback() -> None:
