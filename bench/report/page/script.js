@@ -87,7 +87,8 @@
   models.addEventListener("input", () => grids.forEach(apply));
 
   // What scrolls can be reached and scrolled by keyboard, and fades where it goes on.
-  const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
+  // A fraction of a pixel of a border is no column to scroll to.
+  const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 4);
   const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => {
     const scrolls = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight;
     if (scrolls) target.tabIndex = 0;
