@@ -79,6 +79,17 @@ def test_a_sector_column_without_any_value_gives_no_concepts():
     assert "concepts: column sector is empty" in panel.notes
 
 
+@pytest.mark.parametrize("header", ["symbol,concept,start,end", "symbol,concept,start", "symbol,concept,end"])
+def test_columns_of_dates_that_hold_none_make_a_snapshot_all_the_same(tmp_path, header: str):
+    path, empty = tmp_path / "concepts.csv", "," * (header.count(",") - 1)
+    path.write_text(f"{header}\nAAA,solar{empty}\nBBB,chips{empty}\n")
+    panel = load_panel(long_frame(), concepts=path)
+    assert groups(panel).snapshot
+    assert any("without dates" in note for note in panel.notes)
+    path.write_text(f"{header}\nAAA,solar{empty}\nBBB,chips,2020-01-10{empty[1:]}\n")
+    assert not groups(load_panel(long_frame(), concepts=path)).snapshot
+
+
 def test_a_file_without_dates_is_a_snapshot_with_several_concepts_a_stock(tmp_path):
     path = tmp_path / "concepts.csv"
     path.write_text("Symbol,Concept\nAAA,solar\nAAA,chips\nBBB,solar\nZZZ,gold\nAAA,solar\n")

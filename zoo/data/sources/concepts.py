@@ -49,6 +49,8 @@ def _runs(code: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[Concepts, list[str]]:
     """Concepts from a table symbol, concept[, start, end] with both days inclusive and empty = open.
 
+    Where no row in use has a date they are a `snapshot`: today's concepts stand for all of history.
+
     Args:
         symbols, days: `[N]` and `[D]` of the panel.
 
@@ -74,7 +76,8 @@ def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[
     if not (stock >= 0).any():
         near = f"the file has {shorten(own[0])!r}, the data {shorten(symbols[0])!r}" if own else "the file has no rows"
         raise DataError(f"{table.where}: none of its symbols is in the data; {near}")
-    snapshot = not {"start", "end"} & set(roles)
+    dated = [to_days(table, roles[role], optional=True) for role in ("start", "end") if role in roles]
+    snapshot = all(np.isnat(dates[inside]).all() for dates in dated)
     used = sorted({names[k] for k in np.unique(what[inside])})
     if not used:
         raise DataError(f"{table.where}: no span touches the days of the data, {days[0]} .. {days[-1]}")
