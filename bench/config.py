@@ -153,14 +153,14 @@ def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None
     """
     file = Path(path) if path is not None else None
     document, lines = ({}, {}) if file is None else _read(file)
-    origin = {}
-    for dotted, value in (overrides or {}).items():
+    overrides = overrides or {}
+    _switch_split(document, overrides)
+    for dotted, value in overrides.items():
         _assign(document, dotted, value)
-        origin[dotted] = "--set"
     try:
         return ExperimentConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, document, lines, file, origin)) from None
+        raise ConfigError(_explain(error, document, lines, file, list(overrides))) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -174,7 +174,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {text}: must be KEY=VALUE, for example train.lr=5e-4")
     try:
         return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
 
 
@@ -196,7 +196,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = {} if root is None else dict(_key_lines(root, ()))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that does not exist
         raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise ConfigError(f"{file}: a section lies within itself, or sections are nested too deeply") from None
@@ -218,6 +218,15 @@ def _key_lines(node: yaml.Node, path: tuple[str, ...]) -> list[tuple[tuple[str, 
     return found
 
 
+def _switch_split(document: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Where `--set` changes the mode of the split, drop the segments of the other mode, which mean nothing in it."""
+    data = document.get("data")
+    split = data.get("split") if isinstance(data, dict) else None
+    mode = overrides.get("data.split.mode")
+    if isinstance(data, dict) and isinstance(split, dict) and mode not in (None, split.get("mode", "fixed")):
+        data["split"] = {key: split[key] for key in ("embargo", "force") if key in split}
+
+
 def _assign(document: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     here = document
@@ -235,22 +244,26 @@ def _explain(
     document: dict[str, Any],
     lines: dict[tuple[str, ...], int],
     file: Path | None,
-    origin: dict[str, str],
+    overrides: list[str],
 ) -> str:
     messages = []
     for problem in error.errors():
         # Pydantic puts the tag of a union into the location; a user's key path does not have it.
         path = tuple(str(p) for p in problem["loc"] if p not in ("fixed", "walk_forward"))
+        value = problem.get("input")
+        if problem["type"] == "split_mode":
+            path, value = (*path, "mode"), value.get("mode") if isinstance(value, dict) else value
         dotted = ".".join(path)
-        where = origin.get(dotted) or str(file or "configuration")
-        if path in lines and dotted not in origin:
-            where += f", line {lines[path]}"
+        if any(dotted == key or dotted.startswith(f"{key}.") for key in overrides):
+            where = "--set"
+        else:
+            where = str(file or "configuration") + (f", line {lines[path]}" if path in lines else "")
+            where += " with --set" if any(key.startswith(f"{dotted}.") for key in overrides) else ""
         if problem["type"] == "extra_forbidden":
             known = _known_keys(path[:-1], document)
             messages.append(f"{where}: unknown key '{dotted}'{did_you_mean(path[-1], known)}")
             continue
         reason = problem["msg"].removeprefix("Value error, ")
-        value = problem.get("input")
         shown = "" if isinstance(value, dict) else f", got {value!r}"
         messages.append(f"{where}: '{dotted}': {reason[0].lower()}{reason[1:]}{shown}")
     return "\n".join(messages)

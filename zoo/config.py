@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -31,22 +34,50 @@ class LabelConfig(Section):
         return f"{self.price}(t+{self.reach})/{self.price}({entry}) - 1"
 
 
-def _date_text(value: object) -> object:
-    return value if isinstance(value, (str, type(None))) else str(value)
+def _date_text(value: object) -> str:
+    """A date in the form in which sections hold it; YAML reads it as a date, JSON as a text."""
+    text = str(value)
+    try:
+        date.fromisoformat(text if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else "")
+    except ValueError:
+        raise ValueError("must be a date, YYYY-MM-DD") from None
+    return text
 
 
-Day = Annotated[str, BeforeValidator(_date_text), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-Span = Annotated[str, Field(pattern=r"^[1-9]\d*[dmy]$")]
+def _span_text(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,5}[dmy]", value, re.ASCII):
+        raise ValueError("must be a number and d, m or y, such as 250d, 6m or 3y")
+    return value
+
+
+def _segment(value: object) -> object:
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        return tuple(_date_text(day) for day in value)
+    with suppress(TypeError, ValueError):
+        if not isinstance(value, bool):
+            return float(value)  # type: ignore[arg-type]
+    raise ValueError("must be a fraction such as 0.6, or two dates: [2015-01-01, 2016-12-31]")
+
+
+def _embargo_days(value: object) -> object:
+    if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise ValueError("must be auto, or a number of days from 0 on")
+
+
+Span = Annotated[str, BeforeValidator(_span_text)]
+Segment = Annotated[float | tuple[str, str], BeforeValidator(_segment)]
+Embargo = Annotated[Literal["auto"] | int, BeforeValidator(_embargo_days)]
 
 
 class FixedSplit(Section):
     """One (train, valid, test) triple, by fractions of the calendar or by dates (both ends inclusive)."""
 
     mode: Literal["fixed"] = "fixed"
-    train: float | tuple[Day, Day] = 0.6
-    valid: float | tuple[Day, Day] = 0.2
-    test: float | tuple[Day, Day] = 0.2
-    embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    train: Segment = 0.6
+    valid: Segment = 0.2
+    test: Segment = 0.2
+    embargo: Embargo = "auto"
     force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
     @model_validator(mode="after")
@@ -70,7 +101,7 @@ class WalkForwardSplit(Section):
     test: Span = "6m"
     step: Span = "6m"
     expanding: bool = False
-    embargo: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    embargo: Embargo = "auto"
     force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
 
@@ -82,7 +113,7 @@ def _split_mode(value: object) -> str:
 Split = FixedSplit | WalkForwardSplit
 SplitField = Annotated[
     Annotated[FixedSplit, Tag("fixed")] | Annotated[WalkForwardSplit, Tag("walk_forward")],
-    Discriminator(_split_mode),
+    Discriminator(_split_mode, custom_error_type="split_mode", custom_error_message="must be fixed or walk_forward"),
 ]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bench.config import ExperimentConfig, load_config, parse_override
 from bench.presets import DEFAULT_CONFIG, experiments
+from zoo.config import WalkForwardSplit
 from zoo.errors import ConfigError
 
 
@@ -61,6 +62,30 @@ def test_a_key_of_the_other_split_mode_is_unknown(yaml_file):
     assert "unknown key 'data.split.step'" in refused(yaml_file("data:\n  split: {train: 0.6, step: 6m}\n"))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("mode", "walkforward", "'data.split.mode': must be fixed or walk_forward, got 'walkforward'"),
+        ("embargo", "some", "'data.split.embargo': must be auto, or a number of days from 0 on, got 'some'"),
+        ("train", "abc", "'data.split.train': must be a fraction such as 0.6, or two dates: [2015-01-01, 2016-12-31]"),
+    ],
+)
+def test_a_bad_split_is_one_message_in_the_words_of_the_file(yaml_file, key, value, expected):
+    path = yaml_file(f"data:\n  split: {{{key}: {value}}}\n")
+    (message,) = refused(path).splitlines()
+    assert message.startswith(f"{path}, line 2: {expected}")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_split_of_another_mode_drops_the_segments_of_the_file(yaml_file, order: int):
+    path = yaml_file("data: {split: {train: 0.6, valid: 0.2, test: 0.2, embargo: 3}}\n")
+    asked = {"data.split.mode": "walk_forward", "data.split.train": "2y"}
+    split = load_config(path, dict([*asked.items()][::order])).data.split
+    assert isinstance(split, WalkForwardSplit)
+    assert (split.train, split.test, split.embargo) == ("2y", "6m", 3)
+    assert load_config(path, {"data.split.mode": "fixed", "data.split.train": 0.5}).data.split.train == 0.5
+
+
 def test_a_key_unlike_any_other_is_named_without_a_guess(yaml_file):
     assert refused(yaml_file("qqq: 1\n")).endswith("unknown key 'qqq'")
 
@@ -84,7 +109,7 @@ def test_a_key_unlike_any_other_is_named_without_a_guess(yaml_file):
         ('name: "a\\n"\n', 1, "'name': must be 1 to 80 letters"),
         ("data: prices.csv\n", 1, "'data': input should be a valid dictionary"),
         ("data:\n  split: {train: 0.9, valid: 0.2, test: 0.2}\n", 2, "fractions must be positive and sum to at most 1"),
-        ("data:\n  split: {mode: weekly}\n", 2, "'data.split'"),
+        ("data:\n  split: {mode: weekly}\n", 2, "'data.split.mode'"),
     ],
 )
 def test_a_bad_value_names_file_line_key_and_value(yaml_file, text, line, expected):
@@ -153,6 +178,13 @@ def test_a_wrong_override_is_blamed_on_the_command_line_and_not_on_the_file(yaml
     assert str(path) not in message
 
 
+def test_what_lies_inside_a_section_given_by_override_is_blamed_on_the_command_line(yaml_file):
+    path = yaml_file("data:\n  universe: members.txt\n  split: {train: 0.6}\n")
+    message = refused(path, data__universe={"top_liquidty": 30})
+    assert message == "--set: unknown key 'data.universe.top_liquidty' (did you mean 'top_liquidity'?)"
+    assert refused(path, data__split__train=0.9).startswith(f"{path}, line 3 with --set: 'data.split': fractions must")
+
+
 def test_an_unknown_key_of_an_override_names_the_nearest():
     assert re.search(r"--set.*unknown key 'train\.lrr' \(did you mean 'lr'\?\)", refused(None, train__lrr=1))
 
@@ -183,7 +215,7 @@ def test_a_learning_rate_without_a_point_is_still_a_number():
     assert load_config(None, dict([parse_override("train.lr=5e-4")])).train.lr == 5e-4
 
 
-@pytest.mark.parametrize("text", ["train.lr", "=3", " =3", "a=[", "a={b: 1"])
+@pytest.mark.parametrize("text", ["train.lr", "=3", " =3", "a=[", "a={b: 1", "a=2015-02-31"])
 def test_an_override_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match=re.escape(f"--set {text}")):
         parse_override(text)

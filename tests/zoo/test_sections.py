@@ -94,7 +94,10 @@ def test_dates_may_be_texts_or_dates_as_yaml_reads_them():
         ({"train": -0.5}, "must be positive"),
         ({"embargo": -1}, "embargo"),
         ({"embargo": "some"}, "embargo"),
-        ({"train": ("2015-1-1", "2016"), "valid": ("a", "b"), "test": ("c", "d")}, "pattern"),
+        ({"train": ("2015-1-1", "2016"), "valid": ("a", "b"), "test": ("c", "d")}, "YYYY-MM-DD"),
+        ({"train": ("2015-01-01", "2015-02-31")}, "YYYY-MM-DD"),
+        ({"train": ("2015-01-01",)}, "fraction such as 0.6, or two dates"),
+        ({"train": True}, "fraction such as 0.6, or two dates"),
     ],
 )
 def test_a_split_that_makes_no_sense_is_refused(given: dict[str, Any], reason: str):
@@ -106,8 +109,8 @@ def test_fractions_may_leave_days_unused():
     assert FixedSplit(train=0.3, valid=0.1, test=0.1).test == 0.1
 
 
-@pytest.mark.parametrize("span", ["0d", "3", "y", "-1m", "1.5y", "3 y", "3w"])
-def test_a_span_is_a_positive_count_of_days_months_or_years(span: str):
-    with pytest.raises(ValidationError, match="train"):
+@pytest.mark.parametrize("span", ["0d", "3", "y", "-1m", "1.5y", "3 y", "3w", 250])
+def test_a_span_is_a_positive_count_of_days_months_or_years(span: Any):
+    with pytest.raises(ValidationError, match=r"train\n.*such as 250d, 6m or 3y"):
         WalkForwardSplit(mode="walk_forward", train=span)
     assert WalkForwardSplit(mode="walk_forward", train="250d", valid="12m", test="1y").step == "6m"
