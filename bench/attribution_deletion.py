@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.bootstrap import bootstrap_means, interval
+from bench.attribution_score import resampled_means
+from bench.bootstrap import interval
 from zoo.crosssection import pearson_rows
 from zoo.data.windows import Dataset
 from zoo.network import Network
@@ -30,7 +31,7 @@ class Deletion:
 
     Args:
         days: positions in the calendar.
-        random_orders: how many are averaged; the same for every attribution of the model.
+        random_orders: how many there are; the same for every attribution of the model.
     """
 
     def __init__(self, model: Network, dataset: Dataset, days: list[int], scope: Scope, random_orders: int) -> None:
@@ -67,18 +68,19 @@ class Deletion:
             daily.append(self.daily_ic(np.repeat(removed, lookback * n_features // len(order)).reshape(self.shape)))
         return np.stack(daily)
 
-    def random_curve(self, units: int) -> np.ndarray:
-        """Daily IC `[shares, D]`, mean over the random orders."""
+    def random_curves(self, units: int) -> np.ndarray:
+        """Daily IC `[orders, shares, D]` of the random orders."""
         if units not in self._random:
             rng = np.random.default_rng(0)
-            self._random[units] = np.mean([self.curve(rng.permutation(units)) for _ in range(self._orders)], axis=0)
+            self._random[units] = np.stack([self.curve(rng.permutation(units)) for _ in range(self._orders)])
         return self._random[units]
 
 
 def measure_deletion(deletion: Deletion, cells: np.ndarray | None, lags: np.ndarray | None) -> dict[str, Any] | None:
     """Curves and score of an attribution `cells [R, T, F]` or, without those, `lags [R, T]`; None without either.
 
-    The interval of the score is a bootstrap over days; they lie apart, so they are drawn one by one.
+    The interval of the score is a bootstrap over days, which lie apart and so are drawn one by one, and over the random
+    orders: where few cells matter, it is luck how soon a random order meets them.
     """
     values = cells if cells is not None else lags
     if values is None:
@@ -87,17 +89,18 @@ def measure_deletion(deletion: Deletion, cells: np.ndarray | None, lags: np.ndar
     # Ties in random order: their position is no part of the attribution.
     shuffled = np.random.default_rng(1).permutation(len(mean))
     curve = deletion.curve(shuffled[np.argsort(-mean[shuffled], kind="stable")])
-    random = deletion.random_curve(len(mean))
+    random = deletion.random_curves(len(mean))
     gap = random - curve
-    daily = np.diff(SHARES) @ (gap[1:] + gap[:-1]) / 2 / SHARES[-1]
-    low, high = interval(bootstrap_means(daily, draws=1000, seed=0, block=1.0))
+    area = np.diff(SHARES) @ (gap[:, 1:] + gap[:, :-1]) / 2 / SHARES[-1]
+    order, day = np.indices(area.shape)
+    low, high = interval(resampled_means(area.reshape(-1, 1), day.ravel(), order.ravel(), draws=1000))
     return {
         "unit": "cell" if cells is not None else "lag",
-        "days": len(daily),
+        "days": area.shape[1],
         "shares": list(SHARES),
         "ic": curve.mean(axis=1).tolist(),
-        "ic_random": random.mean(axis=1).tolist(),
-        "score": _number(daily.mean()),
+        "ic_random": random.mean(axis=(0, 2)).tolist(),
+        "score": _number(area.mean()),
         "score_low": _number(low[0]),
         "score_high": _number(high[0]),
     }

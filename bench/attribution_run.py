@@ -58,19 +58,20 @@ class Effort:
         days: test days explained, spread evenly over those with labels.
         rows: stocks explained a day; the same ones every day, drawn once.
         rows_across: the same for networks that read the whole day: they are explained score by score.
-        control_draws: networks with redrawn weights.
-        control_days: days on which those are explained.
+        control_draws: networks with redrawn weights; explained on the same days, because the inputs of a day are common
+            to all networks: from one day to the next, what untrained ones find moves by more than they differ.
+        control_rows: stocks explained a day of those, the first of the same ones; at most as many as of the model.
         deletion_days: test days, spread evenly, on which the IC without some cells is taken.
-        random_orders: random orders of deletion that are averaged.
+        random_orders: random orders of deletion.
     """
 
     days: int = 5
     rows: int = 100
     rows_across: int = 8
     control_draws: int = 5
-    control_days: int = 1
+    control_rows: int = 20
     deletion_days: int = 40
-    random_orders: int = 3
+    random_orders: int = 6
 
 
 @dataclass(frozen=True)
@@ -173,28 +174,28 @@ def _measure(forecaster: checkpoint.Forecaster, dataset: Dataset, truth: Truth, 
     days = _spread(labelled, effort.days)
     peers = truth.peers if across else None
     batches = {day: _day_batch(dataset, day) for day in days}
-    rows = {day: _rows(batches[day], effort.rows_across if across else effort.rows) for day in days}
+    count = effort.rows_across if across else effort.rows
 
-    def explain(model: Network, method: str, on: list[int]) -> _Explained | None:
-        return _explain(model, method, {d: (batches[d], rows[d]) for d in on}, dataset.panel.n_stocks, across, peers)
+    def explain(model: Network, method: str, count: int) -> _Explained | None:
+        chosen = {day: (batch, _rows(batch, count)) for day, batch in batches.items()}
+        return _explain(model, method, chosen, dataset.panel.n_stocks, across, peers)
 
     model = forecaster.model
     _prepare(model, dataset, labelled[-1], spec.scope)
-    few = {day: (batches[day], rows[day]) for day in days[:1]}
-    axis = native_axis(native(model, *few[days[0]]))
+    axis = native_axis(native(model, batches[days[0]], _rows(batches[days[0]], count)))
     methods = [m for m in METHODS if m == "occlusion" or has_gradient(model, batches[days[0]])]
     methods = [*(["native"] if axis else []), *methods]
-    found = {method: explain(model, method, days) for method in methods}
+    found = {method: explain(model, method, count) for method in methods}
     redrawn = [m for seed in range(effort.control_draws) if (m := _redrawn(forecaster, dataset, seed)) is not None]
     for control in redrawn:
         _prepare(control, dataset, days[-1], spec.scope)
-    control_days = _spread(np.array(days), effort.control_days)
+    few = min(count, effort.control_rows)
     deletion = Deletion(model, dataset, _spread(labelled, effort.deletion_days), spec.scope, effort.random_orders)
     result: dict[str, Any] = {}
     for method, one in found.items():
         if one is None:
             continue
-        controls = [_scores(c, truth, peers) for m in redrawn if (c := explain(m, method, control_days)) is not None]
+        controls = [_scores(c, truth, peers) for m in redrawn if (c := explain(m, method, few)) is not None]
         result[method] = {
             "engine": _engine(method, across),
             **_scores(one, truth, peers, with_interval=True),

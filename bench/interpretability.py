@@ -55,10 +55,11 @@ METHOD_COLUMNS = {
 
 `auprc` is over cells, `_lag` over days (a day counts if any field is read), `_peers` over other stocks; NaN where a
 method says nothing about them. `chance*` is that of a random ranking, `normalised` = (auprc - chance) / (1 - chance),
-`control_*` the mean over networks with redrawn weights and `_half` the half-width of its 95 % interval over those.
-`_low` and `_high` are ends of 95 % intervals: of `auprc` over days x stocks, of `deletion` over days. `deletion` is the
-IC lost beyond random deletion (`bench.attribution_deletion`), `seconds_per_day` the processor time to explain all
-stocks of a day on one CPU thread, the median over days.
+`control_*` the mean over networks with redrawn weights and `_half` how far from it the mean AUPRC of `n_trials` more of
+them falls in 95 % of cases (t distribution): untrained networks differ, and so do two means of them.
+`_low` and `_high` are ends of 95 % intervals: of `auprc` over days x stocks, of `deletion` over days x random orders.
+`deletion` is the IC lost beyond random deletion (`bench.attribution_deletion`), `seconds_per_day` the processor time to
+explain all stocks of a day on one CPU thread, the median over days.
 """
 
 SCORE_COLUMNS = {
@@ -82,8 +83,9 @@ SCORE_COLUMNS = {
 
 `method` is the best one, by which all other figures are but `peers`: the best (auprc_peers - floor) / (1 - floor) of
 any method, the floor as above, held to 0 .. 1. `native`: the model itself exposes something about its inputs,
-`native_axis` what it tells apart: cells, lags or peers. The interval joins the ends of those of `auprc` and of the
-floor: it is on the wide side.
+`native_axis` what it tells apart: cells, lags or peers. The interval joins the ends of that of `auprc` and of
+`control_auprc` plus or minus `control_auprc_half`: it is on the wide side, and reaches 0 for what untrained networks
+could show as well.
 """
 
 PROFILE_COLUMNS = {
@@ -102,8 +104,6 @@ PROFILE_COLUMNS = {
 
 CURVE_COLUMNS = {"model": "str", "method": "str", "share": "float64", "ic": "float64", "ic_random": "float64"}
 """Columns and dtypes of `deletion_curves`: IC after removing a share of the inputs, first ones first or at random."""
-
-_Z = 1.96
 
 
 def interpretability_frame(store: RunStore) -> pd.DataFrame:
@@ -175,7 +175,8 @@ def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
 
 def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     found = [entry["methods"][method] for entry in entries]
-    control = _finite([value for one in found for value in one["control"]["auprc"]])
+    # The same networks are redrawn for every trial: more trials do not make more of them.
+    control = _finite([_mean(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
     row: dict[str, Any] = {"model": model, "method": method, "engine": found[0]["engine"], "n_trials": len(found)}
     for name in ("auprc", "auprc_low", "auprc_high", "auprc_lag", "auprc_peers"):
         row[name] = _mean([one[name] for one in found])
@@ -183,7 +184,7 @@ def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[
         row[name] = _mean([entry[name] for entry in entries])
     for name, key in (("control_auprc", "auprc"), ("control_lag", "auprc_lag"), ("control_peers", "auprc_peers")):
         row[name] = _mean([value for one in found for value in one["control"][key]])
-    row["control_auprc_half"] = _Z * np.std(control, ddof=1) / math.sqrt(len(control)) if len(control) > 1 else math.nan
+    row["control_auprc_half"] = _reach(control, len(found))
     row["normalised"] = above(row["auprc"], row["chance"])
     deletions = [one["deletion"] or {} for one in found]
     for name, key in (("deletion", "score"), ("deletion_low", "score_low"), ("deletion_high", "score_high")):
@@ -202,6 +203,16 @@ def _scored(row: dict[str, Any]) -> dict[str, Any]:
         "interpretability_low": above(row["auprc_low"], highest),
         "interpretability_high": above(row["auprc_high"], lowest),
     }
+
+
+def _reach(control: list[float], n_trials: int) -> float:
+    """Half of the 95 % interval of the difference between means of `n_trials` and of the networks in `control`."""
+    from scipy.special import stdtrit
+
+    n = len(control)
+    if n < 2:
+        return math.nan
+    return float(stdtrit(n - 1, 0.975) * np.std(control, ddof=1) * math.sqrt(1 / n + 1 / n_trials))
 
 
 def _higher(chance: float, control: float) -> float:

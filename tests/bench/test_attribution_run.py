@@ -23,6 +23,8 @@ from bench.interpretability import (
     METHOD_COLUMNS,
     PROFILE_COLUMNS,
     SCORE_COLUMNS,
+    _method_row,
+    _scored,
     attribution_profiles,
     deletion_curves,
     interpretability_frame,
@@ -141,6 +143,57 @@ def test_deletion_tells_a_good_order_from_a_bad_one(local):
     assert good["score_low"] > 0 > bad["score_high"]
     assert by_lag["unit"] == "lag"
     assert measure_deletion(deletion, None, None) is None
+
+
+def test_a_twin_is_explained_on_the_same_days(local, tmp_path, monkeypatch):
+    """A twin that is the model itself finds exactly what the model finds."""
+    import shutil
+
+    store = RunStore(Path(shutil.copytree(local.results, tmp_path / "copy")), "small")
+    monkeypatch.setattr("bench.attribution_run._redrawn", lambda forecaster, dataset, seed: forecaster.model)
+    measure_attributions(store, models=["mlp"], effort=LITTLE)
+    found = interpretability_frame(store).query("model == 'mlp'")
+    assert found["control_auprc"].tolist() == pytest.approx(found["auprc"].tolist())
+    scores = interpretability_scores(store).set_index("model")
+    assert scores.loc["mlp", "interpretability"] == pytest.approx(0, abs=1e-9)
+
+
+def test_luck_with_the_random_orders_is_part_of_the_interval_of_a_deletion():
+    class SomeOrders:
+        """Taking cells away costs an IC of 0, 0.1, ... 0.5, the same on every day, by the order they are taken in."""
+
+        def curve(self, order):
+            return np.zeros((5, 20))
+
+        def random_curves(self, units):
+            return np.broadcast_to(np.arange(6)[:, None, None] / 10, (6, 5, 20))
+
+    found = measure_deletion(SomeOrders(), np.ones((1, 2, 2)), None)  # pyright: ignore[reportArgumentType]
+    assert found is not None
+    assert found["score"] == pytest.approx(0.25)
+    half = 1.96 * 0.171 / np.sqrt(6)  # sd of the six
+    assert found["score_low"] == pytest.approx(0.25 - half, abs=0.02)
+    assert found["score_high"] == pytest.approx(0.25 + half, abs=0.02)
+
+
+def measured_trial(auprc: float, control: list[float]) -> dict:
+    """An entry of `attribution.json`, as far as the score reads it."""
+    blank = {name: [None] * len(control) for name in ("auprc_lag", "auprc_peers")}
+    found = {"engine": "bench", "control": {"auprc": control, **blank}, "deletion": None, "seconds_per_day": [1.0]}
+    found |= {"auprc": auprc, "auprc_low": auprc, "auprc_high": auprc, "auprc_lag": None, "auprc_peers": None}
+    return {"methods": {"occlusion": found}, "chance": 0.1, "chance_lag": None, "chance_peers": None}
+
+
+@pytest.mark.parametrize("n_trials", [1, 3])
+def test_what_untrained_networks_show_by_chance_is_within_the_interval(n_trials):
+    """If training adds nothing, the lower end is above 0 in 2.5 % of cases, however much networks differ."""
+    rng = np.random.default_rng(0)
+    above_zero = 0
+    for _ in range(2000):
+        control = rng.normal(0.5, 0.1, 5).tolist()
+        row = _method_row("m", "occlusion", [measured_trial(rng.normal(0.5, 0.1), control) for _ in range(n_trials)])
+        above_zero += _scored(row)["interpretability_low"] > 0
+    assert above_zero / 2000 == pytest.approx(0.025, abs=0.011)
 
 
 def test_a_network_given_the_peers_is_scored_over_peers(relation):
