@@ -1,8 +1,8 @@
 """Statistics of daily series: how sure a mean is, which models differ, and which could have been told apart.
 
 The daily series (IC, Rank IC, excess return) is the unit of all statistics: days on axis 0, models on axis 1,
-NaN for a day that is skipped. Resampling lives in `bench.bootstrap`, whose three verbs are part of this
-interface.
+NaN for a day that is skipped. Resampling lives in `bench.bootstrap`, whose verbs are part of this
+interface, as is the model confidence set of `bench.confidence_set`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from bench.bootstrap import as_columns, block_length, bootstrap_means, half_width, interval
+from bench.confidence_set import ConfidenceSet, model_confidence_set
 from zoo.errors import ZooError
 
 __all__ = [
@@ -129,68 +130,6 @@ def detectable_difference(
         return float("nan")
     error = bootstrap_means(a[both] - b[both], draws=draws, seed=seed, block=block).std(ddof=1)
     return float((NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)) * error)
-
-
-@dataclass(frozen=True)
-class ConfidenceSet:
-    """Model confidence set.
-
-    Attributes:
-        pvalues: `[M]`, the smallest size at which the model would be left out; NaN for a model without
-            scores.
-        included: `[M]` bool, in the set: cannot be told from the best.
-        n_days: days used, those on which every model with scores has one.
-    """
-
-    pvalues: np.ndarray
-    included: np.ndarray
-    n_days: int
-
-
-def model_confidence_set(
-    daily: np.ndarray,
-    size: float = 0.10,
-    *,
-    higher_is_better: bool = True,
-    draws: int = 1000,
-    seed: int = 0,
-    block: float | None = None,
-) -> ConfidenceSet:
-    """The models of `daily [D, M]` that hold the best mean with confidence 1 - `size`.
-
-    Hansen, Lunde & Nason (2011), range statistic T_R, stationary bootstrap (`arch.bootstrap.MCS`). Identical
-    columns enter once and share their p-value, because their difference has no variance. Columns without any
-    day stay out.
-
-    Raises:
-        ZooError: `size` outside (0, 1).
-    """
-    if not 0 < size < 1:
-        raise ZooError(f"the size of a model confidence set lies between 0 and 1, got {size}")
-    columns = np.asarray(daily, dtype=np.float64)
-    pvalues = np.full(columns.shape[1], np.nan)
-    scored = np.flatnonzero(np.isfinite(columns).any(axis=0))
-    common = columns[:, scored][np.isfinite(columns[:, scored]).all(axis=1)]
-    if len(scored) and len(common):
-        distinct, copy_of = np.unique(common, axis=1, return_inverse=True)
-        pvalues[scored] = _mcs_pvalues(distinct, size, higher_is_better, draws, seed, block)[copy_of.ravel()]
-    return ConfidenceSet(pvalues, pvalues > size, len(common))
-
-
-def _mcs_pvalues(
-    columns: np.ndarray, size: float, higher_is_better: bool, draws: int, seed: int, block: float | None
-) -> np.ndarray:
-    """p-values `[K]` of distinct, complete columns `[D, K]`."""
-    from arch.bootstrap import MCS
-
-    n_days, n_columns = columns.shape
-    if n_columns == 1 or n_days < 2:
-        return np.ones(n_columns)
-    block = block_length(columns - columns.mean(axis=1, keepdims=True)) if block is None else block
-    losses = -columns if higher_is_better else columns
-    mcs = MCS(losses, size=size, reps=draws, block_size=max(1, round(block)), method="R", seed=seed)
-    mcs.compute()
-    return mcs.pvalues["Pvalue"].sort_index().to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)
