@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datatools.problems import Problem, find_problems
+from bench.datatools.problems import Problem, counted, find_problems
 from bench.datatools.refused import refused_cells
 from zoo.data.panel import Panel
+from zoo.data.sources.planted import PREFIX
 
 SHADES = (("█", 0.99), ("▓", 0.90), ("▒", 0.50), ("░", 0.0))
 """A block and the share of stocks it needs more than, the highest first; nobody is a dot."""
@@ -47,13 +48,15 @@ class Overview:
         whole = int(np.isfinite(p.field("close")).all(axis=0).sum())
         return (
             f"{p.name}: {p.n_stocks:,} stocks x {p.n_days:,} days, {p.days[0]} .. {p.days[-1]}; {closes:,} closes, "
-            f"{share:.1f} % of all cells; {whole:,} stocks have every day; fields {', '.join(p.fields)}"
+            f"{share:.1f} % of all cells; {counted(whole, 'stock')} with every day; fields {', '.join(p.fields)}"
         )
 
     @property
     def survivorship(self) -> str:
         """A hint at a universe that was chosen with hindsight."""
         n, share = self.panel.n_stocks, self.still_there
+        if self.panel.name.startswith(PREFIX):
+            return "survivorship: none, the market is simulated and no stock leaves it"
         there = round(share * n)
         years = (self.panel.days[-1] - self.panel.days[0]).astype(int) / 365.25
         if n >= 10 and years >= 1 and share >= _SURVIVORS:

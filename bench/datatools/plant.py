@@ -49,7 +49,8 @@ def plant(
     """
     folder = Path(folder)
     name, _, query = market.removeprefix(PREFIX).partition("?")
-    planted = planted_market_from_spec(f"{PREFIX}{name}?{'&'.join(filter(None, [query, *settings]))}")
+    query = "&".join(filter(None, [query, *settings]))
+    planted = planted_market_from_spec(f"{PREFIX}{name}" + (f"?{query}" if query else ""))
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not force:
             raise DataError(f"{folder}: exists already; --force replaces it")

@@ -74,6 +74,11 @@ def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = Non
     return sorted(found, key=lambda p: not p.error)
 
 
+def counted(number: int, word: str) -> str:
+    """`1 day`, `1,234 days`."""
+    return f"{number:,} {word}" + ("s" if number != 1 else "")
+
+
 def runs(true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every run of True along the days of `[N, D]`: stock, first day, number of days."""
     edges = np.diff(np.pad(true, ((0, 0), (1, 1))).astype(np.int8), axis=1)
@@ -117,7 +122,8 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
     stock, first, length = runs(absent)
     worst = np.argsort(-length, kind="stable")
     stocks = len(np.unique(stock))
-    summary = f"{int(length.sum()):,} days of {stocks:,} stocks, longest {int(length.max(initial=0)):,} days"
+    longest = counted(int(length.max(initial=0)), "day")
+    summary = f"{counted(int(length.sum()), 'day')} of {counted(stocks, 'stock')}, longest {longest}"
     title = "days without a close between a stock's first and last"
     yield Problem(title, False, first[worst], stock[worst], {"days": length[worst]}, summary if len(stock) else "")
 

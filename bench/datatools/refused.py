@@ -21,7 +21,10 @@ _Hits = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
 def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
-    """One problem per field and kind, as the source has the values; empty for sources that are no files."""
+    """One problem per field and kind, as the source has the values, or one without a hit.
+
+    Empty for sources that are no files.
+    """
     if str(source).startswith(("planted:", "installed:")):
         return []
     files = [Path(name) for name in source_files(source)]
@@ -42,7 +45,8 @@ def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int]
         for title, chosen in ((f"{field} {what}", ~infinite), (f"{field} infinite or beyond float32", infinite)):
             if chosen.any():
                 problems.append(Problem(title, True, day[chosen], stock[chosen], {field: value[chosen]}))
-    return problems
+    none = np.empty(0, dtype=np.int64)
+    return problems or [Problem("zero, negative or infinite values", True, none, none)]
 
 
 def _long(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:

@@ -97,7 +97,7 @@ def test_gaps_run_from_the_first_to_the_last_close_only():
     gaps = problem(panel, "days without a close between a stock's first and last")
     assert places(panel, gaps.title) == [("AAA", 10), ("AAA", 20)]
     assert gaps.values["days"].tolist() == [3, 1]
-    assert gaps.summary == "4 days of 1 stocks, longest 3 days"
+    assert gaps.summary == "4 days of 1 stock, longest 3 days"
 
 
 def test_jumps_are_beyond_forty_per_cent_and_those_undone_are_told():
@@ -203,6 +203,11 @@ def test_values_a_reader_refuses_are_found_in_every_format(tmp_path):
     assert "ERROR close zero or negative: 1\n    AAA 2020-01-10: close 0\n" in answer.out
 
 
+def test_that_no_value_was_refused_is_told_too(tmp_path):
+    market().to_csv(tmp_path / "sound.csv")
+    assert "none: zero, negative or infinite values; " in run_cli("data", "validate", tmp_path / "sound.csv").out
+
+
 def test_refused_values_are_found_in_a_qlib_directory(tmp_path):
     run_cli("data", "convert", GOLDEN / "qlib_dir", tmp_path / "q")
     file = tmp_path / "q" / "features" / "sh600003" / "low.day.bin"
@@ -269,6 +274,11 @@ def test_a_universe_of_survivors_is_noticed(left):
     assert told.startswith(f"survivorship: {20 if left == 0 else 3} of 20 stocks")
 
 
+def test_a_simulated_market_is_not_suspected_of_hindsight():
+    told = inspect_panel(planted_market("null", stocks=20, days=600).panel).survivorship
+    assert told == "survivorship: none, the market is simulated and no stock leaves it"
+
+
 def test_convert_keeps_everything_and_refuses_to_overwrite(tmp_path):
     source = planted_market("relation", stocks=12, days=40).panel
     spec = "planted:relation?stocks=12&days=40"
@@ -315,6 +325,12 @@ def test_a_planted_market_is_written_with_its_truth(tmp_path, form, data):
     assert json.loads((folder / "truth.json").read_text())["oracle_ic"] == 0
 
 
+def test_an_unknown_market_is_named_as_it_was_typed(tmp_path):
+    answer = run_cli("data", "plant", "locl", "-o", tmp_path / "m")
+    assert answer.code == 2
+    assert answer.err.startswith("error: planted:locl: no planted market 'locl' (did you mean 'local'?)")
+
+
 def test_planting_replaces_nothing_but_planted_markets(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("x")
@@ -349,6 +365,10 @@ def test_features_are_written_as_the_function_gives_them(tmp_path):
         (["raw", "planted:null", "-o", "f.parquet", "--normalize"], "--fit-end"),
         (["raw", "planted:null", "-o", "f.parquet", "--fit-end", "2011-01-03"], "need normalize"),
         (["raw", "no/such.csv", "-o", "f.parquet"], "no such file"),
+        (
+            ["raw", "no/such.csv", "-o", "f.parquet", "--normalize", "--fit-end", "30.6.2015"],
+            "fit_end (--fit-end): '30.6.2015' is not a date; write YYYY-MM-DD",
+        ),
         (["raw", "planted:null", "-o", "there.parquet"], "exists already; --force"),
     ],
 )
