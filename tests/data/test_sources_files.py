@@ -11,6 +11,8 @@ import pytest
 from source_files import long_frame
 
 from zoo.data.sources import load_panel
+from zoo.data.sources.planted import planted_market
+from zoo.data.writers import write_panel
 from zoo.errors import DataError
 
 HEADER = "date,symbol,open,high,low,close,volume\n"
@@ -178,6 +180,17 @@ def test_a_bad_file_of_a_directory_is_named_and_one_without_rows_is_noted(tmp_pa
         load_panel(tmp_path)
     csv(tmp_path, "", "CCC.csv")
     with pytest.raises(DataError, match=r"CCC\.csv: empty file"):
+        load_panel(tmp_path)
+
+
+def test_what_convert_puts_beside_a_file_is_no_file_of_the_directory(tmp_path):
+    source = planted_market("relation", stocks=12, days=40).panel
+    write_panel(source, tmp_path / "prices.parquet")
+    assert (tmp_path / "prices.parquet.concepts.csv").is_file()
+    panel = load_panel(tmp_path)
+    assert panel.symbols.tolist() == source.symbols.tolist()
+    (tmp_path / "notes.csv").write_text("date,symbol,text\n2020-01-01,A,x\n")
+    with pytest.raises(DataError, match=r"notes.csv: no close column.*move away what is no daily data"):
         load_panel(tmp_path)
 
 

@@ -89,6 +89,9 @@ def test_two_columns_for_one_role_are_ambiguous():
 def test_a_missing_column_is_named_with_those_found_and_the_nearest():
     with pytest.raises(DataError, match=r"no close column \(did you mean 'clsoe'\?\).*'date', 'symbol', 'clsoe'"):
         load_panel(long_frame().rename(columns={"close": "clsoe"}))
+    # "close" is near "code", a name of the symbol, but is no candidate for it.
+    with pytest.raises(DataError, match=r"no symbol column; its columns are"):
+        load_panel(long_frame().rename(columns={"symbol": "company"}))
 
 
 def test_late_listing_and_suspension_are_missing_and_only_the_first_is_outside_the_universe():

@@ -68,7 +68,9 @@ def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] 
 def missing(role: str, columns: Iterable[str], where: str, advice: str = "") -> DataError:
     """The error for a role that no column fills: what there is and which name is nearest."""
     names = [str(column) for column in columns]
-    near = next(filter(None, (did_you_mean(word, names) for word in (role, *PANEL_ROLES.get(role, [()])[0]))), "")
+    taken = {spelling for tiers in PANEL_ROLES.values() for spellings in tiers for spelling in spellings}
+    free = [name for name in names if key(name) not in taken]
+    near = next(filter(None, (did_you_mean(word, free) for word in (role, *PANEL_ROLES.get(role, [()])[0]))), "")
     listed = ", ".join(repr(shorten(name)) for name in names[:20]) or "none"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return DataError(f"{where}: no {role} column{near}; its columns are {listed}{more}{advice}")

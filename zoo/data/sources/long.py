@@ -72,7 +72,8 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
         DataError: no rows, a column missing or ambiguous, a cell that is no date or number, a (date, symbol)
             pair that occurs twice. Each names file and row.
     """
-    parts = [_read_keys(table) for table in tables]
+    several = "; every table of a directory is read: move away what is no daily data" if len(tables) > 1 else ""
+    parts = [_read_keys(table, several) for table in tables]
     empty = [part.table.where for part in parts if not len(part.day)]
     parts = [part for part in parts if len(part.day)]
     if not parts:
@@ -111,15 +112,15 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
     return drop_wrong_change(panel)
 
 
-def _read_keys(table: Table) -> _Part:
+def _read_keys(table: Table, advice: str) -> _Part:
     roles = recognise(table.columns, table.where)
     if "date" not in roles:
-        raise missing("date", table.columns, table.where)
+        raise missing("date", table.columns, table.where, advice)
     if "symbol" not in roles and table.symbol is None:
-        advice = "; for one stock per file give the directory, the file's name is then the symbol"
+        advice += "; for one stock per file give the directory, the file's name is then the symbol"
         raise missing("symbol", table.columns, table.where, advice)
     if "close" not in roles and "adj_close" not in roles:
-        raise missing("close", table.columns, table.where)
+        raise missing("close", table.columns, table.where, advice)
     day = to_days(table, roles["date"]).astype(np.int64).astype(np.int32)
     if "symbol" in roles:
         stock, names = to_names(table, roles["symbol"])
@@ -181,7 +182,7 @@ def _duplicate(parts: Sequence[_Part], days: np.ndarray, symbols: list[str]) -> 
     other = f"row {other_row}" if other_file == file else f"{other_file} row {other_row}"
     return DataError(
         f"{file}: row {row} repeats {shorten(symbols[stock])} on {days[day]}, already in {other}; "
-        f"{len(again):,} such rows in all, keep one row per stock and day"
+        f"{len(again):,} such row{'s' if len(again) > 1 else ''} in all, keep one row per stock and day"
     )
 
 

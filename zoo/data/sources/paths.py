@@ -145,7 +145,8 @@ def _directory(path: Path, keep: Collection[str]) -> list[Table]:
 
 def _table_names(path: Path) -> list[str]:
     names = sorted(os.listdir(path))
-    return [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_"))]
+    beside = {f"{name}.concepts.csv" for name in names}  # what `write_panel` puts beside data
+    return [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_")) and name not in beside]
 
 
 def _is_qlib(path: Path) -> bool:
