@@ -30,7 +30,8 @@ def attribute(
         raise ConfigError(f"--seeds {seeds}: must be first or all")
     load_plugins(plugin)
     from bench import console
-    from bench.attribution_run import Effort, measure_attributions
+    from bench.attribution_run import measure_attributions
+    from bench.attribution_trial import Effort
     from bench.interpretability import interpretability_frame, interpretability_scores
     from bench.report.interpretability_tables import interpretability_table, method_table
     from bench.store import RunStore

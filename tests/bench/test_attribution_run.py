@@ -15,8 +15,9 @@ from cli_runs import SMALL, run_cli, write_prices
 from typer.testing import CliRunner
 
 from bench.attribution_deletion import Deletion, measure_deletion
-from bench.attribution_run import Effort, _labelled_days, _redrawn, measure_attributions
+from bench.attribution_run import measure_attributions
 from bench.attribution_score import average_precision, chance_level, truth_of
+from bench.attribution_trial import Effort, labelled_days, redrawn
 from bench.commands.attribute import register
 from bench.interpretability import (
     CURVE_COLUMNS,
@@ -99,7 +100,7 @@ def test_redrawn_weights_fall_to_chance(local):
         batch = next(dataset.test.batches(60))
         values = []
         for seed in range(20):
-            control = _redrawn(forecaster, dataset, seed)
+            control = redrawn(forecaster, dataset, seed)
             assert control is not None
             x = batch.x.clone().requires_grad_()
             (gradient,) = torch.autograd.grad(control(x).sum(), x)
@@ -115,7 +116,7 @@ def test_a_redrawn_linear_has_its_coefficients_in_another_order(local):
     data = DataConfig.model_validate(local.run()["config"]["data"])
     dataset = dataset_of(open_panel(data), data, 0, "cpu")
     forecaster = checkpoint.load(local.trial_folder(local.run()["trials"][0]["key"]))
-    control = _redrawn(forecaster, dataset, 0)
+    control = redrawn(forecaster, dataset, 0)
     assert control is not None
     before, after = forecaster.model.get_buffer("weight"), control.get_buffer("weight")
     assert not torch.equal(before, after)
@@ -128,7 +129,7 @@ def test_deletion_tells_a_good_order_from_a_bad_one(local):
     key = next(t["key"] for t in local.run()["trials"] if t["model"] == "linear")
     model = checkpoint.load(local.trial_folder(key)).model
     truth = truth_of(planted_market_from_spec(STRONG), "raw", tuple(dataset.feature_set.columns), data.lookback)
-    deletion = Deletion(model, dataset, [int(d) for d in _labelled_days(dataset)[:20]], "sample", 3)
+    deletion = Deletion(model, dataset, [int(d) for d in labelled_days(dataset)[:20]], "sample", 3)
     good = measure_deletion(deletion, truth.cells[None].astype(float), None)
     bad = measure_deletion(deletion, 1 - truth.cells[None].astype(float), None)
     by_lag = measure_deletion(deletion, None, truth.lags[None].astype(float))
@@ -150,7 +151,7 @@ def test_a_twin_is_explained_on_the_same_days(local, tmp_path, monkeypatch):
     import shutil
 
     store = RunStore(Path(shutil.copytree(local.results, tmp_path / "copy")), "small")
-    monkeypatch.setattr("bench.attribution_run._redrawn", lambda forecaster, dataset, seed: forecaster.model)
+    monkeypatch.setattr("bench.attribution_trial.redrawn", lambda forecaster, dataset, seed: forecaster.model)
     measure_attributions(store, models=["mlp"], effort=LITTLE)
     found = interpretability_frame(store).query("model == 'mlp'")
     assert found["control_auprc"].tolist() == pytest.approx(found["auprc"].tolist())

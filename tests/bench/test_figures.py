@@ -68,7 +68,8 @@ def scaling_record(models: list[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def results(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finished run with all kinds of evidence: growth, attributions and a capture matrix. Read only."""
-    from bench.attribution_run import Effort, measure_attributions
+    from bench.attribution_run import measure_attributions
+    from bench.attribution_trial import Effort
 
     results = Path(shutil.copytree(finished, tmp_path_factory.mktemp("figures") / "results"))
     store = RunStore.open(results, "small")
