@@ -103,8 +103,12 @@ class SelfAttention(nn.Module):
         ModelError: the heads do not divide the width, or the window is below 1.
     """
 
-    def __init__(self, hidden_size: int, num_heads: int, dropout: float = 0.0, window: int | None = None) -> None:
+    def __init__(
+        self, hidden_size: int, num_heads: int | None = None, dropout: float = 0.0, window: int | None = None
+    ) -> None:
+        """`num_heads` None means 2, or 1 for an odd width."""
         super().__init__()
+        num_heads = 2 - hidden_size % 2 if num_heads is None else num_heads
         if num_heads < 1 or hidden_size % num_heads:
             raise ModelError(
                 f"hidden_size {hidden_size} is not a multiple of num_heads {num_heads}: change one of them"
@@ -180,12 +184,12 @@ class EncoderLayer(nn.Module):
     def __init__(
         self,
         hidden_size: int,
-        num_heads: int,
+        num_heads: int | None = None,
         ffn_size: int | None = None,
         dropout: float = 0.0,
         window: int | None = None,
     ) -> None:
-        """`ffn_size` None means 4 * hidden_size."""
+        """`num_heads` None means 2, or 1 for an odd width; `ffn_size` None means 4 * hidden_size."""
         super().__init__()
         ffn_size = 4 * hidden_size if ffn_size is None else ffn_size
         self.self_attn = SelfAttention(hidden_size, num_heads, dropout, window)

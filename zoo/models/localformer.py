@@ -25,6 +25,7 @@ class LocalFormer(Network):
     """Encoder layers fed by convolutions, then a GRU.
 
     Args:
+        num_heads: parts of the width that attend separately; None: 2, or 1 for an odd width.
         attention: `full`, or `window` where cost grows linearly with the lookback.
         window_size: steps on either side that a step attends to, with `window`.
     """
@@ -46,7 +47,7 @@ class LocalFormer(Network):
         lookback: int,
         hidden_size: int = 64,
         num_layers: int = 2,
-        num_heads: int = 2,
+        num_heads: int | None = None,
         dropout: float = 0.0,
         ffn_size: int | None = None,
         attention: Literal["full", "window"] = "full",

@@ -21,7 +21,11 @@ from zoo.registry import register_model
 
 @register_model("transformer", title="Transformer", paper="Vaswani et al. 2017, Attention is all you need, NeurIPS")
 class Transformer(Network):
-    """Encoder with full attention over the lookback."""
+    """Encoder with full attention over the lookback.
+
+    Args:
+        num_heads: parts of the width that attend separately; None: 2, or 1 for an odd width.
+    """
 
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
@@ -39,7 +43,7 @@ class Transformer(Network):
         lookback: int,
         hidden_size: int = 64,
         num_layers: int = 2,
-        num_heads: int = 2,
+        num_heads: int | None = None,
         dropout: float = 0.0,
         ffn_size: int | None = None,
     ) -> None:
