@@ -28,7 +28,7 @@ class CaptureMatrix:
         boards: by market, in the order of the experiment.
         frame: one row per model that is ranked in every market: `model`, and per market its capture with
             `<market>_low`, `<market>_high`; for `null` the IC, which has nothing to be a share of; `own_history`
-            is the mean over `OWN_HISTORY`.
+            is the mean over `OWN_HISTORY`, `fit_s` the median over markets of the seconds of a fit.
         missing: model -> markets in which it is not ranked.
     """
 
@@ -87,7 +87,8 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
     missing = {model: [m for m in boards if model not in ranked[m]] for model in models}
     rows = []
     for model in (m for m in models if not missing[m]):
-        row: dict[str, object] = {"model": model}
+        seconds = [float(frame.loc[model, "fit_seconds"]) for frame in frames.values()]  # type: ignore[arg-type]
+        row: dict[str, object] = {"model": model, "fit_s": float(np.median(seconds))}
         for market, frame in frames.items():
             entry = frame.loc[model]
             if market == NULL:

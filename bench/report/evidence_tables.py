@@ -17,7 +17,7 @@ ABILITIES = {
     "relations": "relations",
     "speed": "speed",
     "interpretability": "interpretability",
-    "training": "training speed",
+    "training": "training time",
 }
 _FORMATS = {
     "prediction": "{:.0%}",
@@ -25,7 +25,7 @@ _FORMATS = {
     "relations": "{:.0%}",
     "speed": "{:.3g} ms",
     "interpretability": "{:.2f}",
-    "training": "{:,.0f}/s",
+    "training": "{:.3g} s",
 }
 
 

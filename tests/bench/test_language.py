@@ -97,6 +97,7 @@ def matrix_of(board: Leaderboard) -> CaptureMatrix:
         frame[f"{market}_low"], frame[f"{market}_high"] = frame[market] - 0.1, frame[market] + 0.1
         draws = frame[market].to_numpy() + rng.normal(0, 0.05, (200, len(models)))
         boards[market] = replace(board, capture_draws=pd.DataFrame(draws, columns=models))
+    frame["fit_s"] = rng.uniform(1, 100, len(models))
     frame["own_history"] = frame[list(OWN_HISTORY)].mean(axis=1)
     frame["own_history_low"], frame["own_history_high"] = frame["own_history"] - 0.1, frame["own_history"] + 0.1
     return CaptureMatrix("planted", boards, frame, {"lstm": ["long", "null"]})
