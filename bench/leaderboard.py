@@ -108,6 +108,15 @@ class Leaderboard:
         }
         return significance_frame(self._ranked, by_seed, pairs=self.pairs)
 
+    @cached_property
+    def fold_halves(self) -> pd.DataFrame:
+        """Half-widths of the 95 % intervals of the mean Rank IC, by fold (index) and model; shared draws in a fold."""
+        found = {}
+        for i, fold in enumerate(self.run["folds"]):
+            draws = _bootstrap(self.daily.loc[fold["test"][0] : fold["test"][1]].dropna(axis=1, how="all"), None)
+            found[i] = {model: float(stats.half_width(means[:, None])[0]) for model, means in draws.items()}
+        return pd.DataFrame.from_dict(found, orient="index").reindex(columns=self.daily.columns)
+
     @property
     def _ranked(self) -> pd.DataFrame:
         return self.daily[self.frame.loc[self.frame["ranked"], "model"].tolist()]

@@ -18,7 +18,7 @@ from bench.metrics import daily_scores, summary
 from bench.source import source_hash
 from bench.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
-from zoo.config import DataConfig, TrainConfig
+from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
 from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
@@ -53,8 +53,9 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """As printed: `gru fold 1 seed 0`."""
-        return f"{self.model} {f'fold {self.fold} ' if self.fold else ''}seed {self.seed}"
+        """As printed: `gru fold 1 seed 0`, or `gru seed 0` where there is but one fold."""
+        fold = f"fold {self.fold} " if isinstance(self.data.split, WalkForwardSplit) else ""
+        return f"{self.model} {fold}seed {self.seed}"
 
 
 def make_trial(

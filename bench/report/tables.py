@@ -128,19 +128,27 @@ def main_table(board: Leaderboard) -> Table:
 
 
 def fold_table(board: Leaderboard) -> Table | None:
-    """Rank IC per model and fold; None for a single fold."""
-    folds = board.run["folds"]
-    if len(folds) < 2:
+    """A row per fold: its segments and the Rank IC of each model, best model first; None for a single fold."""
+    folds, done = board.run["folds"], board.folds.set_index(["fold", "model"])
+    if len(folds) < 2 or board.folds.empty:
         return None
-    pivot = board.folds.pivot(index="model", columns="fold", values="rank_ic")
+    pooled = [row for row in frame_rows(board.frame) if row["model"] in set(board.folds["model"])]
+    models = [row["model"] for row in pooled]
+
+    def cell(fold: int, model: str) -> str:
+        if (fold, model) not in done.index:
+            return "–"
+        return with_half(float(done.at[(fold, model), "rank_ic"]), float(board.fold_halves.at[fold, model]))
+
     rows = []
-    for row in frame_rows(board.frame):
-        model = row["model"]
-        if model in pivot.index:
-            cells = [number(float(pivot.loc[model].get(i, math.nan)), 4) for i in range(len(folds))]
-            rows.append([str(model), *cells, number(row["rank_ic"], 4)])
-    headers = [f"{f['test'][0]} .. {f['test'][1]}" for f in folds]
-    return Table(["model", *headers, "pooled"], rows, [False] + [True] * (len(folds) + 1))
+    for i, fold in enumerate(folds):
+        spans = [f"{first} .. {last}" for first, last in (fold[name] for name in ("train", "valid", "test"))]
+        days = board.folds.loc[board.folds["fold"] == i, "days"].max()
+        rows.append([str(i), *spans, number(days, 0), *(cell(i, model) for model in models)])
+    means = [with_half(row["rank_ic"], row["rank_ic_half"]) for row in pooled]
+    rows.append(["pooled", "", "", "", number(max((row["n_days"] for row in pooled), default=math.nan), 0), *means])
+    headers = ["fold", "train", "valid", "test", "days"]
+    return Table([*headers, *models], rows, [False] * 4 + [True] * (1 + len(models)))
 
 
 def settings_table(board: Leaderboard) -> Table:

@@ -236,10 +236,17 @@ def test_folds_are_told_apart(tmp_path):
     split = "data.split={mode: walk_forward, train: 80d, valid: 20d, test: 20d, step: 40d}"
     answer = run_cli("run", SMALL, "--models", "linear", "--set", split, "--jobs", "1", "--results", tmp_path)
     assert answer.code == 0, answer.err
-    (row,) = table_under((tmp_path / "comparison.md").read_text(), "Rank IC by fold")
-    spans = [name for name in row if " .. " in name]
-    assert len(spans) >= 2
-    assert all(re.fullmatch(r"-?\d\.\d{4}", row[span]) for span in [*spans, "pooled"])
+    assert "linear fold 0 seed 0: test Rank IC" in answer.out
+    *rows, pooled = table_under((tmp_path / "comparison.md").read_text(), "Rank IC by fold")
+    folds = RunStore.open(tmp_path, "small").run()["folds"]
+    assert len(rows) == len(folds) >= 2
+    for i, (row, fold) in enumerate(zip(rows, folds, strict=True)):
+        assert row["fold"] == str(i)
+        for name in ("train", "valid", "test"):
+            assert row[name] == f"{fold[name][0]} .. {fold[name][1]}"
+    assert pooled["fold"] == "pooled"
+    assert int(pooled["days"]) == sum(int(row["days"]) for row in rows)
+    assert all(re.fullmatch(r"-?\d\.\d{4} ± \d\.\d{4}", row["linear"]) for row in [*rows, pooled])
 
 
 def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):

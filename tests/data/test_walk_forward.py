@@ -10,11 +10,12 @@ from source_files import long_frame
 
 from bench.config import load_config
 from bench.facts import Facts
-from bench.leaderboard import build_leaderboard
+from bench.leaderboard import DRAWS, build_leaderboard
 from bench.plan import make_plan
 from bench.report.build import build_document
 from bench.report.markdown import render_markdown
 from bench.runner import execute_plan
+from bench.stats import bootstrap_means, half_width
 from bench.store import RunStore
 from zoo.config import WalkForwardSplit
 from zoo.data.split import Fold, make_folds
@@ -153,6 +154,10 @@ def test_a_run_reports_every_fold_and_pools_their_days(store):
     days = parts["days"].to_numpy()
     assert days.min() < days.max()
     assert row["rank_ic"] == pytest.approx(float((parts["rank_ic"] * days).sum() / days.sum()), abs=1e-12)
+    # The interval of a fold is that of a run which tests on its days alone.
+    alone = board.daily.loc[folds[1]["test"][0] : folds[1]["test"][1], ["linear", "gru"]]
+    halves = half_width(bootstrap_means(alone.to_numpy(), draws=DRAWS, seed=0))
+    assert board.fold_halves.loc[1, ["linear", "gru"]].tolist() == pytest.approx(halves.tolist(), abs=1e-12)
     report = render_markdown(build_document(Facts(board, None)))
     assert "## Rank IC by fold" in report
     assert all(f"{fold['test'][0]} .. {fold['test'][1]}" in report for fold in folds)
