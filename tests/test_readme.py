@@ -1,0 +1,47 @@
+"""What the README shows is what the committed results say."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_table_is_the_top_of_the_committed_comparison():
+    # As committed: a run of one's own writes another report in its place.
+    git = ["git", "-C", str(ROOT), "show", "HEAD:results/comparison.md"]
+    try:
+        found = subprocess.run(git, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    if found.returncode:
+        pytest.skip("not a git checkout")
+    shown, lines = first_table(README), first_table(found.stdout)
+    assert len(shown) >= 6
+    assert shown == lines[: len(shown)]
+
+
+def first_table(text: str) -> list[str]:
+    found = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert found is not None
+    return found.group().splitlines()
+
+
+def test_every_file_it_points_to_exists():
+    targets = re.findall(r"\]\(([^)#]+)\)", README)
+    assert "results/figures/pareto.svg" in targets
+    assert [t for t in targets if not (ROOT / t).is_file()] == []
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(?:python -m )?bench ([a-z]+)", README))))
+def test_every_command_it_names_is_one(command: str):
+    assert CliRunner().invoke(app, shlex.split(f"{command} --help")).exit_code == 0
