@@ -281,7 +281,10 @@ def interpretability(facts: Facts) -> Advice:
         return _unmeasured("interpretability", title, "bench attribute RUN")
     ranking = sorted(score, key=lambda m: -score[m].value)
     best = ranking[0]
-    tied = [m for m in ranking if m == best or not score[m].high < score[best].low]
+    # A cell without interval is exact: linear's weights are its explanation.
+    least = score[best].low if score[best].has_interval else score[best].value
+    most = {m: c.high if c.has_interval else c.value for m, c in score.items()}
+    tied = [m for m in ranking if m == best or most[m] >= least]
     measure = say(
         "Measured by how precisely a model's attributions find the inputs that a planted signal really reads: area "
         "under the precision-recall curve, 0 at chance and 1 when perfect."
@@ -289,7 +292,7 @@ def interpretability(facts: Facts) -> Advice:
     sentences = [measure]
     if len(ranking) > 1:
         second = ranking[1]
-        apart = score[second].high < score[best].low
+        apart = most[second] < least
         template = (
             "{best} comes first with {first:.2f~}, {second} second with {runner:.2f~}."
             if apart

@@ -200,7 +200,8 @@ def _scored(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "interpretability": above(row["auprc"], floor),
-        "interpretability_low": above(row["auprc_low"], highest),
+        # Untrained networks so different that one might reach 1 leave nothing that is surely above them.
+        "interpretability_low": above(row["auprc_low"], highest) if highest < 1 else min(row["auprc_low"], 0.0),
         "interpretability_high": above(row["auprc_high"], lowest),
     }
 

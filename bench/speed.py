@@ -178,6 +178,8 @@ def _add_memory(
     for name, subject in subjects.items():
         results = entries[name][mode]["scenarios"]
         wanted: list[Scenario] = [s for s in _HELD if "samples" in results.get(s, {})]
+        if not wanted:
+            continue
         if request.device == "cpu":
             entries[name][mode]["memory"] = remote(memory_alone, request, name, mode, wanted)
         else:

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.cells import Cell
 from bench.printable import printable
@@ -19,6 +20,9 @@ from bench.report.sentences import Sentence
 from bench.report.tables import Table
 from bench.store import write_atomic
 from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import jinja2
 
 MAX_BYTES = 2_000_000
 """A page stays below this; figures that do not fit are left out, the largest first."""
@@ -101,9 +105,10 @@ def _draw(figure: Figure, figures: Path | None, number: int) -> Drawn:
         return Drawn(why=clip(str(error)))
 
 
-def _render(document: Document, drawn: dict[str, Drawn]) -> str:
+@lru_cache
+def _template() -> jinja2.Template:
+    # Compiled once: that takes longer than to fill it in.
     import jinja2
-    from markupsafe import Markup
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PAGE),
@@ -114,8 +119,14 @@ def _render(document: Document, drawn: dict[str, Drawn]) -> str:
         finalize=clean,
     )
     environment.filters["clip"] = clip
+    return environment.get_template("template.html.j2")
+
+
+def _render(document: Document, drawn: dict[str, Drawn]) -> str:
+    from markupsafe import Markup
+
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
-    return environment.get_template("template.html.j2").render(
+    return _template().render(
         document=document,
         sections=_Views(document, drawn).sections(),
         models=ModelNames.of(document).names,

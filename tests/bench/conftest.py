@@ -41,7 +41,9 @@ def planted_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = CONFIGS / "planted.yaml"
     source = "data.source=planted:mixed?stocks=20&days=240"
     answer = run_cli(
-        "run", config, "--models", "linear,lightgbm", "--set", source, "--seeds", "1", "--results", results
+        *("run", config, "--models", "linear,lightgbm", "--set", source, "--seeds", "1"),
+        # Each of the seven runs would start workers of its own, which take longer to start than to train.
+        *("--jobs", "1", "--results", results),
     )
     assert answer.code == 0, answer.err
     return results

@@ -88,6 +88,15 @@ def small_fold(panel: Panel, warmup: int) -> Fold:
     return Fold(0, DayRange(warmup, a - 2), DayRange(a, b - 2), DayRange(b, panel.n_days), 2)
 
 
+@cache
+def shared_dataset(features: str = "raw", changed: int | None = None) -> Dataset:
+    """The small market through a feature set, for all tests that only read it; another one after day `changed`."""
+    dataset = small_dataset(features)
+    if changed is None:
+        return dataset
+    return Dataset(changed_after(dataset.panel, changed), dataset.config, dataset.fold, stats=dataset.stats)
+
+
 def small_dataset(features: str = "raw", panel: Panel | None = None, lookback: int | None = None) -> Dataset:
     panel = small_panel() if panel is None else panel
     config = DataConfig(source="small", features=features, lookback=lookback or lookback_of(features))
@@ -114,7 +123,7 @@ def fit_small(name: str, dataset: Dataset, config: TrainConfig = QUICK, seed: in
 @cache
 def fitted(name: str, features: str = "raw") -> Fitted:
     """One trained model per name and feature set for all tests that only read it."""
-    return fit_small(name, small_dataset(features))
+    return fit_small(name, shared_dataset(features))
 
 
 def same_state(a: Network, b: Network) -> bool:

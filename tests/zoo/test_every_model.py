@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from tests.zoo.small import (
     fit_small,
     fitted,
     same_state,
+    shared_dataset,
     small_dataset,
     small_model,
     small_panel,
@@ -125,8 +125,7 @@ def test_a_step_can_be_taken_on_any_shape(name: str, shape: tuple[int, int, int]
 
 @pytest.mark.parametrize("name", GRADIENT)
 def test_odd_hidden_size_trains(name: str):
-    sizes: dict[str, Any] = {"hidden_size": 7, "num_heads": 7}
-    done = fit_small(name, small_dataset(), **sizes)
+    done = fit_small(name, small_dataset(), hidden_size=7, num_heads=None)
     assert done.result.steps > 0
     assert np.isfinite(done.result.history[-1].train_loss)
 
@@ -182,19 +181,18 @@ def test_a_stored_model_predicts_what_it_predicted_before(name: str, features: s
 @pytest.mark.parametrize("name", MODELS)
 def test_no_score_of_a_day_reads_anything_after_it(name: str, features: str):
     done = fitted(name, features)
-    loud, panel, scope = amplified(done.model), done.dataset.panel, get_spec(name).scope
+    loud, scope = amplified(done.model), get_spec(name).scope
     first = done.dataset.fold.test.start
 
-    def scores_until(day: int, panel: Panel, model: Network = loud) -> np.ndarray:
-        dataset = Dataset(panel, done.dataset.config, done.dataset.fold, stats=done.dataset.stats)
-        return trainer.predict(model, Segment(dataset, DayRange(first, day + 1)), scope=scope)
+    def scores_until(day: int, changed: int | None = None, model: Network = loud) -> np.ndarray:
+        segment = Segment(shared_dataset(features, changed), DayRange(first, day + 1))
+        return trainer.predict(model, segment, scope=scope)
 
     for t in (first, first + 2, first + 3, first + 5):
-        np.testing.assert_array_equal(scores_until(t, panel), scores_until(t, changed_after(panel, t)))
-    present = changed_after(panel, t - 1)
-    kept = panel.member[t] & present.member[t]
+        np.testing.assert_array_equal(scores_until(t), scores_until(t, changed=t))
+    kept = np.logical_and(*(shared_dataset(features, changed).panel.member[t] for changed in (None, t - 1)))
     # As trained: loud masks (TabNet's) are closed to all but a few inputs, which need not be of the last day.
-    now, other = (scores_until(t, p, done.model)[-1, kept] for p in (panel, present))
+    now, other = (scores_until(t, changed, done.model)[-1, kept] for changed in (None, t - 1))
     assert (now != other).any(), "the day itself must matter, or this test shows nothing"
 
 
