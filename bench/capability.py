@@ -76,7 +76,8 @@ class Capability:
     Attributes:
         score: 0 .. 10 with interval; without value unless every ability was measured.
         cells: the measured cell behind each ability.
-        strengths, weaknesses: abilities in which it cannot be told from the best, or is surely below the median.
+        strengths, weaknesses: abilities in which it is surely above 0 and cannot be told from the best, or is surely
+            below the median.
     """
 
     model: str
@@ -117,10 +118,10 @@ def _score(model: str, rated: dict[str, Cell], abilities: dict[str, Ability]) ->
 
 
 def _is_best(ability: str, model: str, rated: dict[str, dict[str, Cell]]) -> bool:
-    """First, or not surely below the first; a cell at 0 is no strength."""
+    """First, or not surely below the first; a cell at 0, or whose interval reaches it, is no strength."""
     mine = rated[model][ability]
     best = max((c[ability] for c in rated.values() if c[ability].measured), key=lambda c: c.value, default=None)
-    if best is None or not mine.measured or mine.value <= 0.1:
+    if best is None or not mine.measured or mine.value <= 0.1 or _low(mine) <= 0:
         return False
     return _high(mine) >= _low(best)
 

@@ -18,6 +18,7 @@ from bench.facts import Facts
 from bench.report.language import listed, translate
 from bench.report.sentences import Sentence, say
 
+ENDS = ("low", "high")
 FLOOR = 0.8
 """Real-time models keep at least this share of the best capture on `mixed`."""
 
@@ -279,20 +280,29 @@ def interpretability(facts: Facts) -> Advice:
     score = {m: c for m, c in score.items() if c.measured}
     if not score:
         return _unmeasured("interpretability", title, "bench attribute RUN")
-    ranking = sorted(score, key=lambda m: -score[m].value)
-    best = ranking[0]
     # A cell without interval is exact: linear's weights are its explanation.
-    least = score[best].low if score[best].has_interval else score[best].value
-    most = {m: c.high if c.has_interval else c.value for m, c in score.items()}
-    tied = [m for m in ranking if m == best or most[m] >= least]
+    least, most = ({m: getattr(c, end) if c.has_interval else c.value for m, c in score.items()} for end in ENDS)
+    # What untrained networks might show as well is no explanation, however high the score.
+    ranking = sorted(score, key=lambda m: (least[m] <= 0, -score[m].value))
+    sure = [m for m in ranking if least[m] > 0]
+    best = ranking[0]
+    tied = [m for m in sure or ranking if m == best or most[m] >= least[best]]
     measure = say(
         "Measured by how precisely a model's attributions find the inputs that a planted signal really reads: area "
         "under the precision-recall curve, 0 at chance and 1 when perfect."
     )
     sentences = [measure]
-    if len(ranking) > 1:
-        second = ranking[1]
-        apart = most[second] < least
+    if not sure:
+        sentences.append(
+            say(
+                "No model is surely above what untrained networks show; {best} has {first:.2f~}.",
+                best=best,
+                first=score[best],
+            )
+        )
+    elif len(sure) > 1:
+        second = sure[1]
+        apart = most[second] < least[best]
         template = (
             "{best} comes first with {first:.2f~}, {second} second with {runner:.2f~}."
             if apart
@@ -300,12 +310,25 @@ def interpretability(facts: Facts) -> Advice:
             "so there is no evidence of a difference."
         )
         sentences.append(say(template, best=best, first=score[best], second=second, runner=score[second]))
-    if len(tied) > 2:
+    else:
+        sentences.append(
+            say("Only {best} is surely above what untrained networks show: {first:.2f~}.", best=best, first=score[best])
+        )
+    if len(tied) > 2 and sure:
         others = listed(tied[2:])
         sentences.append(
             say("Neither can the first be told from {others}.", *[score[m] for m in tied[2:]], others=others)
         )
-    native = [m for m in ranking if facts.cell(f"interpretability.{m}.native").value == 1]
+    unsure = [m for m in ranking if m not in sure]
+    if sure and unsure:
+        sentences.append(
+            say(
+                "Not surely above what untrained networks show: {models}.",
+                *[score[m] for m in unsure],
+                models=listed(unsure),
+            )
+        )
+    native = [m for m in sure if facts.cell(f"interpretability.{m}.native").value == 1]
     if native and native[0] != best:
         sentences.append(
             say(

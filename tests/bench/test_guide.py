@@ -90,6 +90,39 @@ def test_real_time_ranks_by_latency_among_models_that_keep_enough_capture(facts,
     assert all(m in text for m in left_out)
 
 
+def with_interpretability(facts: Facts, **intervals: tuple[float, float, float]) -> Facts:
+    """The facts with these scores: model = (low, value, high)."""
+    rows = [
+        {
+            "model": model,
+            "interpretability": value,
+            "interpretability_low": low,
+            "interpretability_high": high,
+            "native": False,
+        }
+        for model, (low, value, high) in intervals.items()
+    ]
+    return replace(facts, frames={**facts.frames, "interpretability": pd.DataFrame(rows)})
+
+
+def test_a_score_that_untrained_networks_might_reach_is_neither_first_nor_a_strength(facts):
+    found = with_interpretability(facts, linear=(0.0, 0.8, 0.9), lightgbm=(0.3, 0.4, 0.5))
+    answer = {a.id: a for a in advise(found)}["interpretability"]
+    assert answer.ranking == ("lightgbm", "linear")
+    assert answer.tied == ("lightgbm",)
+    said = " ".join(s.text for s in answer.sentences)
+    assert "Only lightgbm is surely above what untrained networks show: 0.40 [0.30, 0.50]." in said
+    assert "Not surely above what untrained networks show: linear." in said
+    strengths = {c.model: c.strengths for c in assess(found)}
+    assert "interpretability" not in strengths["linear"]
+
+
+def test_where_no_explanation_is_surely_above_untrained_networks_the_guide_says_so(facts):
+    found = with_interpretability(facts, linear=(0.0, 0.8, 0.9), lightgbm=(0.0, 0.4, 0.5))
+    answer = {a.id: a for a in advise(found)}["interpretability"]
+    assert "No model is surely above what untrained networks show; linear has 0.80" in answer.sentences[1].text
+
+
 def test_interpretability_says_when_a_model_must_explain_itself(advice):
     answer = advice["interpretability"]
     assert answer.ranking == ("linear", "lightgbm")
