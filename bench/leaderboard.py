@@ -119,7 +119,7 @@ class Leaderboard:
 
     @property
     def _ranked(self) -> pd.DataFrame:
-        return self.daily[self.frame.loc[self.frame["ranked"], "model"].tolist()]
+        return self.daily.reindex(columns=self.frame.loc[self.frame["ranked"], "model"].tolist())
 
 
 def has_trials(store: RunStore) -> bool:
@@ -154,7 +154,7 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     rows = [_row(m, run, records, frames, ic, rank_ic, draws, oracle_frame, latency) for m in run["models"]]
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     frame = frame.sort_values(["ranked", "rank_ic"], ascending=False, kind="stable").reset_index(drop=True)
-    paired = paired_draws(rank_ic[frame.loc[frame["ranked"], "model"].tolist()])
+    paired = paired_draws(rank_ic.reindex(columns=frame.loc[frame["ranked"], "model"].tolist()))
     frame[VERSUS] = [
         paired.difference(m, run["baseline"]) if m != run["baseline"] else (np.nan,) * 3 for m in frame["model"]
     ]
