@@ -93,7 +93,8 @@ def load_claims(path: Path = CLAIMS_CONFIG) -> ClaimsConfig:
 def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
     """Compare what a claim implies with what was measured.
 
-    A cell is above another where their 95 % intervals do not overlap; a cell without interval counts as exact.
+    A cell is above another where their 95 % intervals do not overlap, of timings what a repeat may differ by; a cell
+    without interval counts as exact.
     That is stricter than a paired test, so a verdict is never bolder than the data.
 
     Args:

@@ -141,7 +141,7 @@ def _by_capture(
     if len(ranking) > 1:
         second = ranking[1]
         low, high = stats.interval((draws[best] - draws[second]).to_numpy()[:, None])
-        value = matrix.frame.set_index("model")[column]
+        value = dict(zip(matrix.frame["model"], matrix.frame[column], strict=True))
         margin = Cell(f"guide.{name}.margin", float(value[best] - value[second]), float(low[0]), float(high[0])).percent
         template = (
             "{best} comes first with {first:.0f~} % of the attainable IC, {second} second with {runner:.0f~} %; the "

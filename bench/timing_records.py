@@ -46,7 +46,9 @@ TIMING_COLUMNS = {
     "flops_forward": "float64",
     "flops_step": "float64",
     **{f"{s}_{p}": "float64" for s in ("train_step", "one_day", "one_stock") for p in _PERCENTILES},
+    "one_day_p50_ms_half": "float64",
     "train_samples_per_s": "float64",
+    "train_samples_per_s_half": "float64",
     "train_epoch_spread": "float64",
     "train_epoch_repeat": "float64",
     "offline_samples_per_s": "float64",
@@ -61,7 +63,8 @@ TIMING_COLUMNS = {
 """Columns and dtypes of `timing_frame`.
 
 `*_p50_ms` and so on are percentiles over the samples of both passes, `*_spread` half the interquartile range over the
-median, `*_repeat` the difference of the two passes' medians over their mean, `*_samples_per_s` rows over the median;
+median, `*_repeat` the difference of the two passes' medians over their mean, `*_samples_per_s` rows over the median,
+`*_half` the larger of spread and repeat times the figure: what another measurement may differ by;
 `flops_*` are of one row of a day of `stocks`; `peak_memory_mib` is the larger of a training step's and a day's.
 `unstable` tells that a spread or a repeat exceeds 0.25; `reason` why scenarios are missing.
 """
@@ -182,6 +185,9 @@ def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, 
         if scenario in ("train_epoch", "offline"):
             name = "train_samples_per_s" if scenario == "train_epoch" else "offline_samples_per_s"
             row[name] = 1000 * result["rows"] / found["p50_ms"]
+        kept = {"train_epoch": "train_samples_per_s", "one_day": "one_day_p50_ms"}.get(scenario)
+        if kept is not None:
+            row[f"{kept}_half"] = row[kept] * min(np.nanmax([found["spread"], found["repeat"]]), 0.99)
     row["reason"] = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
     return row
 

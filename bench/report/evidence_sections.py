@@ -96,7 +96,8 @@ def _formula() -> Prose:
             Sentence(translate("Overall score = 10 x ({parts}).", parts=" + ".join(parts))),
             Sentence(
                 translate(
-                    "The parts' 95 % half-widths add in quadrature; latencies count as exact. A strength is an ability "
+                    "The parts' 95 % half-widths add in quadrature; that of speed is what its samples or its repeat "
+                    "differ by, times of a fit count as exact. A strength is an ability "
                     "in which the model is surely above 0 and cannot be told from the best, a weakness one in which it "
                     "is surely below the median; a use is named where the guide cannot tell the model from its first "
                     "choice."
