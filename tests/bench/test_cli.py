@@ -45,7 +45,8 @@ def test_a_run_prints_a_line_a_trial_the_table_and_where_the_report_is(finished_
 
 
 def test_a_run_leaves_report_frame_and_records(finished):
-    assert {p.name for p in finished.iterdir()} == {"comparison.md", "leaderboard.parquet", "runs"}
+    written = {"comparison.md", "comparison.html", "leaderboard.parquet", "runs"}
+    assert {p.name for p in finished.iterdir()} == written
     store = RunStore.open(finished, "small")
     files = {"record.json", "daily.parquet", "scores.parquet", "checkpoint.json", "model.safetensors"}
     for key in store.keys():  # noqa: SIM118 - a method of the store
@@ -250,10 +251,22 @@ def test_report_rebuilds_the_same_files_from_the_records(own_copy):
     report, frame = (own_copy / "comparison.md").read_text(), pd.read_parquet(own_copy / "leaderboard.parquet")
     (own_copy / "comparison.md").unlink()
     (own_copy / "leaderboard.parquet").unlink()
-    answer = run_cli("report", "--results", own_copy)
+    answer = run_cli("report", "--no-figures", "--results", own_copy)
     assert answer.code == 0, answer.err
     assert (own_copy / "comparison.md").read_text() == report
     pd.testing.assert_frame_equal(pd.read_parquet(own_copy / "leaderboard.parquet"), frame)
+
+
+def test_report_draws_figures_links_and_removes_them(own_copy):
+    link, file = "](figures/pareto.svg)", own_copy / "figures" / "pareto.svg"
+    assert run_cli("report", "--results", own_copy).code == 0
+    assert file.is_file()
+    assert link in (own_copy / "comparison.md").read_text()
+    assert "<svg" in (own_copy / "comparison.html").read_text()
+    assert run_cli("report", "--results", own_copy, "--verify").code == 0
+    assert run_cli("report", "--no-figures", "--results", own_copy).code == 0
+    assert not file.exists()
+    assert link not in (own_copy / "comparison.md").read_text()
 
 
 @pytest.mark.parametrize("command", [["report"], ["show"]])
