@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.options import NoCacheOption, prepare
+
 if TYPE_CHECKING:
     from bench.datatools.overview import Overview
     from zoo.data.panel import Panel
@@ -39,9 +41,10 @@ def inspect(
     source: SourceArgument,
     figure: Annotated[Path | None, typer.Option("--figure", help="Coverage as a picture: FILE.png, .svg, .pdf")] = None,
     limit: LimitOption = 3,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Show size, coverage, gaps, jumps, suspected splits, stale quotes and whatever else is strange."""
-    overview = _overview(source)
+    overview = _overview(source, no_cache)
     from bench import console
     from bench.datatools.overview import coverage_figure, heatmap
 
@@ -62,9 +65,9 @@ def inspect(
 
 
 @app.command()
-def validate(source: SourceArgument, limit: LimitOption = 20) -> None:
+def validate(source: SourceArgument, limit: LimitOption = 20, no_cache: NoCacheOption = False) -> None:
     """Check values that cannot be true; exit code 2 if there are any."""
-    overview = _overview(source)
+    overview = _overview(source, no_cache)
     from bench import console
 
     errors = [p for p in overview.problems if p.error and p.count]
@@ -82,6 +85,7 @@ def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="What to read, as for --data.")],
     target: Annotated[str, typer.Argument(metavar="DST", help=".parquet, .csv, .csv.gz, or a folder: qlib's format.")],
     force: ForceOption = False,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Write data in another format, exact in float32, membership and concepts kept."""
     from bench import console
@@ -89,6 +93,7 @@ def convert(
     from zoo.data.writers import ending_of, read_exact, write_panel
 
     ending_of(target)
+    prepare(None, no_cache)
     with console.status("reading the data"):
         panel = read_exact(source)
     with progress("writing, then reading back") as step:
@@ -175,6 +180,7 @@ def features(
     fit_end: Annotated[str | None, typer.Option("--fit-end", help="Last day of the train segment.")] = None,
     fit_start: Annotated[str | None, typer.Option("--fit-start", help="Its first day; default: the data's.")] = None,
     force: ForceOption = False,
+    no_cache: NoCacheOption = False,
 ) -> None:
     """Write factors as a frame indexed (datetime, instrument), streamed so that memory stays bounded."""
     from bench import console
@@ -187,7 +193,7 @@ def features(
     if output.exists() and not force:
         raise DataError(f"{output}: exists already; --force replaces it")
     check_options(name, normalize, fit_end, fit_start)
-    panel = _load(source)
+    panel = _load(source, no_cache)
     with progress(f"computing {name}") as step:
         rows, columns = write_features(
             panel, name, output, normalize=normalize, fit_end=fit_end, fit_start=fit_start, on_step=step
@@ -195,19 +201,20 @@ def features(
     console.say(f"{rows:,} rows x {columns} factors of {panel.name}: {output}")
 
 
-def _load(source: str) -> Panel:
+def _load(source: str, no_cache: bool) -> Panel:
     from bench import console
     from zoo.data.sources import load_panel
 
+    prepare(None, no_cache)
     with console.status("reading the data"):
         return load_panel(source)
 
 
-def _overview(source: str) -> Overview:
+def _overview(source: str, no_cache: bool) -> Overview:
     from bench.datatools.overview import inspect_panel
     from bench.datatools.progress import progress
 
-    panel = _load(source)
+    panel = _load(source, no_cache)
     with progress("checking") as step:
         return inspect_panel(panel, source, step)
 

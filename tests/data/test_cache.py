@@ -407,6 +407,19 @@ def test_the_command_line_keeps_panels_unless_told_not_to(tmp_path, folder, monk
     assert (cache.cache_folder() is None) == bool(option)
 
 
+@pytest.mark.parametrize(
+    "command", ["inspect A", "validate A", "convert A DST/a.parquet", "features raw A -o DST/f.parquet"]
+)
+@pytest.mark.parametrize("option", ["--no-cache", None])
+def test_so_do_the_data_commands(tmp_path, folder, monkeypatch, command, option):
+    source = write_csv(tmp_path / "a.csv")
+    words = command.replace("DST", str(tmp_path)).replace(" A", f" {source}").split(" ")
+    monkeypatch.setattr(sys, "argv", ["bench", "data", *words, *filter(None, [option])])
+    with suppress(SystemExit):
+        main()
+    assert bool(versions(folder)) == (option is None)
+
+
 def test_versions_written_at_once_leave_the_last_one(tmp_path, folder):
     panel = load_panel(write_csv(tmp_path / "a.csv"))
     (first,) = versions(folder)
