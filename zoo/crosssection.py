@@ -45,9 +45,8 @@ def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for rows in _blocks(a):
         both = np.isfinite(a[rows]) & np.isfinite(b[rows])
         count = both.sum(axis=1)
-        found[rows] = _correlation(
-            _rank_deviations(a[rows], both, count), _rank_deviations(b[rows], both, count), count >= 2
-        )
+        da, db = _rank_deviations(a[rows], both, count), _rank_deviations(b[rows], both, count)
+        found[rows] = _correlation(da, db, _squares(da), _squares(db), count >= 2)
     return found
 
 
@@ -145,17 +144,23 @@ def _pearson(a: np.ndarray, b: np.ndarray, both: np.ndarray) -> np.ndarray:
     count = both.sum(axis=1)
     defined = (count >= 2) & _varies(a, both) & _varies(b, both)
     with np.errstate(over="ignore", invalid="ignore"):
-        da, db = _centred(a, both, count), _centred(b, both, count)
-        extreme = defined & ~(_squares_fit(da) & _squares_fit(db))
-        for values, deviations in ((a, da), (b, db)) if extreme.any() else ():
+        sides = [_centred(a, both, count), _centred(b, both, count)]
+        squares = [_squares(deviations) for deviations in sides]
+        extreme = defined & ~(_fit(squares[0]) & _fit(squares[1]))
+        for i, values in enumerate((a, b)) if extreme.any() else ():
             near_one = _near_one(values[extreme], both[extreme])
-            deviations[extreme] = _centred(near_one, both[extreme], count[extreme])
-        return _correlation(da, db, defined)
+            sides[i][extreme] = _centred(near_one, both[extreme], count[extreme])
+            squares[i][extreme] = _squares(sides[i][extreme])
+        return _correlation(sides[0], sides[1], squares[0], squares[1], defined)
 
 
-def _squares_fit(deviations: np.ndarray) -> np.ndarray:
-    """`[D]` bool: the sum of squares times that of another such row is neither infinite nor close to 0."""
-    squares = np.einsum("dn,dn->d", deviations, deviations)
+def _squares(deviations: np.ndarray) -> np.ndarray:
+    """Sum of squares of each row."""
+    return np.einsum("dn,dn->d", deviations, deviations)
+
+
+def _fit(squares: np.ndarray) -> np.ndarray:
+    """`[D]` bool: times those of another such row they are neither infinite nor close to 0."""
     return (squares > 1e-140) & (squares < 1e140)
 
 
@@ -166,8 +171,10 @@ def _near_one(values: np.ndarray, both: np.ndarray) -> np.ndarray:
     return np.ldexp(filled, -exponent)
 
 
-def _correlation(da: np.ndarray, db: np.ndarray, defined: np.ndarray) -> np.ndarray:
+def _correlation(
+    da: np.ndarray, db: np.ndarray, da_squares: np.ndarray, db_squares: np.ndarray, defined: np.ndarray
+) -> np.ndarray:
     """Correlation `[D]` of deviations `da`, `db [D, N]`; NaN where it is not `defined` or a side does not vary."""
-    scale = np.sqrt(np.einsum("dn,dn->d", da, da) * np.einsum("dn,dn->d", db, db))
+    scale = np.sqrt(da_squares * db_squares)
     product = np.einsum("dn,dn->d", da, db)
     return np.divide(product, scale, out=np.full(len(scale), np.nan), where=defined & (scale > 0))
