@@ -94,9 +94,11 @@ def download(
                 f"Either it was damaged on the way or it is not the file you mean"
             )
         os.replace(part, target)
-        state_file.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
+    finally:
+        if not part.exists():
+            state_file.unlink(missing_ok=True)
     return digest
 
 
