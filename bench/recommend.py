@@ -13,7 +13,7 @@ from bench.report.tables import Table, seconds, translated
 from zoo.errors import ConfigError, did_you_mean
 
 NEEDS = {
-    "explain": "attributions that find the inputs of a planted signal better than chance",
+    "explain": "attributions that find the inputs of a planted signal better than those of untrained networks",
     "relations": "more than half of the best capture on the planted market relation",
     "long": "more than half of the best capture on the planted market long",
 }
@@ -88,7 +88,7 @@ def recommend(facts: Facts, constraints: Constraints) -> list[Candidate]:
             reasons.append(
                 translate("takes {latency:.3g} ms, over {limit:g} ms", latency=latency, limit=limit)
                 if known
-                else translate("latency not measured")
+                else translate("latency at that size not measured")
             )
         if not accuracy.measured:
             reasons.append(translate("accuracy not measured"))
@@ -115,7 +115,8 @@ def _lacks(facts: Facts, model: str, need: str) -> str:
         score = facts.cell(f"interpretability.{model}.interpretability")
         if not score.measured:
             return translate("interpretability not measured")
-        return "" if score.low > 0 else translate("its attributions find no more than chance")
+        least = score.low if score.has_interval else score.value
+        return "" if least > 0 else translate("its attributions are not surely above those of untrained networks")
     column = "relation" if need == "relations" else need
     mine = facts.cell(f"capture.{model}.{column}")
     if not mine.measured:
@@ -166,7 +167,9 @@ def candidate_table(candidates: list[Candidate]) -> Table:
             [
                 c.model,
                 f"{c.accuracy.percent:.0f~}" if on_matrix else f"{c.accuracy:.4f~}",
-                translate("{latency} (by exponents)", latency=latency) if c.extrapolated else latency,
+                translate("{latency} (by exponents)", latency=latency)
+                if c.extrapolated and math.isfinite(c.latency_ms)
+                else latency,
                 listed(c.reasons, "; ") or "yes",
             ]
         )
