@@ -104,6 +104,12 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
             f"{panel.name}: {panel.n_days} days, but one row reads {feature_set.warmup + 1}; "
             f"lower data.lookback or give more history"
         )
+    price = config.data.label.price
+    if price not in panel.fields:
+        raise ConfigError(
+            f"data.label.price: the label is made of {price} prices, but {panel.name} has only "
+            f"{', '.join(panel.fields)}"
+        )
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
     _check_members(panel, folds)
     trials = [

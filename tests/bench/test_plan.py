@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from cli_runs import SMALL, write_prices
 
@@ -127,6 +128,13 @@ def test_what_would_keep_a_trial_from_starting_is_found_before_any_work(change, 
     with pytest.raises(error) as found:
         plan_of(**change)
     assert message in str(found.value)
+
+
+def test_a_label_of_prices_that_the_data_lack_is_found_before_any_work(tmp_path):
+    prices = write_prices(tmp_path / "p.csv")
+    pd.read_csv(prices)[["date", "symbol", "close", "volume"]].to_csv(tmp_path / "closes.csv", index=False)
+    with pytest.raises(ConfigError, match=r"data\.label\.price: .* open prices, but closes.csv has only close, volume"):
+        plan_of("linear", data__source=str(tmp_path / "closes.csv"), data__label__price="open")
 
 
 def test_walk_forward_gives_a_trial_for_every_fold():
