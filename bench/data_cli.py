@@ -23,7 +23,11 @@ app = typer.Typer(
 )
 
 SourceArgument = Annotated[
-    str, typer.Argument(metavar="PATH", help="CSV, Parquet, a folder of them, qlib folder[#MARKET], planted:MARKET.")
+    str,
+    typer.Argument(
+        metavar="PATH",
+        help="CSV, Parquet, a folder of them, qlib folder or folder#MARKET, installed:NAME, planted:MARKET.",
+    ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=0, help="Cells printed per check.")]

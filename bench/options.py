@@ -18,7 +18,9 @@ PluginOption = Annotated[
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
 SeedsOption = Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")]
-DataOption = Annotated[str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder or planted:MARKET.")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder, installed:NAME or planted:MARKET.")
+]
 ConceptsOption = Annotated[
     str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
 ]
