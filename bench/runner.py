@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.backtest import check_benchmark, measure_backtests
-from bench.diagnostics import measure_diagnostics
-from bench.executors import Event, Failed, make_executor
-from bench.latency import measure_latency
-from bench.plan import Plan
-from bench.store import RunStore
+from bench.experiment.events import Event, Failed
+from bench.experiment.executors import make_executor
+from bench.experiment.plan import Plan
+from bench.portfolio.backtest import check_benchmark, measure_backtests
+from bench.records.store import RunStore
+from bench.scores.diagnostics import measure_diagnostics
+from bench.speed.after_run import measure_latency
 from zoo.crosssection import pearson_rows, spearman_rows
 from zoo.data.labels import raw_label
 from zoo.errors import ConfigError

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,9 @@ def command(*arguments: str) -> str:
 
 def test_importing_zoo_costs_nothing():
     assert loaded_after("import zoo") == set()
-    assert loaded_after("import zoo.errors, zoo.registry; import bench.store, bench.config, bench.cli") <= {"torch"}
+    assert loaded_after(
+        "import zoo.errors, zoo.registry; import bench.records.store, bench.experiment.config, bench.cli"
+    ) <= {"torch"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["predict", "--help"]])
@@ -122,3 +125,27 @@ def test_nothing_is_unpickled_or_evaluated():
         # `model.eval()` is torch's switch; `eval(...)` is not.
         assert not {f.id for f in calls if isinstance(f, ast.Name)} & {"eval", "exec"}, file
         assert not {f.attr for f in calls if isinstance(f, ast.Attribute)} & {"read_pickle", "unsafe_load"}, file
+
+
+ROOMS = sorted({file.parent for package in ("zoo", "bench") for file in modules(package)})
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
+def test_a_room_holds_at_most_twelve_files(room):
+    # Networks are one file each, however many there are.
+    if room != ROOT / "zoo" / "models":
+        assert len([file for file in room.glob("*.py") if file.name != "__init__.py"]) <= 12
+
+
+def test_no_files_import_each_other_in_a_circle():
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in [*modules("zoo"), *modules("bench")]
+    }
+    # Of `from package import module` the module counts: the package is only where it lies.
+    imports = {
+        name: {i for i in imported(file) & set(files) if not any(j.startswith(f"{i}.") for j in imported(file))}
+        - {name}
+        for name, file in files.items()
+    }
+    TopologicalSorter(imports).prepare()

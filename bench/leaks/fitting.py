@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from bench.leaks.perturb import changed
+from bench.leaks.perturb import Watched, changed
 from bench.leaks.subject import Subject, fit
-from bench.leaks.views import Watched
 from zoo.network import Network
 
 

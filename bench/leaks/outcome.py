@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.leaks import Finding
-from bench.report.tables import Table
-from bench.store import write_atomic
+from bench.records.store import write_atomic
+from bench.text.tables import Table
 
 _SHOWN = 4  # offences of a check; the file has all
 

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench.leaks.perturb import Shuffled
 from bench.leaks.subject import SEED, Candidate, Subject, fit
-from bench.leaks.views import Shuffled
-from bench.stats import newey_west_t
+from bench.stats.inference import newey_west_t
 from zoo import registry
 from zoo.config import TrainConfig
 from zoo.crosssection import pearson_rows

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.experiment.plan import Plan, entry_of
 from bench.leaks.perturb import changed, cut, holed
-from bench.metrics import daily_scores
-from bench.plan import Plan, entry_of
+from bench.metrics.daily import daily_scores
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
 from zoo.data.features import make_feature_set
@@ -39,7 +39,7 @@ class Pieces:
         dataset: `(panel, data config, fold, *, stats=None) -> Dataset`.
         fit: as `zoo.trainer.fit`.
         predict: as `zoo.trainer.predict`.
-        metrics: as `bench.metrics.daily_scores`.
+        metrics: as `bench.metrics.daily.daily_scores`.
     """
 
     universe: Callable[..., Panel] = apply_universe

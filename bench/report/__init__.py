@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.facts import Facts, gather
-from bench.leaderboard import write_frame
-from bench.store import RunStore
-
-FIGURES = "figures"
+from bench.advice.facts import Facts, gather
+from bench.records.store import RunStore
+from bench.scores.leaderboard import write_frame
+from bench.text.document import FIGURES
 
 
 def write_report(

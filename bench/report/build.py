@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.facts import Facts
-from bench.report import evidence_sections, measured_sections
-from bench.report.document import Document
-from bench.report.language import current, language, translate
-from bench.report.run_sections import details, failures, folds, opening
-from bench.report.significance_section import differences
+from bench.advice.facts import Facts
+from bench.report.sections import judgement, measured
+from bench.report.sections.run import details, failures, folds, opening
+from bench.report.sections.significance import differences
+from bench.text.document import Document
+from bench.text.language import current, language, translate
 
 
 def build_document(facts: Facts, lang: str = "en") -> Document:
@@ -20,14 +20,14 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
         sections = [
             opening(facts),
             failures(facts),
-            *evidence_sections.judgement(facts),
-            evidence_sections.capture(facts),
-            measured_sections.technical(facts),
-            measured_sections.growth(facts),
-            measured_sections.interpretability(facts),
-            measured_sections.portfolio(facts),
-            evidence_sections.claims(facts),
-            measured_sections.scores(facts),
+            *judgement.judgement(facts),
+            judgement.capture(facts),
+            measured.technical(facts),
+            measured.growth(facts),
+            measured.interpretability(facts),
+            measured.portfolio(facts),
+            judgement.claims(facts),
+            measured.scores(facts),
             folds(facts),
             differences(facts),
             *details(facts),

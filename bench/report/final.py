@@ -10,16 +10,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bench.capability import assess, score_frame
-from bench.cells import Cell, cells_of
-from bench.claims import judge, load_claims
-from bench.deviations import deviations, uniform_settings
-from bench.facts import Facts
-from bench.guide import advise
-from bench.report.document import Document
-from bench.report.sentences import Sentence
-from bench.report.tables import frame_rows
-from bench.store import write_atomic
+from bench.advice.capability import assess, score_frame
+from bench.advice.claims import judge, load_claims
+from bench.advice.facts import Facts
+from bench.advice.guide import advise
+from bench.experiment.deviations import deviations, uniform_settings
+from bench.records.store import write_atomic
+from bench.text.cells import Cell, cells_of
+from bench.text.document import Document
+from bench.text.sentences import Sentence
+from bench.text.tables import frame_rows
 
 SCHEMA_VERSION = 1
 NAME = "final_report.json"

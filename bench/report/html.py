@@ -10,15 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.cells import Cell
-from bench.printable import printable
-from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
-from bench.report.inline import inline_svg
-from bench.report.language import language, translate
+from bench.records.store import write_atomic
 from bench.report.models import ModelNames
-from bench.report.sentences import Sentence
-from bench.report.tables import Table
-from bench.store import write_atomic
+from bench.report.page.inline import inline_svg
+from bench.text.cells import Cell
+from bench.text.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
+from bench.text.language import language, translate
+from bench.text.printable import printable
+from bench.text.sentences import Sentence
+from bench.text.tables import Table
 from zoo.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from bench.printable import one_line, printable
-from bench.report import FIGURES
-from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose
-from bench.report.language import language, listed
-from bench.report.tables import Table
-from bench.store import write_atomic
+from bench.records.store import write_atomic
+from bench.text.document import FIGURES, Block, Code, Document, Figure, Grid, Items, Prose
+from bench.text.language import language, listed
+from bench.text.printable import one_line, printable
+from bench.text.tables import Table
 
 
 def render_markdown(document: Document, folder: Path | None = None) -> str:

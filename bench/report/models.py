@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bench.report.document import Document, Grid
-from bench.report.tables import Table
+from bench.text.document import Document, Grid
+from bench.text.tables import Table
 
 MAX_NAME = 100
 

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bench.cli import main
-from bench.store import RunStore
+from bench.records.store import RunStore
 
 SMALL = Path(__file__).with_name("small.yaml")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli_runs import SMALL, Answer, run_cli
 
-from bench.presets import CONFIGS
+from bench.experiment.presets import CONFIGS
 from zoo import registry
 
 

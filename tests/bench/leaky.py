@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.config import ExperimentConfig
+from bench.experiment.config import ExperimentConfig
+from bench.experiment.plan import make_plan
 from bench.leaks import Pieces, Subject, make_subject
-from bench.plan import make_plan
 from zoo import trainer
 from zoo.config import UniverseConfig
 from zoo.data.features.base import ColumnFeatureSet
@@ -302,7 +302,7 @@ def universe_of_survivors(panel: Panel, universe: UniverseConfig) -> Panel:
 
 def pooled_metrics(score: np.ndarray, raw: np.ndarray, ranked: np.ndarray) -> Any:
     """Daily metrics of scores that are standardised over all days."""
-    from bench.metrics import daily_scores
+    from bench.metrics.daily import daily_scores
 
     return daily_scores((score - score.mean()) / score.std(), raw, ranked)
 

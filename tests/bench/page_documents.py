@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from bench.cells import Cell
-from bench.report.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
-from bench.report.sentences import Sentence
-from bench.report.tables import Table
+from bench.text.cells import Cell
+from bench.text.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
+from bench.text.sentences import Sentence
+from bench.text.tables import Table
 
 NAMES = "linear lightgbm mlp lstm gru alstm gats tcn transformer localformer tabnet hist tra"
 MODELS = NAMES.split()

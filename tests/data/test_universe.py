@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from source_files import long_frame, write_qlib
 
-from bench.config import load_config
-from bench.plan import make_plan
+from bench.experiment.config import load_config
+from bench.experiment.plan import make_plan
+from bench.experiment.trial import _dataset
+from bench.records.store import RunStore
 from bench.runner import execute_plan
-from bench.store import RunStore
-from bench.trial import _dataset
 from zoo import checkpoint
 from zoo.config import DataConfig, UniverseConfig
 from zoo.data.panel import Panel

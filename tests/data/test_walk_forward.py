@@ -8,15 +8,15 @@ import pandas as pd
 import pytest
 from source_files import long_frame
 
-from bench.config import load_config
-from bench.facts import Facts
-from bench.leaderboard import DRAWS, build_leaderboard
-from bench.plan import make_plan
+from bench.advice.facts import Facts
+from bench.experiment.config import load_config
+from bench.experiment.plan import make_plan
+from bench.records.store import RunStore
 from bench.report.build import build_document
 from bench.report.markdown import render_markdown
 from bench.runner import execute_plan
-from bench.stats import bootstrap_means, half_width
-from bench.store import RunStore
+from bench.scores.leaderboard import DRAWS, build_leaderboard
+from bench.stats.inference import bootstrap_means, half_width
 from zoo.config import WalkForwardSplit
 from zoo.data.split import Fold, make_folds
 from zoo.errors import ConfigError

@@ -11,15 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.facts import Facts
-from bench.report.figures import accuracy, captured, importance, portfolios, scaling, scores, training, trials
-from bench.report.figures.canvas import house_style
+from bench.advice.facts import Facts
+from bench.records.store import RunStore
+from bench.report.figures import (
+    accuracy,
+    captured,
+    importance,
+    portfolios,
+    scaling,
+    scores,
+    training,
+    trials,
+)
+from bench.report.figures.kit.canvas import house_style
 from bench.report.figures.material import Material
-from bench.store import RunStore
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from bench.report.figures.canvas import Canvas
+    from bench.report.figures.kit.canvas import Canvas
 
 FIGURES: dict[str, Callable[[Material], Canvas | None]] = {
     "pareto": accuracy.pareto,

@@ -7,13 +7,23 @@ import math
 import numpy as np
 import pandas as pd
 
-from bench.facts import Facts
-from bench.report.figures import calendar, style
-from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, thinned, zero_line
-from bench.report.figures.heat import Heat, draw_heat, even_scale
-from bench.report.figures.labels import place_labels
+from bench.advice.facts import Facts
+from bench.report.figures import calendar
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import (
+    Canvas,
+    Panels,
+    dot,
+    few_ticks,
+    key,
+    not_drawn,
+    thinned,
+    zero_line,
+)
+from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
+from bench.report.figures.kit.labels import place_labels
 from bench.report.figures.material import Material, kept
-from bench.stats import bootstrap_means, interval
+from bench.stats.inference import bootstrap_means, interval
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
 

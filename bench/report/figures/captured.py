@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.capture import NULL
-from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, not_drawn
-from bench.report.figures.heat import Heat, draw_heat
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import Canvas, not_drawn
+from bench.report.figures.kit.heat import Heat, draw_heat
 from bench.report.figures.material import Material
+from bench.scores.capture import NULL
 
 
 def capture(material: Material) -> Canvas | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, Panels, few_ticks, key, not_drawn
-from bench.report.figures.heat import Heat, draw_heat
+from bench.records.store import RunStore
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import Canvas, Panels, few_ticks, key, not_drawn
+from bench.report.figures.kit.heat import Heat, draw_heat
 from bench.report.figures.material import Material, kept, matching
-from bench.store import RunStore
 
 MOST_FIELDS = 16
 _NATIVE = "native"

@@ -9,11 +9,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from bench.diagnostic_frames import decile_frame, histogram_frame
-from bench.facts import Facts
-from bench.interpretability import FILE, attribution_profiles, interpretability_scores
-from bench.portfolio_frames import portfolio_daily
-from bench.store import RunStore
+from bench.advice.facts import Facts
+from bench.attribution.frames import FILE, attribution_profiles, interpretability_scores
+from bench.portfolio.frames import portfolio_daily
+from bench.records.store import RunStore
+from bench.scores.frames import decile_frame, histogram_frame
 
 
 def matching(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bench.report.figures import calendar, style
-from bench.report.figures.canvas import Canvas, Panels, few_ticks, key, not_drawn, thinned, zero_line
-from bench.report.figures.heat import Heat, draw_heat, even_scale
+from bench.report.figures import calendar
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import (
+    Canvas,
+    Panels,
+    few_ticks,
+    key,
+    not_drawn,
+    thinned,
+    zero_line,
+)
+from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.material import Material
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, Panels, key, not_drawn
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import Canvas, Panels, key, not_drawn
 from bench.report.figures.material import Material, kept, matching
-from bench.scaling_records import scaling_points
+from bench.speed.scaling_frames import scaling_points
 
 _SYMBOL = {"lookback": "T", "stocks": "N"}
 

@@ -7,8 +7,16 @@ from statistics import NormalDist
 
 import numpy as np
 
-from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, zero_line
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import (
+    Canvas,
+    Panels,
+    dot,
+    few_ticks,
+    key,
+    not_drawn,
+    zero_line,
+)
 from bench.report.figures.material import Material, kept, matching
 
 

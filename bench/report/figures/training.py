@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.report.figures import style
-from bench.report.figures.canvas import Canvas, Panels, dot, few_ticks, key, thinned
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, thinned
 from bench.report.figures.material import Material
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.evidence import SCORES
-from bench.interpretability import FILE
-from bench.report.figures import calendar, style
-from bench.report.figures.canvas import Canvas, Panels, few_ticks, key, thinned
-from bench.report.figures.heat import Heat, draw_heat
+from bench.attribution.frames import FILE
+from bench.experiment.evidence import SCORES
+from bench.records.store import RunStore, read_json
+from bench.report.figures import calendar
+from bench.report.figures.kit import style
+from bench.report.figures.kit.canvas import Canvas, Panels, few_ticks, key, thinned
+from bench.report.figures.kit.heat import Heat, draw_heat
 from bench.report.figures.training import draw_training
-from bench.store import RunStore, read_json
 
 STOCKS = 6
 BINS = 60

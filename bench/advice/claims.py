@@ -1,0 +1,148 @@
+"""Published claims about the models, each confirmed, refuted or not decided by measured cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
+
+from bench.experiment.presets import CLAIMS_CONFIG
+from bench.records.strict_yaml import read_yaml
+from bench.text.cells import Cell, cell
+from bench.text.language import listed, translate
+from zoo.config import Section
+from zoo.errors import ConfigError
+
+MEDIAN = "median"
+
+Verdict = Literal["confirmed", "refuted", "not decided"]
+
+
+class Comparison(Section):
+    """One comparison that a claim implies."""
+
+    cell: str = Field(description="name of a cell: table.model.column")
+    above: float | str | None = Field(default=None, description="number, name of another cell, or median")
+    below: float | str | None = Field(default=None, description="number, name of another cell, or median")
+
+    @model_validator(mode="after")
+    def _one_direction(self) -> Comparison:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("give either above or below")
+        return self
+
+
+class Claim(Section):
+    """A published claim and what would confirm it."""
+
+    id: str
+    model: str
+    claim: str
+    tests: list[Comparison] = Field(min_length=1)
+    needs: list[str] = Field(default=[], description="words of which the name of the data must hold one")
+
+
+class ClaimsConfig(Section):
+    """`configs/claims.yaml`."""
+
+    claims: list[Claim]
+
+    @model_validator(mode="after")
+    def _different(self) -> ClaimsConfig:
+        names = [c.id for c in self.claims]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the id '{twice}' is given twice")
+        return self
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict.
+
+    Attributes:
+        compared: per test the cell, what it was compared with, and the outcome; None = cannot be told.
+        why: why nothing was compared; empty where something was.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    compared: tuple[tuple[Cell, str, Cell, bool | None], ...]
+    why: str = ""
+
+
+@lru_cache
+def load_claims(path: Path = CLAIMS_CONFIG) -> ClaimsConfig:
+    """The claims of a file.
+
+    Raises:
+        ConfigError: unreadable, an unknown key or a bad value.
+    """
+    try:
+        return ClaimsConfig.model_validate(read_yaml(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{path}: '{'.'.join(map(str, problem['loc']))}': {problem['msg']}") from None
+
+
+def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
+    """Compare what a claim implies with what was measured.
+
+    A cell is above another where their 95 % intervals do not overlap, of timings what a repeat may differ by; a cell
+    without interval counts as exact.
+    That is stricter than a paired test, so a verdict is never bolder than the data.
+
+    Args:
+        cells: every measured cell by name.
+        data: name of the data of the report.
+    """
+    if claim.needs and not any(word.lower() in data.lower() for word in claim.needs):
+        return Judged(claim, "not decided", (), translate("needs {names} data", names=listed(claim.needs, " or ")))
+    compared = []
+    for test in claim.tests:
+        mine = cell(cells, test.cell)
+        word, target = ("above", test.above) if test.above is not None else ("below", test.below)
+        assert target is not None
+        other = _target(target, test.cell, cells)
+        outcome = None
+        if mine.measured and other.measured:
+            outcome = _is_above(mine, other) if word == "above" else _is_above(other, mine)
+        compared.append((mine, word, other, outcome))
+    outcomes = [c[3] for c in compared]
+    missing = [c[0].id for c in compared if not c[0].measured] + [c[2].id for c in compared if not c[2].measured]
+    verdict: Verdict = "refuted" if False in outcomes else "confirmed" if all(outcomes) else "not decided"
+    why = translate("not measured: {cell}", cell=missing[0]) if missing else ""
+    return Judged(claim, verdict, tuple(compared), why)
+
+
+def _is_above(a: Cell, b: Cell) -> bool | None:
+    a_low, a_high = (a.low, a.high) if a.has_interval else (a.value, a.value)
+    b_low, b_high = (b.low, b.high) if b.has_interval else (b.value, b.value)
+    return True if a_low > b_high else False if a_high < b_low else None
+
+
+def is_given(cell: Cell) -> bool:
+    """Whether it is a number that a claim names, not one that was measured."""
+    return cell.id == f"{cell.value:g}"
+
+
+def _target(target: float | str, name: str, cells: Mapping[str, Cell]) -> Cell:
+    if not isinstance(target, str):
+        return Cell(f"{target:g}", float(target))
+    if target != MEDIAN:
+        return cell(cells, target)
+    table, _, rest = name.partition(".")
+    model, _, column = rest.rpartition(".")
+    others = [
+        c.value
+        for key, c in cells.items()
+        if key.startswith(f"{table}.") and key.endswith(f".{column}") and key != name and c.measured
+        # Variants of a model are not other models.
+        if "[" not in key and key.partition(".")[2].rpartition(".")[0] != model.partition("[")[0]
+    ]
+    return Cell(f"{table}.median.{column}", float(np.median(others)) if others else float("nan"))

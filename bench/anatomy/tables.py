@@ -1,0 +1,155 @@
+"""A description as tables and sentences of finished text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.anatomy import cost
+from bench.anatomy.describe import STOCKS, Description
+from bench.experiment.config import ExperimentConfig, load_config
+from bench.experiment.deviations import deviation_sentence, uniform_settings
+from bench.experiment.presets import CONFIGS
+from bench.text.tables import Table
+from zoo.data.features import make_feature_set
+
+
+def layer_table(described: Description) -> Table:
+    """Every layer with the shape of its output and its parameters."""
+    rows = [[layer.name, layer.kind, shape_text(layer.output), f"{layer.parameters:,}"] for layer in described.layers]
+    return Table(["layer", "kind", "output", "parameters"], rows, [False, False, False, True])
+
+
+def shape_text(shape: tuple[int | str, ...]) -> str:
+    """`[S, 60, 64]`, or a dash where the layer is not called itself."""
+    return f"[{', '.join(map(str, shape))}]" if shape else "–"
+
+
+def facts(described: Description) -> list[str]:
+    """Cost, memory and reach, a sentence each."""
+    d, spec = described, described.spec
+    lines = [
+        f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.",
+        f"Input: [S, {d.lookback}, {d.n_features}], S rows of {d.lookback} days and {d.n_features} features "
+        f"({d.features})" + (f"; concepts [S, {cost.CONCEPTS}]." if spec.needs_concepts else "."),
+    ]
+    if d.flops is None or d.step_flops is None:
+        size = f"{d.n_parameters:,} fitted numbers" if d.n_parameters else "its size is decided by the fit"
+        return [*lines, f"Fitted as a whole, not by gradient steps: {size}. Reads all {d.lookback} days."]
+    alone = f" (a day of {STOCKS} stocks)" if spec.scope == "day" else ""
+    lines += [
+        f"Parameters: {d.n_parameters:,}.",
+        f"FLOPs a row{alone}: {count_text(d.flops)} to score, {count_text(d.step_flops)} to train. "
+        f"A multiply-add is 2; element-wise work is not counted.",
+        f"Memory of a training step: {bytes_text(d.training_bytes)} = {bytes_text(16 * d.n_parameters)} for weights, "
+        f"gradients and Adam's two averages, and {bytes_text(d.activation_bytes * d.step_rows)} that autograd "
+        f"keeps for the backward pass of {d.step_rows} rows, measured on a few and scaled; float32, on the CPU.",
+        _reach_sentence(d),
+    ]
+    return lines
+
+
+def _reach_sentence(d: Description) -> str:
+    limit = f"; its architecture ends at {d.built_reach}" if d.built_reach is not None else ""
+    return (
+        f"Receptive field: {d.reach} of {d.lookback} days have a non-zero gradient{limit}. "
+        f"Before training, half of the gradient's weight lies on the last {d.half_reach}."
+    )
+
+
+def settings_table(described: Description) -> Table:
+    """Each training setting as used, uniform and published; then the parameters, as used and published."""
+    spec, used = described.spec, described.train.model_dump(mode="json")
+    uniform, published = uniform_settings(), published_config(spec.name)
+    theirs = None if published is None else published.train.model_dump(mode="json")
+    rows = []
+    if spec.gradient_trained:
+        rows = [
+            [key, _text(used[key]), _text(uniform[key]), "–" if theirs is None else _text(theirs[key])] for key in used
+        ]
+    set_there = {} if published is None else published.models[spec.name].params
+    for key, p in spec.parameters.items():
+        rows.append(
+            [
+                f"params.{key}",
+                _text(described.params[key]),
+                _text(p.default),
+                "–" if published is None else _text(set_there.get(key, p.default)),
+            ]
+        )
+    return Table(["setting", "here", "uniform", "published"], rows, [False] * 4)
+
+
+def published_config(name: str) -> ExperimentConfig | None:
+    """The published settings of a model; None where there are none."""
+    path = CONFIGS / "published" / f"{name}.yaml"
+    return load_config(path) if path.is_file() else None
+
+
+def summary_table(described: list[Description]) -> Table:
+    """One row a model of an experiment."""
+    rows = []
+    for d in described:
+        set_here = {k: v for k, v in d.params.items() if v != d.spec.parameters[k].default}
+        rows.append(
+            [
+                d.spec.name,
+                d.spec.scope,
+                f"{d.n_parameters:,}" if d.n_parameters else "–",
+                count_text(d.flops),
+                count_text(d.step_flops),
+                bytes_text(d.training_bytes) if d.flops is not None else "–",
+                "–" if d.reach is None else f"{d.reach} of {d.lookback}",
+                ", ".join(f"{k} {v}" for k, v in set_here.items()) or "defaults",
+            ]
+        )
+    headers = [
+        "model",
+        "scope",
+        "parameters",
+        "score FLOPs",
+        "train FLOPs",
+        "step memory",
+        "days seen",
+        "parameters set",
+    ]
+    return Table(headers, rows, [False, False, True, True, True, True, True, False])
+
+
+def deviation_line(described: list[Description]) -> str:
+    """How the networks' training settings differ from the uniform treatment."""
+    trained = {d.spec.name: d.train.model_dump(mode="json") for d in described if d.spec.gradient_trained}
+    return deviation_sentence(trained, uniform_settings())
+
+
+def data_lines(config: ExperimentConfig) -> list[str]:
+    """The data settings, without reading the data."""
+    data = config.data
+    columns = make_feature_set(data.features, data.lookback).columns
+    shown = ", ".join(columns[:12]) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
+    split = ", ".join(f"{k} {v}" for k, v in data.split.model_dump(mode="json").items() if k != "force")
+    return [
+        f"Data: {data.source}; features {data.features} ({shown}), lookback {data.lookback}.",
+        f"Label: {data.label.definition}. Split: {split}. Concepts: {data.concepts or 'those of the source, if any'}.",
+    ]
+
+
+def count_text(value: float | None) -> str:
+    """`6.08 M`."""
+    if value is None:
+        return "–"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def bytes_text(value: float) -> str:
+    """`12.3 MiB`."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f} B"
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

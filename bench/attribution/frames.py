@@ -1,0 +1,239 @@
+"""Records of `bench attribute` -> frames: how far explanations of a model show what the market reads. Imports no torch.
+
+The interpretability of a model is what training added to the best of its explanations, on a scale from 0 to 1:
+
+    interpretability = max over methods of (auprc - floor) / (1 - floor), floor = max(chance, control), held to 0 .. 1
+
+- `auprc`: average precision of the (lag, field) cells, ranked by mean attribution, for finding those that the market
+  reads; 1 = they all come first;
+- `chance`: that of a random ranking;
+- `control`: that of networks of the same shape with redrawn weights. It exceeds chance where an architecture favours
+  the cells that the market happens to read: recurrent networks respond to recent days before they have learned
+  anything.
+
+Methods are those of `bench.attribution.methods` and `native`, what the model itself exposes, if that tells cells apart.
+A model that forecasts nothing cannot be explained either: the score judges model and explanation together.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.attribution.truth import above
+from bench.records.store import RunStore, read_json
+
+FILE = "attribution.json"
+
+METHOD_COLUMNS = {
+    "model": "str",
+    "method": "str",
+    "engine": "str",
+    "n_trials": "int64",
+    "auprc": "float64",
+    "auprc_low": "float64",
+    "auprc_high": "float64",
+    "chance": "float64",
+    "normalised": "float64",
+    "auprc_lag": "float64",
+    "chance_lag": "float64",
+    "auprc_peers": "float64",
+    "chance_peers": "float64",
+    "control_auprc": "float64",
+    "control_auprc_half": "float64",
+    "control_lag": "float64",
+    "control_peers": "float64",
+    "deletion": "float64",
+    "deletion_low": "float64",
+    "deletion_high": "float64",
+    "seconds_per_day": "float64",
+}
+"""Columns and dtypes of `interpretability_frame`; numbers are means over the model's measured trials (seeds).
+
+`auprc` is over cells, `_lag` over days (a day counts if any field is read), `_peers` over other stocks; NaN where a
+method says nothing about them. `chance*` is that of a random ranking, `normalised` = (auprc - chance) / (1 - chance),
+`control_*` the mean over networks with redrawn weights and `_half` how far from it the mean AUPRC of `n_trials` more of
+them falls in 95 % of cases (t distribution): untrained networks differ, and so do two means of them.
+`_low` and `_high` are ends of 95 % intervals: of `auprc` over days x stocks, of `deletion` over days x random orders.
+`deletion` is the IC lost beyond random deletion (`bench.attribution.deletion`), `seconds_per_day` the processor time to
+explain all stocks of a day on one CPU thread, the median over days.
+"""
+
+SCORE_COLUMNS = {
+    "model": "str",
+    "interpretability": "float64",
+    "interpretability_low": "float64",
+    "interpretability_high": "float64",
+    "method": "str",
+    "native": "bool",
+    "native_axis": "str",
+    "auprc": "float64",
+    "chance": "float64",
+    "control_auprc": "float64",
+    "auprc_lag": "float64",
+    "peers": "float64",
+    "deletion": "float64",
+    "seconds_per_day": "float64",
+    "n_trials": "int64",
+}
+"""Columns and dtypes of `interpretability_scores`, one row per model.
+
+`method` is the best one, by which all other figures are but `peers`: the best (auprc_peers - floor) / (1 - floor) of
+any method, the floor as above, held to 0 .. 1. `native`: the model itself exposes something about its inputs,
+`native_axis` what it tells apart: cells, lags or peers. The interval joins the ends of that of `auprc` and of
+`control_auprc` plus or minus `control_auprc_half`: it is on the wide side, and reaches 0 for what untrained networks
+could show as well.
+"""
+
+PROFILE_COLUMNS = {
+    "model": "str",
+    "method": "str",
+    "axis": "str",
+    "position": "int64",
+    "name": "str",
+    "share": "float64",
+    "read": "bool",
+}
+"""Columns and dtypes of `attribution_profiles`: shares of the mean attribution by `lag` (name = days back) and `field`.
+
+`position` runs along the axis, oldest day first; `read`: the market's signal reads it.
+"""
+
+CURVE_COLUMNS = {"model": "str", "method": "str", "share": "float64", "ic": "float64", "ic_random": "float64"}
+"""Columns and dtypes of `deletion_curves`: IC after removing a share of the inputs, first ones first or at random."""
+
+
+def interpretability_frame(store: RunStore) -> pd.DataFrame:
+    """One row per model and method in the run's order, none where nothing was measured; columns as `METHOD_COLUMNS`."""
+    rows = []
+    for model, entries in _by_model(store).items():
+        for method in dict.fromkeys(name for entry in entries for name in entry["methods"]):
+            rows.append(_method_row(model, method, [e for e in entries if method in e["methods"]]))
+    return pd.DataFrame(rows, columns=list(METHOD_COLUMNS)).astype(METHOD_COLUMNS)
+
+
+def interpretability_scores(store: RunStore) -> pd.DataFrame:
+    """One row per model, the most interpretable first; columns as `SCORE_COLUMNS`."""
+    frame = interpretability_frame(store)
+    rows = []
+    for model, entries in _by_model(store).items():
+        mine: Any = frame[frame["model"] == model]
+        methods = [_scored(row) for row in mine.to_dict("records")]
+        usable = [m for m in methods if math.isfinite(m["interpretability"])]
+        if usable:
+            axis = entries[0]["native_axis"]
+            peers = [_held(above(m["auprc_peers"], _higher(m["chance_peers"], m["control_peers"]))) for m in methods]
+            best = max(usable, key=lambda m: m["interpretability"])
+            kept = {name: best[name] for name in SCORE_COLUMNS if name in best}
+            bounds = {n: _held(best[n]) for n in best if n.startswith("interpretability")}
+            rows.append({**kept, **bounds, "native": bool(axis), "native_axis": axis, "peers": _best(peers)})
+    scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(SCORE_COLUMNS)
+    return scores.sort_values("interpretability", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def attribution_profiles(store: RunStore) -> pd.DataFrame:
+    """Where the attribution of each model and method lies; columns as `PROFILE_COLUMNS`."""
+    rows = []
+    for model, entries in _by_model(store).items():
+        lags, fields = entries[0]["lags"], entries[0]["fields"]
+        truth = {"lag": {lag for lag, _ in entries[0]["truth"]}, "field": {name for _, name in entries[0]["truth"]}}
+        for method in entries[0]["methods"]:
+            for axis, names, key in (("lag", lags, "by_lag"), ("field", fields, "by_field")):
+                shares = [e["methods"][method][key] for e in entries if e["methods"].get(method, {}).get(key)]
+                if shares:
+                    rows += [
+                        (model, method, axis, i, str(name), float(share), name in truth[axis])
+                        for i, (name, share) in enumerate(zip(names, np.mean(shares, axis=0), strict=True))
+                    ]
+    return pd.DataFrame(rows, columns=list(PROFILE_COLUMNS)).astype(PROFILE_COLUMNS)
+
+
+def deletion_curves(store: RunStore) -> pd.DataFrame:
+    """The curves behind `deletion`, means over trials; columns as `CURVE_COLUMNS`."""
+    rows = []
+    for model, entries in _by_model(store).items():
+        for method in entries[0]["methods"]:
+            found = [d for e in entries if (d := e["methods"].get(method, {}).get("deletion"))]
+            for i, share in enumerate(found[0]["shares"] if found else []):
+                ic, random = (float(np.mean([d[name][i] for d in found])) for name in ("ic", "ic_random"))
+                rows.append((model, method, share, ic, random))
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype(CURVE_COLUMNS)
+
+
+def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
+    """Measured trials of the run's configuration, by model in its order."""
+    measured = (read_json(store.folder / FILE) or {}).get("trials", {})
+    found: dict[str, list[dict[str, Any]]] = {}
+    for trial in store.run()["trials"]:
+        if trial["key"] in measured:
+            found.setdefault(trial["model"], []).append(measured[trial["key"]])
+    return found
+
+
+def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    found = [entry["methods"][method] for entry in entries]
+    # The same networks are redrawn for every trial: more trials do not make more of them.
+    control = _finite([_mean(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
+    row: dict[str, Any] = {"model": model, "method": method, "engine": found[0]["engine"], "n_trials": len(found)}
+    for name in ("auprc", "auprc_low", "auprc_high", "auprc_lag", "auprc_peers"):
+        row[name] = _mean([one[name] for one in found])
+    for name in ("chance", "chance_lag", "chance_peers"):
+        row[name] = _mean([entry[name] for entry in entries])
+    for name, key in (("control_auprc", "auprc"), ("control_lag", "auprc_lag"), ("control_peers", "auprc_peers")):
+        row[name] = _mean([value for one in found for value in one["control"][key]])
+    row["control_auprc_half"] = _reach(control, len(found))
+    row["normalised"] = above(row["auprc"], row["chance"])
+    deletions = [one["deletion"] or {} for one in found]
+    for name, key in (("deletion", "score"), ("deletion_low", "score_low"), ("deletion_high", "score_high")):
+        row[name] = _mean([one.get(key) for one in deletions])
+    row["seconds_per_day"] = _mean([float(np.median(one["seconds_per_day"])) for one in found])
+    return row
+
+
+def _scored(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its unheld interpretability and interval; NaN where the method tells no cells apart."""
+    half = row["control_auprc_half"] if math.isfinite(row["control_auprc_half"]) else 0.0
+    floor, lowest, highest = (_higher(row["chance"], row["control_auprc"] + shift) for shift in (0.0, -half, half))
+    return {
+        **row,
+        "interpretability": above(row["auprc"], floor),
+        # Untrained networks so different that one might reach 1 leave nothing that is surely above them.
+        "interpretability_low": above(row["auprc_low"], highest) if highest < 1 else min(row["auprc_low"], 0.0),
+        "interpretability_high": above(row["auprc_high"], lowest),
+    }
+
+
+def _reach(control: list[float], n_trials: int) -> float:
+    """Half of the 95 % interval of the difference between means of `n_trials` and of the networks in `control`."""
+    from scipy.special import stdtrit
+
+    n = len(control)
+    if n < 2:
+        return math.nan
+    return float(stdtrit(n - 1, 0.975) * np.std(control, ddof=1) * math.sqrt(1 / n + 1 / n_trials))
+
+
+def _higher(chance: float, control: float) -> float:
+    """The floor; a model without redrawn twins has chance only."""
+    return max(chance, control) if math.isfinite(control) else chance
+
+
+def _held(value: float) -> float:
+    return min(max(value, 0.0), 1.0) if math.isfinite(value) else math.nan
+
+
+def _best(values: list[float]) -> float:
+    return max((value for value in values if math.isfinite(value)), default=math.nan)
+
+
+def _finite(values: list[Any]) -> list[float]:
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
+
+
+def _mean(values: list[Any]) -> float:
+    """Mean of the numbers; NaN where there are none."""
+    finite = _finite(values)
+    return float(np.mean(finite)) if finite else math.nan

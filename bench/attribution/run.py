@@ -1,0 +1,109 @@
+"""Attributions of a finished run's models against the planted truth; kept in `attribution.json` of the run.
+
+What is measured on each model: `bench.attribution.trial`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from bench.attribution.frames import FILE
+from bench.attribution.methods import captum_installed
+from bench.attribution.trial import Effort, measure_trial
+from bench.attribution.truth import truth_of
+from bench.records.store import RunStore, read_json, write_json
+from zoo import checkpoint
+from zoo.config import DataConfig
+from zoo.data.features import make_feature_set
+from zoo.data.sources import open_panel
+from zoo.data.sources.planted import PREFIX, planted_market_from_spec
+from zoo.data.split import make_folds
+from zoo.data.windows import Dataset
+from zoo.errors import ConfigError, ZooError
+
+FORMAT = 1
+
+
+def measure_attributions(
+    store: RunStore,
+    *,
+    models: list[str] | None = None,
+    all_seeds: bool = False,
+    effort: Effort | None = None,
+    fresh: bool = False,
+    on_trial: Callable[[str, int, float], None] = lambda model, seed, seconds: None,
+) -> dict[str, str]:
+    """Measure the first stored trial of each model, or those of all seeds, and keep the results in `attribution.json`.
+
+    Runs on one CPU thread. Trials measured before with the same effort are left as they are.
+
+    Returns:
+        Why a model could not be measured, by model.
+
+    Raises:
+        ConfigError: not a planted market or one without truth, features that are no cells, or data other than the
+            run's; no stored trial of a named model.
+    """
+    effort = effort or Effort()
+    run = store.run()
+    chosen = _trials(store, run, models, all_seeds)
+    data = DataConfig.model_validate(run["config"]["data"])
+    if not str(data.source).startswith(PREFIX):
+        raise ConfigError(
+            f"run '{store.name}' is on {run['data']['name']}: the truth is known on planted markets only; "
+            f"run one with: python -m bench run --data {PREFIX}mixed"
+        )
+    panel = open_panel(data)
+    if panel.fingerprint != run["data"]["fingerprint"]:
+        raise ConfigError(f"run '{store.name}': {panel.name} is no longer the market it was run on; run it again")
+    market = planted_market_from_spec(str(data.source))
+    features = make_feature_set(data.features, data.lookback)
+    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
+    folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
+    settings = {**asdict(effort), "captum": captum_installed()}
+    path = store.folder / FILE
+    stored = read_json(path) or {}
+    if stored.get("format") != FORMAT:
+        stored = {"format": FORMAT, "market": panel.name, "trials": {}}
+    dataset: Dataset | None = None
+    failures: dict[str, str] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for trial in chosen:
+            if not fresh and stored["trials"].get(trial["key"], {}).get("settings") == settings:
+                continue
+            began = time.perf_counter()
+            try:
+                forecaster = checkpoint.load(store.trial_folder(trial["key"]))
+                fold = folds[trial["fold"]]
+                if dataset is None or dataset.fold != fold:
+                    dataset = Dataset(panel, data, fold, stats=forecaster.stats)
+                entry = measure_trial(forecaster, dataset, truth, effort)
+            except ZooError as error:
+                failures[trial["model"]] = str(error)
+                continue
+            stored["trials"][trial["key"]] = {**trial, "settings": settings, **entry}
+            write_json(path, stored)
+            on_trial(trial["model"], trial["seed"], time.perf_counter() - began)
+    finally:
+        torch.set_num_threads(threads)
+    return failures
+
+
+def _trials(store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool) -> list[dict[str, Any]]:
+    """The first stored trial of each model, or all seeds of its first fold, in the run's order."""
+    done = [t for t in run["trials"] if (models is None or t["model"] in models) and store.is_done(t["key"])]
+    first: dict[str, dict[str, Any]] = {}
+    for trial in done:
+        first.setdefault(trial["model"], trial)
+    missing = [name for name in models or [] if name not in first]
+    if missing or not first:
+        raise ConfigError(f"run '{store.name}' has no whole trial{' of ' + ', '.join(missing) if missing else ''}")
+    fold = {name: trial["fold"] for name, trial in first.items()}
+    return [t for t in done if (all_seeds and t["fold"] == fold[t["model"]]) or t is first[t["model"]]]

@@ -1,0 +1,46 @@
+"""`python -m bench recommend`: the model for given constraints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import ResultsOption, last_run
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(recommend)
+
+
+def recommend(
+    run_name: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option("--max-latency-ms", min=0, help="99th percentile of the time of one day.")
+    ] = None,
+    stocks: Annotated[int | None, typer.Option("--stocks", min=1, help="Stocks a day.")] = None,
+    lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Window length in days.")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    need: Annotated[
+        list[str] | None, typer.Option("--need", help="explain, relations or long; may be repeated.")
+    ] = None,
+    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Recommend a model under constraints, from what was measured; says what each other model lacks."""
+    from bench.advice.facts import gather
+    from bench.advice.recommend import Constraints, advice_sentence, candidate_table
+    from bench.advice.recommend import recommend as candidates_for
+    from bench.cli import console
+    from bench.text.language import language
+
+    constraints = Constraints(max_latency_ms, stocks, lookback, device, tuple(need or ()))
+    facts = gather(results, run_name or last_run(results))
+    with language(lang):
+        found = candidates_for(facts, constraints)
+        sentence, table = advice_sentence(found), candidate_table(found)
+    console.say(sentence.text)
+    console.print_table(table)
+    raise typer.Exit(0 if not found[0].reasons else 1)

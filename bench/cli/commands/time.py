@@ -1,0 +1,215 @@
+"""`python -m bench time`: how long models take, and how that grows with lookback and stocks."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.cli.options import (
+    ConfigArgument,
+    DeviceOption,
+    ModelsOption,
+    PluginOption,
+    ResultsOption,
+    SetOption,
+    experiment_of,
+    load_plugins,
+)
+from zoo.errors import ConfigError, did_you_mean
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("time")(time_command)
+
+
+def time_command(
+    config: ConfigArgument = None,
+    models: ModelsOption = None,
+    scaling: Annotated[bool, typer.Option("--scaling", help="Growth with lookback and stocks instead.")] = False,
+    stocks: Annotated[int, typer.Option("--stocks", min=4, help="Stocks of one day.")] = 300,
+    lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Default: the experiment's.")] = None,
+    device: DeviceOption = None,
+    modes: Annotated[
+        str | None, typer.Option("--modes", help="Of eager,compile,graphs. Default: eager; on CUDA all.")
+    ] = None,
+    scenarios: Annotated[
+        str | None, typer.Option("--scenarios", help="Of train_step,train_epoch,one_day,one_stock,offline.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Most rounds; default 40, scaling 20.")] = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.0, help="Aimed at for a scenario in one of two passes.")
+    ] = 8.0,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of the CPU.")] = 1,
+    lookbacks: Annotated[str | None, typer.Option("--lookbacks", help="With --scaling, e.g. 30,60,120.")] = None,
+    stock_counts: Annotated[
+        str | None, typer.Option("--stock-counts", help="With --scaling, e.g. 100,1000,5000.")
+    ] = None,
+    overrides: SetOption = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Time training and scoring of untrained networks on simulated data; adds to results/timing/."""
+    # Read by the OpenMP library when torch loads it: idle threads must not spin on the cores being measured.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    changes = [*(overrides or []), *([] if lookback is None else [f"data.lookback={lookback}"])]
+    load_plugins(plugin)
+    experiment = experiment_of(config, None, None, None, device, changes, None)
+
+    import torch
+
+    from bench.experiment.plan import entry_of
+    from bench.records.machine import device_name, machine_id, resolve_device
+    from bench.speed.frames import alone, record_path
+    from bench.speed.modes import MODES, default_modes
+    from bench.speed.scaling import LOOKBACKS, STOCKS, Sweep
+    from bench.speed.side_by_side import Request
+    from bench.speed.workloads import SCENARIOS
+    from zoo import registry
+
+    torch.set_num_threads(threads)
+    where = resolve_device(experiment.device)
+    names = registry.find_models(models or list(experiment.models) or "*")
+    for name in names:
+        entry_of(name, experiment)
+    sweep = Sweep(
+        _sizes(lookbacks, "--lookbacks", LOOKBACKS),
+        _sizes(stock_counts, "--stock-counts", STOCKS),
+        rounds or 20,
+        seconds,
+    )
+    request = Request(
+        experiment,
+        names,
+        _chosen(modes, "--modes", MODES, default_modes(where)),
+        where,
+        stocks,
+        _chosen(scenarios, "--scenarios", SCENARIOS, SCENARIOS),
+        rounds or 40,
+        seconds,
+    )
+    header: dict[str, Any] = {
+        "machine": machine_id(where),
+        "device": where,
+        "device_name": device_name(where),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+    path = record_path(results, header["machine"], where, scaling=scaling)
+    from bench.cli import console
+    from bench.speed.memory import memory_process
+
+    with alone(results, console.say), memory_process(where, threads, plugin or ()) as remote:
+        began = time.perf_counter()
+        console.say(
+            f"{header['device_name']}, {where}, {threads} thread(s); {len(names)} models of experiment "
+            f"'{experiment.name}', untrained, on simulated data"
+        )
+        if header["load_before"] > 0.5:
+            console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
+        header["checks"] = _checks(where, remote)
+        if scaling:
+            _scale(request, sweep, path, header, remote)
+        else:
+            _time(request, path, header, remote)
+        console.say(f"{console.elapsed(began)}; record: {path}")
+
+
+def _checks(device: str, remote: Any) -> dict[str, Any]:
+    """Measure what is known: durations by another clock, the memory of a tensor."""
+    from bench.cli import console
+    from bench.speed.clock import check_clock
+    from bench.speed.memory import check_memory
+
+    clock = check_clock(device)
+    for check in clock:
+        verdict = "" if check.passed else "  FAILED: more than 5 % off"
+        console.say(
+            f"known duration, {check.operation}: expected {1000 * check.expected:.3f} ms, measured "
+            f"{1000 * check.measured:.3f} ms, relative error {check.relative_error:+.3%}{verdict}"
+        )
+    memory = remote(check_memory, device)
+    if memory["measured"] is None:
+        console.say("memory: this system does not tell the peak of a process; not measured")
+    else:
+        console.say(
+            f"known memory, {memory['operation']}: measured {memory['measured']:.2f} MiB, relative error "
+            f"{memory['relative_error']:+.3%}"
+        )
+    return {"clock": [check.record() for check in clock], "memory": memory}
+
+
+def _time(request: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
+    from bench.cli import console
+    from bench.report.tables.timing import repeat_line, timing_table
+    from bench.speed.frames import frame_of, merge_timings
+    from bench.speed.side_by_side import measure_models
+    from bench.text.tables import frame_rows
+
+    records = []
+    for entries in measure_models(request, remote, console.say):
+        merge_timings(path, header, entries)
+        records.append({**header, "entries": entries})
+    frame = frame_of(records)
+    console.say("")
+    console.print_table(timing_table(frame))
+    console.say("")
+    for row in frame_rows(frame):
+        if row["reason"]:
+            console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
+    console.say(repeat_line(frame))
+
+
+def _scale(request: Any, sweep: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
+    from bench.cli import console
+    from bench.report.tables.timing import scaling_table
+    from bench.speed.frames import merge_scaling
+    from bench.speed.scaling import measure_scaling
+    from bench.speed.scaling_frames import frame_of
+    from bench.text.tables import frame_rows
+
+    entries = {}
+    measured = measure_scaling(request.config, request.models, request.device, sweep, remote, console.say)
+    for label, entry in measured:
+        entries[label] = entry
+        merge_scaling(path, header, {label: entry})
+    frame = frame_of([{**header, "entries": entries}])
+    console.say("")
+    console.print_table(scaling_table(frame))
+    console.say("")
+    for row in frame_rows(frame):
+        if row["reason"]:
+            console.say(f"skipped, {row['model']}: {row['reason']}")
+
+
+def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The names of a comma list, in the order in which they are known.
+
+    Raises:
+        ConfigError: one is unknown; names the nearest.
+    """
+    if text is None:
+        return default
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    for name in asked:
+        if name not in known:
+            raise ConfigError(f"{option}: no '{name}'{did_you_mean(name, known)}; there are {', '.join(known)}")
+    if not asked:
+        raise ConfigError(f"{option}: none named; there are {', '.join(known)}")
+    return tuple(name for name in known if name in asked)
+
+
+def _sizes(text: str | None, option: str, default: tuple[int, ...]) -> tuple[int, ...]:
+    if text is None:
+        return default
+    try:
+        sizes = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        raise ConfigError(f"{option} {text}: must be whole numbers, such as 30,60,120") from None
+    if sizes[0] < 2:
+        raise ConfigError(f"{option} {text}: sizes must be at least 2")
+    return sizes

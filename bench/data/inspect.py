@@ -1,0 +1,148 @@
+"""A panel at a glance: its size, who is covered when, what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.refused import refused_cells
+from bench.data.validate import Problem, counted, find_problems
+from zoo.data.panel import Panel
+from zoo.data.sources.planted import PREFIX
+
+SHADES = (("█", 0.99), ("▓", 0.90), ("▒", 0.50), ("░", 0.0))
+"""A block and the share of stocks it needs more than, the highest first; nobody is a dot."""
+PLAIN_SHADES = (("#", 0.99), ("+", 0.90), ("-", 0.50), (".", 0.0))
+_LAST_DAYS = 5
+_SURVIVORS = 0.98
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What `data inspect` tells.
+
+    Attributes:
+        panel: the data.
+        problems: every check, errors first, those without a hit included.
+        months: `[M]` datetime64[M].
+        coverage: `[M]` share of stock-days with a close.
+        stocks: `[M]` stocks with a close on at least one day.
+        still_there: share of the stocks that have a close on the last days of the calendar.
+    """
+
+    panel: Panel
+    problems: list[Problem]
+    months: np.ndarray
+    coverage: np.ndarray
+    stocks: np.ndarray
+    still_there: float
+
+    @property
+    def headline(self) -> str:
+        p = self.panel
+        closes = int(np.isfinite(p.field("close")).sum())
+        share = 100 * closes / (p.n_days * p.n_stocks)
+        whole = int(np.isfinite(p.field("close")).all(axis=0).sum())
+        return (
+            f"{p.name}: {p.n_stocks:,} stocks x {p.n_days:,} days, {p.days[0]} .. {p.days[-1]}; {closes:,} closes, "
+            f"{share:.1f} % of all cells; {counted(whole, 'stock')} with every day; fields {', '.join(p.fields)}"
+        )
+
+    @property
+    def survivorship(self) -> str:
+        """A hint at a universe that was chosen with hindsight."""
+        n, share = self.panel.n_stocks, self.still_there
+        if self.panel.name.startswith(PREFIX):
+            return "survivorship: none, the market is simulated and no stock leaves it"
+        there = round(share * n)
+        years = (self.panel.days[-1] - self.panel.days[0]).astype(int) / 365.25
+        if n >= 10 and years >= 1 and share >= _SURVIVORS:
+            return (
+                f"survivorship: {there:,} of {n:,} stocks ({100 * share:.1f} %) still trade on the last days, after "
+                f"{years:.1f} years. Markets lose some every year, so these were probably chosen at the end: stocks "
+                f"that failed or were bought are missing, and returns look better than they were"
+            )
+        return f"survivorship: {n - there:,} of {n:,} stocks ({100 - 100 * share:.1f} %) end before the last days"
+
+
+def inspect_panel(
+    panel: Panel, source: str | Path | None = None, on_step: Callable[[int, int], None] | None = None
+) -> Overview:
+    """All checks and the coverage of a panel.
+
+    Args:
+        source: where it was read from, to find values that the reader refused.
+    """
+    refused = [] if source is None else refused_cells(source, panel, on_step)
+    close = np.isfinite(panel.field("close"))
+    of_day = panel.days.astype("datetime64[M]")
+    months, first = np.unique(of_day, return_index=True)
+    present = np.add.reduceat(close.astype(np.int32), first, axis=0)
+    days = np.diff(np.append(first, panel.n_days))
+    return Overview(
+        panel=panel,
+        problems=[*refused, *find_problems(panel, on_step)],
+        months=months,
+        coverage=present.sum(axis=1) / (days * panel.n_stocks),
+        stocks=(present > 0).sum(axis=1),
+        still_there=float(close[-_LAST_DAYS:].any(axis=0).mean()),
+    )
+
+
+def heatmap(overview: Overview, *, plain: bool = False) -> list[str]:
+    """Coverage as text, a line per year and a block per month; `plain` for terminals without block characters."""
+    shades, none = (PLAIN_SHADES, " ") if plain else (SHADES, "·")
+    legend = ", ".join(f"{mark} > {100 * above:.0f} %" for mark, above in shades)
+    lines = [f"coverage, share of stocks with a close by month ({legend})", "      J F M A M J J A S O N D  stocks"]
+    years = overview.months.astype("datetime64[Y]")
+    for year in np.unique(years):
+        chosen = years == year
+        marks = [" "] * 12
+        for month, share in zip(overview.months[chosen].astype(int) % 12, overview.coverage[chosen], strict=True):
+            marks[month] = next((mark for mark, above in shades if share > above), none)
+        low, high = overview.stocks[chosen].min(), overview.stocks[chosen].max()
+        count = f"{low:,}" if low == high else f"{low:,} .. {high:,}"
+        lines.append(f"{year}  {' '.join(marks)}  {count}")
+    return lines
+
+
+def coverage_figure(panel: Panel, file: Path) -> None:
+    """Coverage as a picture: stocks in order of their first close, up to 500 rows of them, by month.
+
+    Raises:
+        DataError: matplotlib is missing or the file cannot be written.
+    """
+    from zoo.errors import DataError
+
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DataError(f"{file}: figures need matplotlib; pip install matplotlib") from None
+    close = np.isfinite(panel.field("close"))
+    first_month = np.unique(panel.days.astype("datetime64[M]"), return_index=True)[1]
+    days = np.diff(np.append(first_month, panel.n_days))
+    share = np.add.reduceat(close.astype(np.float32), first_month, axis=0) / days[:, None]
+    begun = np.where(close.any(axis=0), close.argmax(axis=0), panel.n_days)
+    ended = np.where(close.any(axis=0), close[::-1].argmax(axis=0), panel.n_days)
+    share = share[:, np.lexsort((ended, begun))]
+    starts = np.unique(np.linspace(0, panel.n_stocks, min(panel.n_stocks, 500) + 1).astype(int)[:-1])
+    rows = np.add.reduceat(share, starts, axis=1) / np.diff(np.append(starts, panel.n_stocks))
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    years = [panel.days[0], panel.days[-1]]
+    low, high = (float(day.astype("datetime64[D]").astype(int) / 365.2425 + 1970) for day in years)
+    image = axes.imshow(
+        rows.T, aspect="auto", vmin=0, vmax=1, cmap="Blues", extent=(low, high, panel.n_stocks, 0), interpolation="none"
+    )
+    axes.set(title=f"{panel.name}: share of the month's days with a close", xlabel="year", ylabel="stock, by first day")
+    figure.colorbar(image)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file, dpi=120)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file}: figure cannot be written ({error})") from None

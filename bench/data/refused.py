@@ -1,0 +1,93 @@
+"""Cells of a source that a panel cannot hold: zero and negative prices, negative volumes, infinite values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bench.data.validate import Problem
+from zoo.data.panel import Panel
+from zoo.data.sources.cells import Table, to_days, to_floats, to_names
+from zoo.data.sources.columns import recognise
+from zoo.data.sources.paths import SUFFIXES, open_table, source_files, split_market
+from zoo.data.sources.qlib import read_bin
+from zoo.data.sources.values import Tally
+
+NUMBERS = ("open", "high", "low", "close", "adj_close", "vwap", "volume", "factor", "change")
+_Hits = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+
+
+def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
+    """One problem per field and kind, as the source has the values, or one without a hit.
+
+    Empty for sources that are no files.
+    """
+    if str(source).startswith(("planted:", "installed:")):
+        return []
+    files = [Path(name) for name in source_files(source)]
+    found: dict[str, list[_Hits]] = defaultdict(list)
+    root = split_market(source)[0].resolve()
+    for k, file in enumerate(files):
+        reader = _binary if file.suffix == ".bin" else _long
+        if file.suffix != ".txt":
+            for hits in reader(file, root, panel):
+                found[hits[0]].append(hits)
+        if on_step is not None:
+            on_step(k + 1, len(files))
+    problems = []
+    for field, parts in found.items():
+        day, stock, value = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+        infinite = ~np.isfinite(value.astype(np.float32))
+        what = "negative" if field == "volume" else "zero or negative"
+        for title, chosen in ((f"{field} {what}", ~infinite), (f"{field} infinite or beyond float32", infinite)):
+            if chosen.any():
+                problems.append(Problem(title, True, day[chosen], stock[chosen], {field: value[chosen]}))
+    none = np.empty(0, dtype=np.int64)
+    return problems or [Problem("zero, negative or infinite values", True, none, none)]
+
+
+def _long(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:
+    table = open_table(file)
+    roles = recognise(table.columns, table.where)
+    places: tuple[np.ndarray, np.ndarray] | None = None
+    for field in NUMBERS:
+        if field not in roles:
+            continue
+        values = to_floats(table, roles[field])
+        bad = _refused(field, values)
+        if not len(bad):
+            continue
+        if places is None:
+            places = _places(table, roles, file, panel)
+        yield field, places[0][bad], places[1][bad], values[bad]
+
+
+def _places(table: Table, roles: dict[str, str], file: Path, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Day and stock of every row."""
+    day = np.searchsorted(panel.days, to_days(table, roles["date"]))
+    position = {str(symbol): n for n, symbol in enumerate(panel.symbols)}
+    if "symbol" in roles:
+        codes, names = to_names(table, roles["symbol"])
+        return day, np.array([position[name] for name in names])[codes]
+    ending = next(ending for ending in SUFFIXES if file.name.lower().endswith(ending))
+    return day, np.full(len(day), position[file.name[: -len(ending)]])
+
+
+def _binary(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:
+    field = file.name.removesuffix(".day.bin")
+    folder = file.parent.name.removeprefix("_qlib_")
+    symbols = {str(symbol).lower(): n for n, symbol in enumerate(panel.symbols)}
+    if field not in NUMBERS or folder.lower() not in symbols:
+        return
+    start, values = read_bin(file, panel.n_days, str(file.relative_to(root)))
+    bad = _refused(field, values)
+    if len(bad):
+        yield field, bad + start, np.full(len(bad), symbols[folder.lower()]), values[bad]
+
+
+def _refused(field: str, values: np.ndarray) -> np.ndarray:
+    """Positions of the values that a reader would turn into missing ones."""
+    return np.flatnonzero(~np.isnan(values) & np.isnan(Tally().clean(field, values)))

@@ -1,0 +1,187 @@
+"""What is wrong, or strange, in a panel: each check gives the cells where it strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.data.jumps import jumps, splits
+from zoo.data.panel import Panel, presence
+
+STALE_DAYS = 5
+LONG_CALENDAR_GAP = 10
+_ROUNDING = 1e-6  # relative; adjusted prices are products rounded to float32
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One check and the K cells or stretches of days where it strikes.
+
+    Attributes:
+        title: what is wrong.
+        error: the values cannot be true; else they may be, and a researcher should know.
+        day, stock: `[K]` positions in the panel, the first day of a stretch; stock is -1 for a whole day.
+        values: what to print beside each, `[K]` numbers or texts by name.
+        summary: one line on all of them.
+    """
+
+    title: str
+    error: bool
+    day: np.ndarray
+    stock: np.ndarray
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    summary: str = ""
+
+    @property
+    def count(self) -> int:
+        return len(self.day)
+
+    @property
+    def headline(self) -> str:
+        """`zero volume: 4`, with the summary behind it."""
+        return f"{self.title}: {self.count:,}" + (f" ({self.summary})" if self.summary else "")
+
+    def line(self, panel: Panel, k: int) -> str:
+        """`AAPL 2014-06-09: high 92, low 93`."""
+        who = f"{panel.symbols[self.stock[k]]} " if self.stock[k] >= 0 else ""
+        pairs = (f"{name} {_text(values[k])}".strip() for name, values in self.values.items())
+        told = ", ".join(filter(None, pairs))
+        return f"{who}{panel.days[self.day[k]]}" + (f": {told}" if told else "")
+
+
+def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
+    """All checks in a fixed order, errors first, those without a hit included.
+
+    Values a reader refuses (zero, negative or infinite) are missing in a panel; `refused_cells` finds them.
+    """
+    checks: list[Callable[[Panel], Iterator[Problem]]] = [
+        _order,
+        _missing,
+        _gaps,
+        _jumps,
+        _splits,
+        _stale,
+        _volume,
+        _calendar,
+    ]
+    found: list[Problem] = []
+    for k, check in enumerate(checks):
+        found += check(panel)
+        if on_step is not None:
+            on_step(k + 1, len(checks))
+    return sorted(found, key=lambda p: not p.error)
+
+
+def counted(number: int, word: str) -> str:
+    """`1 day`, `1,234 days`."""
+    return f"{number:,} {word}" + ("s" if number != 1 else "")
+
+
+def runs(true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every run of True along the days of `[N, D]`: stock, first day, number of days."""
+    edges = np.diff(np.pad(true, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    stock, first = np.nonzero(edges == 1)
+    return stock, first, np.nonzero(edges == -1)[1] - first
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
+    return str(value)
+
+
+def _cells(title: str, error: bool, where: np.ndarray, **values: np.ndarray) -> Problem:
+    """A problem at the cells of `where [D, N]`, with the values `[D, N]` there."""
+    stock, day = np.nonzero(where.T)
+    return Problem(title, error, day, stock, {name: v[day, stock] for name, v in values.items()})
+
+
+def _order(panel: Panel) -> Iterator[Problem]:
+    high, low = panel.field("high"), panel.field("low")
+    crossed = high < low
+    yield _cells("high below low", True, crossed, high=high, low=low)
+    for name in ("close", "open", "vwap"):
+        price = panel.field(name)
+        outside = (price > high * (1 + _ROUNDING)) | (price < low * (1 - _ROUNDING))
+        # A vwap may hold trades that high and low leave out, such as those before the opening.
+        error = name != "vwap"
+        yield _cells(f"{name} outside low .. high", error, outside & ~crossed, **{name: price}, low=low, high=high)
+
+
+def _missing(panel: Panel) -> Iterator[Problem]:
+    some = np.isfinite(panel.values).any(axis=2)
+    for name in panel.fields:
+        yield _cells(f"missing {name}", False, some & ~np.isfinite(panel.field(name)))
+
+
+def _gaps(panel: Panel) -> Iterator[Problem]:
+    close = panel.field("close")
+    absent = (presence(close) & ~np.isfinite(close)).T
+    stock, first, length = runs(absent)
+    worst = np.argsort(-length, kind="stable")
+    stocks = len(np.unique(stock))
+    longest = counted(int(length.max(initial=0)), "day")
+    summary = f"{counted(int(length.sum()), 'day')} of {counted(stocks, 'stock')}, longest {longest}"
+    title = "days without a close between a stock's first and last"
+    yield Problem(title, False, first[worst], stock[worst], {"days": length[worst]}, summary if len(stock) else "")
+
+
+def _jumps(panel: Panel) -> Iterator[Problem]:
+    found = jumps(panel)
+    values = {"close": found.close, "before it": found.before, "": found.remark}
+    back = int((found.remark != "").sum())
+    yield Problem(
+        "close jumps by more than 40 %",
+        False,
+        found.day,
+        found.stock,
+        values,
+        f"undone within 3 days, so perhaps bad prints: {back}" if back else "",
+    )
+
+
+def _splits(panel: Panel) -> Iterator[Problem]:
+    day, stock, ratio, near, volume = splits(panel)
+    values = {"close / close before": ratio, "near": near, "volume x": volume}
+    yield Problem("unadjusted split suspected", False, day, stock, values)
+
+
+def _stale(panel: Panel) -> Iterator[Problem]:
+    close = panel.field("close").T
+    same = np.zeros(close.shape, dtype=bool)
+    same[:, 1:] = close[:, 1:] == close[:, :-1]
+    stock, first, length = runs(same)
+    long = np.flatnonzero(length >= STALE_DAYS - 1)
+    long = long[np.argsort(-length[long], kind="stable")]
+    stock, first, length = stock[long], first[long] - 1, length[long] + 1
+    summary = f"{int(length.sum()):,} days, longest {int(length.max(initial=0)):,}" if len(stock) else ""
+    yield Problem(
+        f"{STALE_DAYS} or more identical closes in a row",
+        False,
+        first,
+        stock,
+        {"close": close[stock, first], "days": length},
+        summary,
+    )
+
+
+def _volume(panel: Panel) -> Iterator[Problem]:
+    yield _cells("zero volume", False, panel.field("volume") == 0, close=panel.field("close"))
+
+
+def _calendar(panel: Panel) -> Iterator[Problem]:
+    weekend = np.flatnonzero(~np.is_busday(panel.days))
+    yield Problem("days on a weekend", False, weekend, np.full(len(weekend), -1))
+    step = np.diff(panel.days).astype(np.int64)
+    gap = np.flatnonzero(step > LONG_CALENDAR_GAP)
+    yield Problem(
+        f"calendar pauses of more than {LONG_CALENDAR_GAP} days",
+        False,
+        gap,
+        np.full(len(gap), -1),
+        {"next day after": step[gap]},
+    )
+    silent = np.flatnonzero(~np.isfinite(panel.field("close")).any(axis=1))
+    yield Problem("days without any close", False, silent, np.full(len(silent), -1))

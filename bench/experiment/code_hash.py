@@ -1,0 +1,79 @@
+"""The code that a model's numbers depend on, as a hash: part of every trial's key."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+from importlib.util import resolve_name
+from pathlib import Path
+
+import zoo
+from bench.records.store import key_of
+from zoo import registry
+
+SHARED = ("zoo.trainer", "zoo.data.windows", "zoo.losses")
+"""Where the code that every trial runs through begins."""
+# The registry decides which code runs, not what it computes; configuration values stand in the key themselves.
+_WITHOUT_NUMBERS = frozenset({"zoo", "zoo.registry", "zoo.parameters", "zoo.errors", "zoo.config"})
+_ROOT = Path(zoo.__file__).parents[1]
+
+
+@lru_cache
+def source_hash(model: str) -> str:
+    """Hash of `source_files`; comments, docstrings and layout do not count."""
+    return key_of([code_of(file) for file in source_files(model)])
+
+
+def source_files(model: str) -> list[Path]:
+    """The model's own file, inside the package or not, and all that it and the trainer import, transitively.
+
+    Of imports those of `zoo` count, and those of files beside a plugin; installed packages do not.
+    """
+    spec = registry.get_spec(model)
+    own = spec.source_file.resolve()
+    found = {own}
+    waiting = [(own, spec.cls.__module__), *((_file(name, own.parent), name) for name in SHARED)]
+    while waiting:
+        file, module = waiting.pop()
+        if file is None:
+            continue
+        found.add(file)
+        for name in _imports(file, module):
+            imported = _file(name, own.parent)
+            if imported is not None and imported not in found:
+                waiting.append((imported, name))
+    return [own, *sorted(found - {own})]
+
+
+@lru_cache
+def code_of(file: Path) -> str:
+    """A file's syntax tree without comments, docstrings and layout."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(body, list):
+            body[0] = ast.Expr(ast.Constant(""))
+    return ast.dump(tree)
+
+
+@lru_cache
+def _imports(file: Path, module: str) -> list[str]:
+    """Dotted names that a file may import as modules, inside functions too."""
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    names = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def _file(name: str, beside: Path) -> Path | None:
+    """The file of a module of `zoo`, or of one beside a plugin; None for all others and for names of no module."""
+    if name in _WITHOUT_NUMBERS:
+        return None
+    path = (_ROOT if name.split(".")[0] == "zoo" else beside).joinpath(*name.split("."))
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)

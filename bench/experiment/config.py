@@ -1,0 +1,243 @@
+"""Experiments as YAML: loading, overrides, and errors that name file, line, key and the nearest valid key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+
+from bench.records.strict_yaml import read_lines
+from zoo.config import DataConfig, Section, TrainConfig
+from zoo.errors import ConfigError, did_you_mean
+
+
+class ModelEntry(Section):
+    """What one model does differently from the defaults of its class and from the shared `train` section."""
+
+    params: dict[str, Any] = Field(default={})
+    train: dict[str, Any] = Field(default={})
+
+
+class PortfolioConfig(Section):
+    """The TopkDropout portfolio that finished trials are judged by; it plays no part in training."""
+
+    topk: int | None = Field(default=None, ge=1, description="names held; default 50, below 250 names a fifth of them")
+    n_drop: int | None = Field(default=None, ge=1, description="names replaced a day; default a tenth of topk")
+    cost_open: float = Field(default=5e-4, ge=0, description="cost of buying, a fraction of the value")
+    cost_close: float = Field(default=15e-4, ge=0, description="cost of selling")
+    cost_minimum: float = Field(default=5.0, ge=0, description="least cost of an order, in money")
+    limit: float | None = Field(
+        default=None, gt=0, description="daily change at which trading stops; true = 0.095, default no limit"
+    )
+    lot: float | None = Field(
+        default=None, gt=0, description="shares that orders are multiples of; true = 100, default no lots"
+    )
+    initial: float = Field(default=1e8, gt=0, description="cash before the first test day, in money")
+    risk_degree: float = Field(default=0.95, gt=0, le=1, description="part of the cash that a day's buys may invest")
+    benchmark: str | None = Field(
+        default=None,
+        description="index the excess is taken to, FILE or FILE#COLUMN (CSV or Parquet: date, close); default the "
+        "equal-weight universe",
+    )
+
+    @field_validator("limit", "lot", mode="before")
+    @classmethod
+    def _switched(cls, value: Any, field: ValidationInfo) -> Any:
+        # A number would be read out of true: a limit of 100 %, lots of one share.
+        if isinstance(value, bool):
+            return {"limit": 0.095, "lot": 100}[str(field.field_name)] if value else None
+        return value
+
+
+class ExperimentConfig(Section):
+    """A whole experiment: one dataset, one treatment, some models, some seeds."""
+
+    name: str = Field(default="quick", description="names the run: results/runs/<name>")
+    protocol: str = Field(default="uniform", description="what the settings follow, printed in the report")
+    note: str = Field(default="", description="one sentence printed under the setup line")
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
+    models: dict[str, ModelEntry] = Field(
+        default={}, description="model -> {params, train}; all of them run by default"
+    )
+    baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
+    seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    matrix: str = Field(default="", description="the capture matrix that the run is a part of; set by `markets`")
+    markets: list[str] = Field(
+        default=[], description="planted markets, each a run <name>-<market> of its own; together the capture matrix"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _safe_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+            raise ValueError("must be 1 to 80 letters, digits, '.', '_' or '-', starting with a letter or digit")
+        return name
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _empty_entries(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: {} if entry is None else entry for name, entry in value.items()}
+        return value
+
+    @field_validator("markets")
+    @classmethod
+    def _known_markets(cls, markets: list[str]) -> list[str]:
+        from zoo.data.sources.planted import list_markets
+
+        for market in markets:
+            if market not in list_markets():
+                near, known = did_you_mean(market, list_markets()), ", ".join(list_markets())
+                raise ValueError(f"no planted market '{market}'{near}; there are {known}")
+        if len(set(markets)) != len(markets):
+            raise ValueError("must be different")
+        return markets
+
+    @model_validator(mode="after")
+    def _planted_source(self) -> ExperimentConfig:
+        if self.markets and not self.data.source.startswith("planted:"):
+            raise ValueError(f"markets are planted, but data.source is {self.data.source}")
+        return self
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique_seeds(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("must be different and not negative")
+        return seeds
+
+
+def expand_markets(config: ExperimentConfig) -> list[ExperimentConfig]:
+    """One experiment per planted market, parameters of `data.source` kept; without markets the experiment itself."""
+    _, _, query = config.data.source.partition("?")
+    suffix = f"?{query}" if query else ""
+    return [
+        config.model_copy(
+            update={
+                "name": f"{config.name}-{market}",
+                "matrix": config.name,
+                "markets": [],
+                "data": config.data.model_copy(update={"source": f"planted:{market}{suffix}"}),
+            }
+        )
+        for market in config.markets
+    ] or [config]
+
+
+def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
+    """The experiment of a YAML file (None: all defaults), with dotted `overrides` applied on top.
+
+    Raises:
+        ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
+    """
+    file = Path(path) if path is not None else None
+    document, lines = ({}, {}) if file is None else read_lines(file)
+    overrides = overrides or {}
+    _switch_split(document, overrides)
+    for dotted, value in overrides.items():
+        _assign(document, dotted, value)
+    try:
+        return ExperimentConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, document, lines, file, list(overrides))) from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`"train.lr=5e-4"` -> `("train.lr", "5e-4")`, the value read as YAML.
+
+    Raises:
+        ConfigError: no `=`, or a value that is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {text}: must be KEY=VALUE, for example train.lr=5e-4")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
+
+
+def _switch_split(document: dict[str, Any], overrides: dict[str, Any]) -> None:
+    """Where `--set` changes the mode of the split, drop the segments of the other mode, which mean nothing in it."""
+    data = document.get("data")
+    split = data.get("split") if isinstance(data, dict) else None
+    mode = overrides.get("data.split.mode")
+    if isinstance(data, dict) and isinstance(split, dict) and mode not in (None, split.get("mode", "fixed")):
+        data["split"] = {key: split[key] for key in ("embargo", "force") if key in split}
+
+
+def _assign(document: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    here = document
+    for parent in parents:
+        if here.get(parent) is None:
+            here[parent] = {}
+        here = here[parent]
+        if not isinstance(here, dict):
+            raise ConfigError(f"--set {dotted}: '{parent}' is a value, not a section")
+    here[last] = value
+
+
+def _explain(
+    error: ValidationError,
+    document: dict[str, Any],
+    lines: dict[tuple[str, ...], int],
+    file: Path | None,
+    overrides: list[str],
+) -> str:
+    messages = []
+    for problem in error.errors():
+        # Pydantic puts the tag of a union into the location; a user's key path does not have it.
+        path = tuple(str(p) for p in problem["loc"] if p not in ("fixed", "walk_forward"))
+        value = problem.get("input")
+        if problem["type"] == "split_mode":
+            path, value = (*path, "mode"), value.get("mode") if isinstance(value, dict) else value
+        dotted = ".".join(path)
+        if any(dotted == key or dotted.startswith(f"{key}.") for key in overrides):
+            where = "--set"
+        else:
+            where = str(file or "configuration") + (f", line {lines[path]}" if path in lines else "")
+            where += " with --set" if any(key.startswith(f"{dotted}.") for key in overrides) else ""
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(path[:-1], document)
+            messages.append(f"{where}: unknown key '{dotted}'{did_you_mean(path[-1], known)}")
+            continue
+        reason = problem["msg"].removeprefix("Value error, ")
+        shown = "" if isinstance(value, dict) else f", got {value!r}"
+        messages.append(f"{where}: '{dotted}': {reason[0].lower()}{reason[1:]}{shown}")
+    return "\n".join(messages)
+
+
+def _known_keys(path: tuple[str, ...], document: dict[str, Any]) -> list[str]:
+    """The keys a section at `path` may have."""
+    section: type[Section] = ExperimentConfig
+    here: Any = document
+    parts = list(path)
+    while parts:
+        part = parts.pop(0)
+        here = here.get(part, {}) if isinstance(here, dict) else {}
+        annotation = section.model_fields[part].annotation if part in section.model_fields else None
+        if get_origin(annotation) is dict:
+            section = get_args(annotation)[1]
+            if parts:
+                parts.pop(0)
+            continue
+        choices = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, Section)]
+        if not choices:
+            choices = [
+                inner
+                for a in get_args(annotation)
+                for inner in get_args(a)[:1]
+                if isinstance(inner, type) and issubclass(inner, Section)
+            ]
+        if not choices:
+            return []
+        walk_forward = isinstance(here, dict) and here.get("mode") == "walk_forward"
+        section = choices[-1] if walk_forward else choices[0]
+    return list(section.model_fields)

@@ -1,0 +1,163 @@
+"""From a configuration to trials: everything that can be wrong with it is found here, before any work."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from bench.experiment.config import ExperimentConfig, ModelEntry
+from bench.experiment.trial import Trial, make_trial
+from bench.records.machine import resolve_device, versions
+from bench.records.store import key_of
+from zoo import registry
+from zoo.config import TrainConfig
+from zoo.data.features import make_feature_set
+from zoo.data.panel import Panel
+from zoo.data.sources import open_panel
+from zoo.data.split import Fold, make_folds
+from zoo.errors import ConfigError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        config: the experiment.
+        models: the models asked for, then the baseline if it was not.
+        panel, folds: the data, loaded once to fingerprint it and to place the segments.
+        trials: in running order: all models of one fold and seed before the next.
+        config_hash: 8 hex digits over everything that decides the numbers.
+        device: `cpu` or `cuda`, resolved.
+    """
+
+    config: ExperimentConfig
+    models: list[str]
+    panel: Panel
+    folds: list[Fold]
+    trials: list[Trial]
+    config_hash: str
+    device: str
+
+    def describe(self, command: list[str]) -> dict[str, Any]:
+        """The run as stored in `run.json`: all the report needs besides the records."""
+        panel = self.panel
+        in_universe = panel.member[self.folds[0].train.start : self.folds[-1].test.stop].sum(axis=1)
+        return {
+            "name": self.config.name,
+            "protocol": self.config.protocol,
+            "note": self.config.note,
+            "command": shlex.join(["python", "-m", "bench", *command]),
+            "config": self.config.model_dump(mode="json"),
+            "config_hash": self.config_hash,
+            "models": self.models,
+            "baseline": self.config.baseline,
+            "device": self.device,
+            "trials": [{"key": t.key, "model": t.model, "fold": t.fold, "seed": t.seed} for t in self.trials],
+            "data": {
+                "name": panel.name,
+                "source": self.config.data.source,
+                "fingerprint": panel.fingerprint,
+                "days": [str(panel.days[0]), str(panel.days[-1])],
+                "n_days": panel.n_days,
+                "n_stocks": panel.n_stocks,
+                "stocks_per_day": [
+                    int(in_universe.min()),
+                    int(np.median(in_universe)),
+                    int(in_universe.max()),
+                ],
+                "notes": list(panel.notes),
+                "label": self.config.data.label.definition,
+                "snapshot_concepts": bool(panel.concepts is not None and panel.concepts.snapshot),
+            },
+            "folds": [{**f.dates(panel.days), "embargo": f.embargo} for f in self.folds],
+            "versions": versions(),
+        }
+
+
+def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
+    """Check a configuration against the registry and the data, and lay out its trials.
+
+    Args:
+        config: the experiment.
+        patterns: models to run, comma list of names and globs; None takes those of the configuration.
+
+    Raises:
+        ZooError: anything that would keep a trial from starting, except what `UnavailableError` covers.
+    """
+    for name in config.models:
+        if name not in registry.list_models():
+            raise ConfigError(f"models: no model '{name}'{did_you_mean(name, registry.list_models())}")
+    models = registry.find_models(patterns or list(config.models) or "*")
+    if config.baseline is not None and registry.get_spec(config.baseline).name not in models:
+        models = [*models, config.baseline]
+    device = resolve_device(config.device)
+    entries = {name: entry_of(name, config) for name in models}
+    feature_set = make_feature_set(config.data.features, config.data.lookback)
+    panel = open_panel(config.data)
+    if panel.n_days <= feature_set.warmup:
+        raise ConfigError(
+            f"{panel.name}: {panel.n_days} days, but one row reads {feature_set.warmup + 1}; "
+            f"lower data.lookback or give more history"
+        )
+    price = config.data.label.price
+    if price not in panel.fields:
+        raise ConfigError(
+            f"data.label.price: the label is made of {price} prices, but {panel.name} has only "
+            f"{', '.join(panel.fields)}"
+        )
+    folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
+    _check_members(panel, folds)
+    trials = [
+        make_trial(
+            name,
+            entries[name][0],
+            entries[name][1],
+            config.models[name].train if name in config.models else {},
+            config.data,
+            fold.index,
+            seed,
+            # Fitted in closed form or by a CPU library: a GPU would only hold the windows.
+            device if registry.get_spec(name).gradient_trained else "cpu",
+            panel.fingerprint,
+        )
+        for fold in folds
+        for seed in config.seeds
+        for name in models
+    ]
+    settings = config.model_dump(mode="json", exclude={"name", "note", "models"})
+    config_hash = key_of(settings, panel.fingerprint, [t.key for t in trials])[:8]
+    return Plan(config, models, panel, folds, trials, config_hash, device)
+
+
+def _check_members(panel: Panel, folds: list[Fold]) -> None:
+    for fold in folds:
+        for name, (first, last) in fold.dates(panel.days).items():
+            days = getattr(fold, name)
+            if not panel.member[days.start : days.stop].any():
+                raise ConfigError(
+                    f"{panel.name}: no stock is a member on any {name} day of fold {fold.index}, {first} .. {last}; "
+                    f"check data.universe and data.split"
+                )
+
+
+def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
+    """Checked parameters and training settings of one model."""
+    entry = config.models.get(name, ModelEntry())
+    params = registry.get_spec(name).check_params(entry.params, where=f"models.{name}.params")
+    known = TrainConfig.model_fields
+    for key in entry.train:
+        if key not in known:
+            raise ConfigError(f"models.{name}.train: unknown key '{key}'{did_you_mean(key, known)}")
+    try:
+        train = TrainConfig.model_validate({**config.train.model_dump(), **entry.train})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"models.{name}.train.{problem['loc'][0]}: {problem['msg'].lower()}, got {problem['input']!r}"
+        ) from None
+    return params, train

@@ -1,0 +1,79 @@
+"""Scores of new data from the models of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bench.records.store import RunStore
+from zoo import checkpoint
+from zoo.data.sources import open_panel
+from zoo.errors import ConfigError, did_you_mean
+
+
+def predict_run(
+    results: Path,
+    name: str,
+    model: str,
+    source: str,
+    *,
+    seed: int | None = None,
+    fold: int | None = None,
+    start: str | None = None,
+    end: str | None = None,
+) -> pd.Series:
+    """Scores of a run's model on new data, mean over its seeds unless one is named.
+
+    Returns:
+        float32 Series `score` indexed (datetime, instrument).
+
+    Raises:
+        ConfigError: no such run, model, seed or fold.
+        DataError: the data cannot be read or holds too little history.
+    """
+    store = RunStore.open(results, name)
+    run = store.run()
+    if model not in run["models"]:
+        raise ConfigError(f"run '{name}' has no model '{model}'{did_you_mean(model, run['models'])}")
+    last = max(t["fold"] for t in run["trials"])
+    chosen = [
+        t
+        for t in run["trials"]
+        if t["model"] == model and t["fold"] == (last if fold is None else fold) and seed in (None, t["seed"])
+    ]
+    finished = [t["key"] for t in chosen if store.is_done(t["key"])]
+    if not finished:
+        asked = f" with seed {seed}" if seed is not None else ""
+        asked += f" in fold {fold}" if fold is not None else ""
+        raise ConfigError(f"run '{name}' has no whole trial of '{model}'{asked}; run it again to restore it")
+    forecasters = [checkpoint.load(store.trial_folder(key)) for key in finished]
+    panel = open_panel(forecasters[0].data, source)
+    scores = [f.predict(panel, start=start, end=end) for f in forecasters]
+    return pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
+
+
+def check_output(path: Path) -> None:
+    """Find out before the work whether `write_scores` will take the path.
+
+    Raises:
+        ConfigError: an ending other than .parquet and .csv, or a folder that does not exist.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise ConfigError(f"--output {path}: must end in .parquet or .csv")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--output {path}: the folder {path.parent} does not exist")
+
+
+def write_scores(scores: pd.Series, path: Path) -> None:
+    """Write scores as parquet or CSV, by the file's ending.
+
+    Raises:
+        ConfigError: as `check_output`.
+    """
+    check_output(path)
+    frame = scores.reset_index()
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path, index=False)

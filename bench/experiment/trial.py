@@ -1,0 +1,179 @@
+"""One trial: model x params x dataset x fold x seed; the unit that is run, stored, resumed and distributed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from bench.experiment.code_hash import source_hash
+from bench.metrics.daily import daily_scores, summary
+from bench.records.machine import versions
+from bench.records.store import FORMAT, RunStore, key_of
+from zoo import checkpoint, registry, trainer
+from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
+from zoo.data.sources import open_panel
+from zoo.data.split import make_folds
+from zoo.data.windows import Dataset
+from zoo.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything needed to run a trial in any process.
+
+    Attributes:
+        model: registry key.
+        params: hyper-parameters that differ from the model's defaults.
+        train: the model's training settings, overrides applied.
+        overrides: the training settings that differ from the shared ones.
+        data: the data configuration.
+        fold: index of the fold.
+        seed: of initialisation, batch order and dropout.
+        device: `cpu` or `cuda`.
+        key: identifies the trial in the store.
+    """
+
+    model: str
+    params: dict[str, Any]
+    train: TrainConfig
+    overrides: dict[str, Any]
+    data: DataConfig
+    fold: int
+    seed: int
+    device: str
+    key: str
+
+    @property
+    def label(self) -> str:
+        """As printed: `gru fold 1 seed 0`, or `gru seed 0` where there is but one fold."""
+        fold = f"fold {self.fold} " if isinstance(self.data.split, WalkForwardSplit) else ""
+        return f"{self.model} {fold}seed {self.seed}"
+
+
+def make_trial(
+    model: str,
+    params: dict[str, Any],
+    train: TrainConfig,
+    overrides: dict[str, Any],
+    data: DataConfig,
+    fold: int,
+    seed: int,
+    device: str,
+    fingerprint: str,
+) -> Trial:
+    """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version."""
+    # What these name, in whatever place and format, is in the fingerprint.
+    settings = data.model_dump(mode="json", exclude={"source", "concepts", "universe"})
+    key = key_of(
+        FORMAT,
+        model,
+        source_hash(model),
+        params,
+        train.model_dump(mode="json"),
+        settings,
+        fingerprint,
+        fold,
+        seed,
+        device,
+    )
+    return Trial(model, params, train, overrides, data, fold, seed, device, key)
+
+
+@lru_cache(maxsize=1)
+def _dataset(data: Any, fold: int, device: str) -> Dataset:
+    # One per process: successive trials of a worker share the dataset of the same fold.
+    return dataset_of(open_panel(data), data, fold, device)
+
+
+def dataset_of(panel: Any, data: DataConfig, fold: int, device: str) -> Dataset:
+    """The dataset of one fold of a panel."""
+    from zoo.data.features import make_feature_set
+
+    warmup = make_feature_set(data.features, data.lookback).warmup
+    folds = make_folds(panel.days, data.split, data.label.reach, warmup)
+    return Dataset(panel, data, folds[fold], device=device)
+
+
+def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch], None] | None = None) -> dict[str, Any]:
+    """Train, predict the test segment, score, store; returns the record.
+
+    Raises:
+        ZooError: the model cannot run on this data or its training diverged.
+    """
+    spec = registry.get_spec(trial.model)
+    data: Any = trial.data  # Any: that a frozen section is hashable is not visible in its type.
+    dataset = _dataset(data, trial.fold, trial.device)
+    trainer.check_requirements(trial.model, dataset.panel.concepts is not None)
+    if trial.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    trainer.seed_everything(trial.seed)
+    model = registry.build(trial.model, n_features=dataset.n_features, lookback=dataset.lookback, **trial.params)
+    fit = trainer.fit(
+        model, dataset.train, dataset.valid, trial.train, scope=spec.scope, seed=trial.seed, on_epoch=on_epoch
+    )
+    began = time.perf_counter()
+    scores = trainer.predict(model, dataset.test, scope=spec.scope)
+    predict_seconds = time.perf_counter() - began
+    test = slice(dataset.fold.test.start, dataset.fold.test.stop)
+    missing = int((dataset.panel.member[test] & ~np.isfinite(scores)).sum())
+    if missing:
+        # Every model is compared on the same rows; leaving some out would flatter it.
+        raise ModelError(f"{missing} of the {dataset.test.n_rows} test scores are not finite numbers")
+    daily = daily_scores(scores, dataset.raw_label[test], dataset.train_label[test])
+    daily.insert(0, "datetime", dataset.panel.days[test].astype("datetime64[ns]"))
+    defaults = {name: p.default for name, p in spec.parameters.items()}
+    record = {
+        "key": trial.key,
+        "model": trial.model,
+        "title": spec.title,
+        "scope": spec.scope,
+        "params": {**defaults, **trial.params},
+        "params_set": trial.params,
+        "train": trial.train.model_dump(mode="json"),
+        "train_set": trial.overrides,
+        "data": trial.data.model_dump(mode="json"),
+        "fingerprint": dataset.panel.fingerprint,
+        "fold": trial.fold,
+        "segments": dataset.fold.dates(dataset.panel.days),
+        "seed": trial.seed,
+        "device": trial.device,
+        "n_parameters": sum(p.numel() for p in model.parameters()) or _fitted_numbers(model),
+        "metrics": summary(daily),
+        "fit": {
+            "seconds": fit.seconds,
+            "best_epoch": fit.best_epoch,
+            "steps": fit.steps,
+            "rows_per_step": fit.rows_per_step,
+            "facts": fit.facts,
+            "history": [asdict(epoch) for epoch in fit.history],
+        },
+        "predict_seconds": predict_seconds,
+        "versions": versions(),
+    }
+
+    def fill(folder: Path) -> None:
+        series = checkpoint.score_series(scores, dataset.panel, dataset.fold.test)
+        series.reset_index().to_parquet(folder / "scores.parquet", index=False)
+        daily.to_parquet(folder / "daily.parquet", index=False)
+        checkpoint.save(folder, model, trial.model, trial.params, dataset)
+
+    store.write_trial(record, fill)
+    return record
+
+
+def _fitted_numbers(model: torch.nn.Module) -> int:
+    """Numbers a model without gradient parameters has fitted: its float buffers."""
+    return sum(b.numel() for b in model.buffers() if b.is_floating_point())
+
+
+def read_daily(store: RunStore, key: str) -> pd.DataFrame:
+    """The daily frame of a stored trial."""
+    return pd.read_parquet(store.trial_folder(key) / "daily.parquet")

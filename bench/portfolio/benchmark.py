@@ -1,0 +1,91 @@
+"""The daily return that portfolios are measured against: the equal-weight universe, or an index from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.portfolio.market import index_return, universe_return
+from bench.records.store import digest
+from zoo.data.panel import Panel
+from zoo.data.sources import paths
+from zoo.data.sources.cells import to_days, to_floats
+from zoo.data.sources.columns import missing, recognise
+from zoo.data.split import Fold
+from zoo.errors import DataError, did_you_mean
+
+UNIVERSE = "equal-weight universe"
+
+
+def benchmark_settings(benchmark: str | None) -> dict[str, str | None]:
+    """What identifies a benchmark: its name as printed, and the checksum of its file (None for the universe).
+
+    Raises:
+        DataError: no such file.
+    """
+    if benchmark is None:
+        return {"benchmark": UNIVERSE, "benchmark_digest": None}
+    path, column = _split(benchmark)
+    return {"benchmark": path.name + (f"#{column}" if column else ""), "benchmark_digest": digest(path)}
+
+
+def benchmark_return(benchmark: str | None, panel: Panel, folds: list[Fold]) -> np.ndarray:
+    """Daily return `[D]` of the benchmark on the panel's calendar; an index needs a close on all test days.
+
+    Args:
+        benchmark: None = the members of the panel, equal weights; else `FILE` or `FILE#COLUMN`, a CSV or Parquet
+            file with a row per day: its date, and its close or the named column.
+
+    Raises:
+        DataError: the file cannot be read as an index, or has no close on a test day or the day before the first.
+    """
+    if benchmark is None:
+        return universe_return(panel.field("close"), panel.member)
+    path, column = _split(benchmark)
+    level = _read_index(path, column, panel.days)
+    for fold in folds:
+        needed = np.arange(max(fold.test.start - 1, 0), fold.test.stop)
+        absent = needed[np.isnan(level[needed])]
+        if len(absent):
+            raise DataError(
+                f"portfolio.benchmark {path.name}: no close on {panel.days[absent[0]]} ({len(absent)} of the "
+                f"{len(needed)} days {panel.days[needed[0]]} .. {panel.days[needed[-1]]} that are needed); give an "
+                f"index that covers the test days"
+            )
+    return index_return(level)
+
+
+def _split(benchmark: str) -> tuple[Path, str | None]:
+    path, column = Path(benchmark).expanduser(), None
+    if not path.is_file() and "#" in benchmark:
+        head, _, column = benchmark.rpartition("#")
+        path = Path(head).expanduser()
+    if not path.is_file():
+        raise DataError(f"portfolio.benchmark {path}: no such file{paths.nearest(path)}")
+    return path, column or None
+
+
+def _read_index(path: Path, column: str | None, days: np.ndarray) -> np.ndarray:
+    """Closes `[D]` of the index on the calendar `days`, NaN where it has none."""
+    table = paths.open_table(path, keep=[column] if column else [])
+    roles = recognise(table.columns, table.where)
+    if "date" not in roles:
+        raise missing("date", table.columns, table.where)
+    if column is not None and column not in table.columns:
+        raise DataError(f"{table.where}: no column {column!r}{did_you_mean(column, table.columns)}")
+    if column is None and "close" not in roles:
+        raise missing("close", table.columns, table.where, "; name another as FILE#COLUMN")
+    when = to_days(table, roles["date"])
+    close = to_floats(table, column or roles["close"])
+    found, first, count = np.unique(when, return_index=True, return_counts=True)
+    if (count > 1).any():
+        raise DataError(f"{table.where}: {found[count > 1][0]} has several rows; an index has one row per day")
+    wrong = (close <= 0) | np.isinf(close)
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise DataError(f"{table.where}: the close of {when[at]} is {close[at]}: must be above 0")
+    level = np.full(len(days), np.nan)
+    _, mine, theirs = np.intersect1d(days, found, assume_unique=True, return_indices=True)
+    level[mine] = close[first[theirs]]
+    return level

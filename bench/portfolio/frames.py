@@ -1,0 +1,220 @@
+"""Stored portfolios -> frames: figures by model with intervals over days, and daily series. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.experiment.evidence import Evidence, read_evidence
+from bench.portfolio.backtest import DAILY, RECORD
+from bench.portfolio.costs import COST_RATES
+from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
+from bench.records.store import RunStore, known
+from bench.stats.bootstrap import bootstrap_means, interval
+from zoo.errors import ZooError
+
+RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}
+
+PORTFOLIO_COLUMNS = {
+    "model": "str",
+    "status": "str",
+    "ranked": "bool",
+    "n_trials": "int64",
+    "n_planned": "int64",
+    "n_days": "int64",
+    "annual_excess": "float64",
+    "annual_excess_low": "float64",
+    "annual_excess_high": "float64",
+    "seed_sd": "float64",
+    "information_ratio": "float64",
+    "information_ratio_low": "float64",
+    "information_ratio_high": "float64",
+    "max_drawdown": "float64",
+    "annual_excess_before_costs": "float64",
+    "compounded_annual_return": "float64",
+    "bench_annual_return": "float64",
+    "sharpe": "float64",
+    "wealth_drawdown": "float64",
+    "win_rate": "float64",
+    "turnover": "float64",
+    "cost": "float64",
+    "break_even_bp": "float64",
+    **dict.fromkeys(RATE_COLUMNS.values(), "float64"),
+    "capacity": "float64",
+    "topk": "int64",
+    "n_drop": "int64",
+}
+"""Columns and dtypes of `portfolio_frame`; fractions, not per cent, but for `_bp` and `capacity` (money).
+
+Published convention (238 days, summed): annual_excess and information_ratio after costs with 95 % block-bootstrap
+intervals over days, max_drawdown of the summed excess, annual_excess_before_costs, excess_at_* at other one-way rates.
+Compounded (252 days): compounded_annual_return, sharpe, wealth_drawdown, win_rate of the account after costs,
+bench_annual_return of the benchmark. turnover (bought + sold) and cost are means per day. `seed_sd` is the standard
+deviation over seeds of annual_excess.
+"""
+
+PORTFOLIO_DAILY_COLUMNS = {
+    "model": "str",
+    "datetime": "datetime64[ns]",
+    **dict.fromkeys(DAILY, "float64"),
+    "net": "float64",
+}
+"""Columns of `portfolio_daily`, fractions per day: `return` before and `net` after costs."""
+
+DRAWS = 2000
+MEANS = ("max_drawdown", "annual_excess_before_costs", "compounded_annual_return", "bench_annual_return", "sharpe")
+MEANS += ("wealth_drawdown", "win_rate", "turnover", "cost", "break_even_bp", "capacity", *RATE_COLUMNS.values())
+
+
+def portfolio_settings(store: RunStore) -> dict[str, Any]:
+    """What the portfolios of a run were simulated with, see `backtest.backtest_settings`; empty if none were."""
+    return read_evidence(store, RECORD).settings
+
+
+def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """One row per model of `run` (`store.run()`), columns as `PORTFOLIO_COLUMNS`, best annual_excess first.
+
+    Figures are those of one seed, its folds one after the other, and then the mean over seeds; the capacity of a seed
+    is that of its worst fold. A model is `ranked` if it has every fold; the others come last. A row is all NaN where
+    nothing was measured.
+    """
+    evidence = read_evidence(store, RECORD)
+    entries = evidence.current(run)
+    wide = _wide(evidence, entries)
+    intervals = _intervals(wide["excess"], entries)
+    rows = [_row(model, run, evidence, entries, wide, intervals) for model in run["models"]]
+    frame = pd.DataFrame(rows, columns=list(PORTFOLIO_COLUMNS)).astype(PORTFOLIO_COLUMNS)
+    return frame.sort_values(["ranked", "annual_excess"], ascending=False, kind="stable").reset_index(drop=True)
+
+
+def portfolio_daily(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """Daily series by model and day, mean over seeds; columns as `PORTFOLIO_DAILY_COLUMNS`, in the run's order."""
+    evidence = read_evidence(store, RECORD)
+    wide = _wide(evidence, evidence.current(run))
+    parts = []
+    for model in run["models"]:
+        if model in wide["excess"].columns.get_level_values("model"):
+            part = pd.DataFrame({name: wide[name][model].mean(axis=1) for name in DAILY}).dropna(how="all")
+            parts.append(part.rename_axis("datetime").reset_index().assign(model=model))
+    frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "datetime", *DAILY])
+    frame["net"] = frame["return"] - frame["cost"]
+    return frame[list(PORTFOLIO_DAILY_COLUMNS)].astype(PORTFOLIO_DAILY_COLUMNS)
+
+
+def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Each daily series with days as rows and (model, seed) as columns; folds follow each other."""
+    daily: Any = evidence.daily[evidence.daily["key"].isin(list(entries))]
+    names = ["model", "seed"]
+    if daily.empty:
+        nothing = pd.DataFrame(columns=pd.MultiIndex.from_arrays([[], []], names=names))
+        return dict.fromkeys(DAILY, nothing)
+    who = {name: daily["key"].map({key: entry[name] for key, entry in entries.items()}) for name in names}
+    table = daily.assign(**who).pivot(index="datetime", columns=names, values=list(DAILY)).sort_index()
+    return {name: table[name] for name in DAILY}
+
+
+def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """95 % intervals of annual_excess and information_ratio by model, from draws of days shared by all."""
+    if excess.empty:
+        return {}
+    values = excess.to_numpy(dtype=np.float64)
+    # Measured when the portfolios were, so that reading needs no estimator; one length for the shared draws.
+    block = max(1.0, float(np.mean([entry["block_days"] for entry in entries.values()])))
+    daily = np.hstack([PUBLISHED_DAYS * values, _ratio_by_day(values)])
+    annual, ratio = np.hsplit(bootstrap_means(daily, draws=DRAWS, seed=0, block=block), 2)
+    found: dict[str, dict[str, float]] = {}
+    models = excess.columns.get_level_values("model")
+    for model in dict.fromkeys(models):
+        mine = np.asarray(models == model)
+        found[model] = {}
+        for name, draws in (("annual_excess", annual), ("information_ratio", ratio)):
+            low, high = interval(draws[:, mine].mean(axis=1)[:, None])
+            found[model] |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
+    return found
+
+
+def _ratio_by_day(excess: np.ndarray) -> np.ndarray:
+    """What each day contributes to the information ratio: `[D, K]` whose mean over days is the ratio of `excess`.
+
+    ratio + influence, with the influence of a day on m / s: z - ratio / 2 (z^2 - 1), z = (x - m) / s (delta method; Lo
+    2002). A mean can be resampled; the ratio itself, of draws with few different days, can be anything. NaN without
+    spread.
+    """
+    n = np.isfinite(excess).sum(axis=0)
+    mean = np.nansum(excess, axis=0) / n
+    spread = np.sqrt(np.nansum((excess - mean) ** 2, axis=0) / n)
+    spread[spread <= 1e-12 * np.abs(mean)] = np.nan
+    z = (excess - mean) / spread
+    ratio = mean / (spread * np.sqrt(n / np.maximum(n - 1, 1)))
+    return np.sqrt(PUBLISHED_DAYS) * (ratio + z - ratio / 2 * (z**2 - 1))
+
+
+def _row(
+    model: str,
+    run: dict[str, Any],
+    evidence: Evidence,
+    entries: dict[str, dict[str, Any]],
+    wide: dict[str, Any],
+    intervals: dict[str, dict[str, float]],
+) -> dict[str, Any]:
+    planned = [t for t in run["trials"] if t["model"] == model]
+    mine = [entry for entry in entries.values() if entry["model"] == model]
+    row: dict[str, Any] = {name: np.nan for name, kind in PORTFOLIO_COLUMNS.items() if kind == "float64"}
+    row |= {"model": model, "status": "missing", "ranked": False, "n_days": 0}
+    row |= {"n_trials": len(mine), "n_planned": len(planned)}
+    row |= {name: evidence.settings.get(name, 0) for name in ("topk", "n_drop")}
+    if not mine:
+        return row
+    row["status"] = "ok" if len(mine) == len(planned) else "incomplete"
+    # Unequal days are never ranked against each other: a model must have every fold at least once.
+    row["ranked"] = {entry["fold"] for entry in mine} == {t["fold"] for t in planned}
+    row["n_days"] = int(wide["excess"][model].notna().any(axis=1).sum())
+    seeds = []
+    for seed in dict.fromkeys(entry["seed"] for entry in mine):
+        series = {name: wide[name][model, seed].dropna().to_numpy(dtype=np.float64) for name in DAILY}
+        seeds.append(_figures(series, [entry for entry in mine if entry["seed"] == seed]))
+    for name in ("annual_excess", "information_ratio", *MEANS):
+        row[name] = float(np.mean([figures[name] for figures in seeds]))
+    annual = [figures["annual_excess"] for figures in seeds]
+    row["seed_sd"] = float(np.std(annual, ddof=1)) if len(annual) > 1 else np.nan
+    return row | intervals[model]
+
+
+def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict[str, float]:
+    """The figures of one seed: daily `series [D]` over all its folds, and the entry of each."""
+    published = risk(series["excess"])
+    before = series["return"] - series["bench"]
+    account, bench = _performance(series["return"] - series["cost"]), _performance(series["bench"])
+    turnover = float(series["turnover"].mean())
+    weights = [entry["days"] for entry in folds]
+    figures = {
+        "annual_excess": published.annualised,
+        "information_ratio": published.ratio,
+        "max_drawdown": published.max_drawdown,
+        "annual_excess_before_costs": risk(before).annualised,
+        "compounded_annual_return": account.annual_return,
+        "bench_annual_return": bench.annual_return,
+        "sharpe": account.sharpe,
+        "wealth_drawdown": account.max_drawdown,
+        "win_rate": account.win_rate,
+        "turnover": turnover,
+        "cost": float(series["cost"].mean()),
+        "break_even_bp": 1e4 * float(before.mean()) / turnover if turnover > 0 else np.nan,
+        "capacity": float(np.min([known(entry["capacity"]) for entry in folds])),
+    }
+    for k, name in enumerate(RATE_COLUMNS.values()):
+        # Summed returns: the figure of all days is the mean of the folds', each by its days.
+        figures[name] = float(
+            np.average([known(e["sensitivity"][k]["excess"]["annualised"]) for e in folds], weights=weights)
+        )
+    return figures
+
+
+def _performance(daily: np.ndarray) -> Performance:
+    """`performance`; NaN where a day loses the whole account, which cannot be compounded."""
+    try:
+        return performance(daily)
+    except ZooError:
+        return Performance(*[float("nan")] * 4)

@@ -1,0 +1,185 @@
+"""The sections that rest on evidence beyond one run: guide, capability, capture, claims."""
+
+from __future__ import annotations
+
+from bench.advice.capability import Capability, assess, load_capability, score_frame
+from bench.advice.claims import is_given, judge, load_claims
+from bench.advice.facts import Facts
+from bench.advice.guide import Advice, advise
+from bench.report.sections.run import grid
+from bench.report.tables import evidence as tables
+from bench.text.cells import Cell, cells_of
+from bench.text.document import Figure, Items, Prose, Section, section
+from bench.text.language import listed, retold, translate
+from bench.text.sentences import Sentence, say
+
+
+def judgement(facts: Facts) -> list[Section]:
+    """Selection guide and capability table."""
+    advice = advise(facts)
+    found = assess(facts)
+    sections = [
+        section("guide", translate("Selection guide"), _basis(facts), *[_scenario(a) for a in advice], _recommend()),
+        section(
+            "capability",
+            translate("What each model can do"),
+            _formula(),
+            grid("score", tables.capability_table(facts, found, advice)),
+            _missing(found),
+        ),
+    ]
+    return [s for s in sections if s is not None]
+
+
+def _scenario(advice: Advice) -> Prose:
+    return Prose(advice.sentences, label=translate("{title}.", title=advice.title))
+
+
+def _basis(facts: Facts) -> Prose | None:
+    """What the guide rests on, and what the run at hand adds."""
+    if facts.matrix is None or facts.matrix.frame.empty:
+        return None
+    board = facts.board.frame[facts.board.frame["ranked"]]
+    market = next(iter(facts.matrix.boards.values()))
+    sentences = [
+        say(
+            "The guide rests on planted markets, where the truth is known: {n} models, {seeds} seeds, {days:,} test "
+            "days each.",
+            n=len(facts.matrix.frame),
+            seeds=len(market.run["config"]["seeds"]),
+            days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
+        )
+    ]
+    if facts.board.oracle is None and len(board):
+        best = board.iloc[0]["model"]
+        cells = [facts.cell(f"main.{m}.rank_ic") for m in board["model"]]
+        above = sum(c.low > 0 for c in cells)
+        sentences.append(
+            say(
+                "On the data of this report itself the Rank IC of {above} of {n} models can be told from 0; the "
+                "highest is {best} with {rank_ic:.4f±}.",
+                *cells,
+                above=above,
+                n=len(cells),
+                best=best,
+                rank_ic=facts.cell(f"main.{best}.rank_ic"),
+            )
+        )
+    return Prose(tuple(sentences))
+
+
+def _recommend() -> Prose:
+    command = "python -m bench recommend --max-latency-ms 5 --stocks 300 --lookback 60 --device cpu --need explain"
+    return Prose(
+        (Sentence(translate("Which one for your constraints: {command}", command=command)),),
+        label=translate("Other constraints."),
+    )
+
+
+def _formula() -> Prose:
+    abilities = load_capability().abilities
+    total = sum(a.weight for a in abilities.values())
+    parts = [
+        translate(
+            "{weight:.0f} % {ability} ({cell}, 0 at {zero:g} and 1 at {one:g}{scale})",
+            weight=100 * a.weight / total,
+            ability=translate(tables.ABILITIES.get(name, name)),
+            cell=a.cell.replace("{model}", "*"),
+            zero=a.zero,
+            one=a.one,
+            scale=translate(", logarithmic") if a.scale == "log" else "",
+        )
+        for name, a in abilities.items()
+    ]
+    return Prose(
+        (
+            Sentence(translate("Overall score = 10 x ({parts}).", parts=" + ".join(parts))),
+            Sentence(
+                translate(
+                    "The parts' 95 % half-widths add in quadrature; that of speed is what its samples or its repeat "
+                    "differ by, times of a fit count as exact. A strength is an ability "
+                    "in which the model is surely above 0 and cannot be told from the best, a weakness one in which it "
+                    "is surely below the median; a use is named where the guide cannot tell the model from its first "
+                    "choice."
+                )
+            ),
+        )
+    )
+
+
+def _missing(found: list[Capability]) -> Prose | None:
+    without = {
+        c.model: listed(translate(tables.ABILITIES.get(n, n)) for n, cell in c.cells.items() if not cell.measured)
+        for c in found
+        if not c.score.measured
+    }
+    if not without:
+        return None
+    text = listed(
+        (translate("{model} ({abilities})", model=model, abilities=gone) for model, gone in without.items()), "; "
+    )
+    return Prose((Sentence(translate("No score, because not measured: {models}.", models=text)),))
+
+
+def capture(facts: Facts) -> Section | None:
+    """The capture matrix."""
+    matrix = facts.matrix
+    if matrix is None or matrix.frame.empty:
+        return None
+    market = next(iter(matrix.boards.values()))
+    oracle = {name: board.oracle["ic"] for name, board in matrix.boards.items() if board.oracle is not None}
+    left_out = tuple(
+        ("", translate("{model} is left out: not ranked on {markets}", model=m, markets=listed(gone)))
+        for m, gone in matrix.missing.items()
+    )
+    return section(
+        "capture",
+        translate("Capture matrix: what each model finds where the truth is known"),
+        Prose(
+            (
+                say(
+                    "Share of the attainable IC in per cent, with 95 % intervals over {days:,} test days; on null the "
+                    "IC itself, which must hold 0. Source {source}, {settings}.",
+                    days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
+                    source=market.run["data"]["source"],
+                    settings=retold(market.run["note"] or market.run["protocol"]).rstrip(".。"),
+                ),
+                say(
+                    "IC of the true signal: {ics}.",
+                    *[Cell(f"oracle.{m}.ic", ic) for m, ic in oracle.items()],
+                    ics=listed(f"{m} {ic:.3f}" for m, ic in oracle.items()),
+                ),
+            )
+        ),
+        grid("capture", tables.capture_table(matrix)),
+        Figure("capture", translate("Capture of every model on every planted market.")),
+        Items(left_out) if left_out else None,
+    )
+
+
+def claims(facts: Facts) -> Section | None:
+    """Published claims, judged."""
+    cells = facts.cells | cells_of("score", score_frame(assess(facts)), "model")
+    data = facts.run["data"]["name"]
+    judged = [judge(claim, cells, data) for claim in load_claims().claims]
+    count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
+    rests_on = [
+        c for j in judged for mine, _, other, _ in j.compared for c in (mine, other) if c.measured and not is_given(c)
+    ]
+    return section(
+        "claims",
+        translate("Published claims, tested"),
+        Prose(
+            (
+                say(
+                    "Of {n} published claims {confirmed} are confirmed, {refuted} refuted and {undecided} not decided.",
+                    *rests_on,
+                    n=len(judged),
+                    confirmed=count["confirmed"],
+                    refuted=count["refuted"],
+                    undecided=count["not decided"],
+                ),
+            )
+        ),
+        grid("claims", tables.claims_table(judged)),
+    )

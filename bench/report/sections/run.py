@@ -1,0 +1,112 @@
+"""The sections about one run: main table, failures, folds, pairs, data, settings, definitions."""
+
+from __future__ import annotations
+
+from bench.advice.facts import Facts
+from bench.advice.verdict import setup_line, verdict
+from bench.report.definitions import DEFINITIONS
+from bench.report.tables import main
+from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
+from bench.text.cells import Cell
+from bench.text.document import Code, Figure, Grid, Items, Prose, Section, prose, section
+from bench.text.language import retold, translate
+from bench.text.sentences import Sentence, say
+from bench.text.tables import Table, translated
+from zoo.config import LabelConfig
+
+
+def grid(name: str, table: Table | None) -> Grid | None:
+    """A table as a block, words translated; None where there is no table."""
+    return Grid(name, translated(table)) if table is not None else None
+
+
+def opening(facts: Facts) -> Section:
+    """Verdict, setup, main table: the first screen."""
+    note = facts.run["note"]
+    return Section(
+        "verdict",
+        "",
+        tuple(
+            block
+            for block in (
+                Prose(tuple(verdict(facts))),
+                Items(((translate("Setup"), setup_line(facts)),)),
+                Prose((Sentence(retold(note)),)) if note else None,
+                Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
+                grid("main", main.main_table(facts.board)),
+                _oracle(facts),
+            )
+            if block is not None
+        ),
+    )
+
+
+def _oracle(facts: Facts) -> Prose | None:
+    if facts.board.oracle is None:
+        return None
+    oracle = {name: Cell(f"oracle.test.{name}", value) for name, value in facts.board.oracle.items()}
+    return prose(
+        say(
+            "The true signal itself (oracle) has IC {ic:.4f} and Rank IC {rank_ic:.4f} on these test days (designed: "
+            "IC {designed_ic:.4f}); capture is a model's IC as a share of the oracle's.",
+            **oracle,
+        )
+    )
+
+
+def failures(facts: Facts) -> Section | None:
+    """What failed, and why."""
+    return section("failures", translate("Failures"), grid("failures", main.failure_table(facts.board)))
+
+
+def folds(facts: Facts) -> Section | None:
+    """Results by fold, where there are several."""
+    return section("folds", translate("Rank IC by fold"), grid("folds", main.fold_table(facts.board)))
+
+
+def details(facts: Facts) -> list[Section]:
+    """The data, the settings, the definitions, the command."""
+    board = facts.board
+    found = [
+        section("data", translate("Data"), _data(facts)),
+        section(
+            "settings",
+            translate("Settings"),
+            Prose((Sentence(translate("Shared by all: {settings}.", settings=main.shared_settings(board))),)),
+            Prose((Sentence(main.deviation_line(board)),)),
+            grid("settings", main.settings_table(board)),
+        ),
+        section(
+            "definitions",
+            translate("Definitions"),
+            Items(tuple((translate(name), translate(text)) for name, text in definitions(facts).items())),
+        ),
+        section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
+    ]
+    return [s for s in found if s is not None]
+
+
+def definitions(facts: Facts) -> dict[str, str]:
+    """What the columns of this report mean."""
+    return {**DEFINITIONS, **PORTFOLIO_DEFINITIONS} if facts.has_portfolio else DEFINITIONS
+
+
+def _data(facts: Facts) -> Items | Prose:
+    run = facts.run
+    notes = [retold(note) for note in run["data"]["notes"]]
+    reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
+    embargo = min(fold["embargo"] for fold in run["folds"])
+    if embargo < reach:
+        notes.append(
+            translate(
+                "Look-ahead: the embargo of {embargo} days is shorter than the label's reach of {reach} days, as "
+                "split.force allows: labels at the end of train and valid read prices of the segment after them.",
+                embargo=embargo,
+                reach=reach,
+            )
+        )
+    if run["data"]["snapshot_concepts"]:
+        notes.append(translate("Look-ahead: the concepts carry no dates, so today's groups stand for all of history."))
+    if not notes:
+        return Prose((Sentence(translate("Nothing was assumed or missing.")),))
+    return Items(tuple(("", note) for note in notes))

@@ -1,0 +1,66 @@
+"""What a stored trial says about itself, for `bench show RUN/TRIAL`. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from bench.records.store import RunStore, known, strict
+from bench.report.tables.main import trained_text
+from bench.stats.bootstrap import bootstrap_means, interval
+from bench.text.tables import Table, number, with_interval
+
+DRAWS = 2000
+MEANS = {"rank_ic": "Rank IC", "ic": "IC", "long_short": "long minus short"}
+"""Daily series of which a mean has an interval.
+
+`long_short` is half the raw label of the top fifth minus the bottom's.
+"""
+PLAIN = {"rank_icir": "Rank ICIR", "icir": "ICIR", "mse": "MSE", "mae": "MAE", "r2": "R2"}
+
+
+def with_intervals(store: RunStore, record: dict[str, Any]) -> dict[str, Any]:
+    """The record as strict JSON, 95 % intervals over the test days beside the means of its metrics."""
+    metrics = dict(record["metrics"])
+    daily = pd.read_parquet(store.trial_folder(record["key"]) / "daily.parquet", columns=list(MEANS))
+    for name in MEANS:
+        low, high = interval(bootstrap_means(daily[name].to_numpy(dtype=float), draws=DRAWS, seed=0))
+        metrics |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
+    return strict({**record, "metrics": metrics})
+
+
+def lines(trial: dict[str, Any]) -> list[str]:
+    """Model, data, treatment and cost of a trial of `with_intervals`, a line each."""
+    data, fit, set_here = trial["data"], trial["fit"], trial["params_set"]
+    params = ", ".join(f"{k} {_text(v)}{'' if k in set_here else ' (default)'}" for k, v in trial["params"].items())
+    spans = ", ".join(f"{name} {first} .. {last}" for name, (first, last) in trial["segments"].items())
+    train = ", ".join(f"{k} {_text(v)}" for k, v in trial["train"].items())
+    rows = f"; {fit['steps']} steps of {fit['rows_per_step']} rows" if fit["history"] else ""
+    how = trained_text(fit)
+    return [
+        f"{trial['title']} ({trial['model']}), fold {trial['fold']}, seed {trial['seed']}, trial {trial['key']}",
+        f"parameters: {params or 'none'}; {trial['n_parameters']:,} trained numbers, scope {trial['scope']}",
+        f"data: {data['source']}, features {data['features']}, lookback {data['lookback']}; "
+        f"fingerprint {trial['fingerprint']}",
+        f"segments: {spans}",
+        f"training: {train}" if fit["history"] else f"training: fitted as a whole, loss {trial['train']['loss']}",
+        f"fit: {number(fit['seconds'], 1)} s on {trial['device']}{f'; {how}' if how else ''}{rows}; "
+        f"scores of the test days in {number(trial['predict_seconds'], 2)} s",
+        f"versions: {', '.join(f'{k} {v}' for k, v in trial['versions'].items())}",
+    ]
+
+
+def metrics_table(trial: dict[str, Any]) -> Table:
+    """The metrics on the test days of a trial of `with_intervals`."""
+    found = {name: known(value) for name, value in trial["metrics"].items()}
+    rows = [
+        [title, with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])]
+        for name, title in MEANS.items()
+    ]
+    rows += [[title, number(found[name], 4)] for name, title in PLAIN.items()]
+    return Table([f"{found['days']:.0f} test days", "mean [95 %]"], rows, [False, True])
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(value)

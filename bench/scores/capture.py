@@ -1,0 +1,114 @@
+"""The capture matrix: what share of each planted signal each model finds. Reads records, imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.records.store import RunStore, read_json
+from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
+from bench.stats import inference
+
+NULL = "null"
+OWN_HISTORY = ("local", "interaction", "regime")
+"""Markets whose signal is in a stock's own recent history: plain time-series prediction."""
+ORDER = ("local", "long", "interaction", "relation", "regime", "mixed", NULL)
+
+
+@dataclass(frozen=True)
+class CaptureMatrix:
+    """Runs of one experiment over planted markets.
+
+    Attributes:
+        name: of the experiment.
+        boards: by market, in the order of the experiment.
+        frame: one row per model that is ranked in every market: `model`, and per market its capture with
+            `<market>_low`, `<market>_high`; for `null` the IC, which has nothing to be a share of; `own_history`
+            is the mean over `OWN_HISTORY`, `fit_s` the median over markets of the seconds of a fit.
+        missing: model -> markets in which it is not ranked.
+    """
+
+    name: str
+    boards: dict[str, Leaderboard]
+    frame: pd.DataFrame
+    missing: dict[str, list[str]]
+
+    @property
+    def markets(self) -> list[str]:
+        return list(self.boards)
+
+    def mean_draws(self, markets: list[str]) -> pd.DataFrame:
+        """Bootstrap draws of each model's mean capture over some markets; the markets are drawn independently."""
+        frames = [self.boards[m].capture_draws[self.frame["model"].tolist()] for m in markets]
+        return pd.DataFrame(np.mean([f.to_numpy() for f in frames], axis=0), columns=frames[0].columns)
+
+    def mean_frame(self, markets: list[str]) -> pd.DataFrame:
+        """One row per model: `model, capture, capture_low, capture_high`, the mean over some markets."""
+        draws = self.mean_draws(markets)
+        low, high = inference.interval(draws.to_numpy())
+        value: Any = self.frame.set_index("model")[markets].mean(axis=1)[list(draws.columns)]
+        return pd.DataFrame(
+            {
+                "model": draws.columns,
+                "capture": value.to_numpy(),
+                "capture_low": low,
+                "capture_high": high,
+            }
+        )
+
+
+def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
+    """The capture matrix stored under a results folder; None where there is none.
+
+    Args:
+        name: the experiment; None takes `planted`, or else the first by name.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted((results / "runs").glob("*/run.json")):
+        run = read_json(path)
+        if run is not None and run["config"].get("matrix"):
+            found.setdefault(run["config"]["matrix"], []).append(path.parent.name)
+    chosen = name or ("planted" if "planted" in found else min(found, default=None))
+    if chosen is None or chosen not in found:
+        return None
+    stores = {run.removeprefix(f"{chosen}-"): RunStore(results, run) for run in found[chosen]}
+    markets = [m for m in ORDER if m in stores and has_trials(stores[m])]
+    return _matrix(chosen, {m: build_leaderboard(stores[m]) for m in markets}) if markets else None
+
+
+def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
+    models = sorted({m for board in boards.values() for m in board.run["models"]})
+    frames = {market: board.frame.set_index("model") for market, board in boards.items()}
+    ranked = {market: set(board.frame.loc[board.frame["ranked"], "model"]) for market, board in boards.items()}
+    missing = {model: [m for m in boards if model not in ranked[m]] for model in models}
+    rows = []
+    for model in (m for m in models if not missing[m]):
+        seconds = [float(frame.loc[model, "fit_seconds"]) for frame in frames.values()]  # type: ignore[arg-type]
+        row: dict[str, object] = {"model": model, "fit_s": float(np.median(seconds))}
+        for market, frame in frames.items():
+            entry = frame.loc[model]
+            if market == NULL:
+                half = entry["ic_half"]
+                row |= {NULL: entry["ic"], f"{NULL}_low": entry["ic"] - half, f"{NULL}_high": entry["ic"] + half}
+            else:
+                row |= {market: entry["capture"]}
+                row |= {f"{market}_{end}": entry[f"capture_{end}"] for end in ("low", "high")}
+        rows.append(row)
+    matrix = CaptureMatrix(name, boards, pd.DataFrame(rows, columns=None if rows else ["model"]), _present(missing))
+    if rows and set(OWN_HISTORY) <= set(boards):
+        own = matrix.mean_frame(list(OWN_HISTORY)).add_prefix("own_").rename(columns={"own_model": "model"})
+        own.columns = [c.replace("own_capture", "own_history") for c in own.columns]
+        matrix = replace(matrix, frame=matrix.frame.merge(own, on="model"))
+    if not rows:
+        return matrix
+    first = "mixed" if "mixed" in boards else next(iter(boards))
+    ordered = matrix.frame.sort_values(first, ascending=False, kind="stable").reset_index(drop=True)
+    return replace(matrix, frame=ordered)
+
+
+def _present(missing: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {model: markets for model, markets in missing.items() if markets}

@@ -1,0 +1,170 @@
+"""Stored diagnostics -> frames by model: deciles, distribution and persistence of scores, IC by month; no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.experiment.evidence import Evidence, read_evidence
+from bench.records.store import RunStore, known
+from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
+from bench.stats.bootstrap import bootstrap_means, interval
+
+DECILE_COLUMNS = {
+    "model": "str",
+    "decile": "int64",
+    "names": "float64",
+    "score": "float64",
+    "train_label": "float64",
+    "label": "float64",
+    "label_low": "float64",
+    "label_high": "float64",
+    "excess": "float64",
+    "excess_low": "float64",
+    "excess_high": "float64",
+}
+"""Columns of `decile_frame`, means over days: `names` a day, `score` and `train_label` on one scale (calibration),
+`label` the raw label as a fraction, `excess` that minus the day's mean; 95 % block-bootstrap intervals over days."""
+
+HISTOGRAM_COLUMNS = {"model": "str", "low": "float64", "high": "float64", "share": "float64"}
+"""Columns of `histogram_frame`: a row per bin of the scores standardised within their day; shares add up to 1, the
+outermost bins hold what lies beyond them too."""
+
+SCORE_COLUMNS = {
+    "model": "str",
+    "n_trials": "int64",
+    "n_days": "int64",
+    "rank_autocorrelation": "float64",
+    "rank_autocorrelation_low": "float64",
+    "rank_autocorrelation_high": "float64",
+    "score_sd": "float64",
+    "missing_score": "float64",
+    "missing_label": "float64",
+}
+"""Columns of `score_frame`: Spearman's correlation of a day's scores with those of the day before (1 = no turnover)
+with its 95 % block-bootstrap interval, mean sd of the scores within a day, shares of member rows without score and
+without label."""
+
+MONTHLY_COLUMNS = {"model": "str", "month": "str", "days": "int64", "ic": "float64", "rank_ic": "float64"}
+"""Columns of `monthly_frame`: means over the month's `days`, month as YYYY-MM."""
+
+DRAWS = 2000
+
+
+def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """Ten rows per model with stored diagnostics, in the run's order, columns as `DECILE_COLUMNS`.
+
+    Daily series are means over seeds; the draws of days are shared by all models and deciles.
+    """
+    evidence = read_evidence(store, RECORD)
+    entries = evidence.current(run)
+    models = _models(run, entries)
+    series = {model: _by_day(evidence, entries, model) for model in models}
+    label = {model: frame[DECILE_SERIES] for model, frame in series.items()}
+    excess = {model: frame[DECILE_SERIES].sub(frame["label"], axis=0) for model, frame in series.items()}
+    figures = {"label": _means(label, entries, "label"), "excess": _means(excess, entries, "excess")}
+    parts = []
+    for m, model in enumerate(models):
+        mine = [entry for entry in entries.values() if entry["model"] == model]
+        cells = slice(m * DECILES, (m + 1) * DECILES)
+        part: dict[str, Any] = {"model": model, "decile": np.arange(1, DECILES + 1)}
+        part |= {name: _pooled(mine, f"decile_{name}") for name in ("names", "score", "train_label")}
+        for name, (mean, low, high) in figures.items():
+            part |= {name: mean[cells], f"{name}_low": low[cells], f"{name}_high": high[cells]}
+        parts.append(pd.DataFrame(part))
+    return _framed(parts, DECILE_COLUMNS)
+
+
+def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """A row per bin and model, in the run's order, columns as `HISTOGRAM_COLUMNS`; all trials of a model together."""
+    evidence = read_evidence(store, RECORD)
+    entries = evidence.current(run)
+    models = _models(run, entries)
+    edges = bin_edges(evidence.settings["bins"]) if models else np.empty(0)
+    parts = []
+    for model in models:
+        counts = np.sum([e["histogram"] for e in entries.values() if e["model"] == model], axis=0)
+        share = counts / max(counts.sum(), 1)
+        parts.append(pd.DataFrame({"model": model, "low": edges[:-1], "high": edges[1:], "share": share}))
+    return _framed(parts, HISTOGRAM_COLUMNS)
+
+
+def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """One row per model with stored diagnostics, in the run's order, columns as `SCORE_COLUMNS`."""
+    evidence = read_evidence(store, RECORD)
+    entries = evidence.current(run)
+    models = _models(run, entries)
+    series = {model: _by_day(evidence, entries, model)[["rank_autocorrelation"]] for model in models}
+    means = np.column_stack(_means(series, entries, "rank_autocorrelation"))
+    parts = []
+    for model, (mean, low, high) in zip(models, means, strict=True):
+        mine = [entry for entry in entries.values() if entry["model"] == model]
+        row: dict[str, Any] = {"model": model, "n_trials": len(mine)}
+        row |= {"n_days": int(series[model]["rank_autocorrelation"].notna().sum())}
+        row |= {"rank_autocorrelation": mean, "rank_autocorrelation_low": low, "rank_autocorrelation_high": high}
+        row |= {name: float(_pooled(mine, name)) for name in ("score_sd", "missing_score", "missing_label")}
+        parts.append(pd.DataFrame([row]))
+    return _framed(parts, SCORE_COLUMNS)
+
+
+def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
+    """IC and Rank IC by model and month from the trials' `daily.parquet`, columns as `MONTHLY_COLUMNS`.
+
+    Mean over seeds per day, then over the days of the month that have one.
+    """
+    parts = []
+    for model in run["models"]:
+        files = [store.trial_folder(t["key"]) / "daily.parquet" for t in run["trials"] if t["model"] == model]
+        frames = [pd.read_parquet(file, columns=["datetime", "ic", "rank_ic"]) for file in files if file.is_file()]
+        if not frames:
+            continue
+        rows: Any = pd.concat(frames).groupby("datetime")
+        daily = rows.mean().dropna()
+        months = daily.groupby(daily.index.strftime("%Y-%m"))
+        part = months.mean().assign(days=months.size(), model=model)
+        parts.append(part.rename_axis("month").reset_index())
+    return _framed(parts, MONTHLY_COLUMNS)
+
+
+def _models(run: dict[str, Any], entries: dict[str, dict[str, Any]]) -> list[str]:
+    measured = {entry["model"] for entry in entries.values()}
+    return [model for model in run["models"] if model in measured]
+
+
+def _by_day(evidence: Evidence, entries: dict[str, dict[str, Any]], model: str) -> Any:
+    """The daily series of a model, mean over seeds, its folds one after the other."""
+    mine = [key for key, entry in entries.items() if entry["model"] == model]
+    daily: Any = evidence.daily[evidence.daily["key"].isin(mine)].drop(columns="key")
+    return (
+        daily.astype(dict.fromkeys(["label", *DECILE_SERIES, "rank_autocorrelation"], np.float64))
+        .groupby("datetime")
+        .mean()
+    )
+
+
+def _means(
+    series: dict[str, Any], entries: dict[str, dict[str, Any]], block: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over days and its 95 % interval of every column of every model, one after the other."""
+    if not series:
+        return np.empty(0), np.empty(0), np.empty(0)
+    columns = pd.concat(series, axis=1).sort_index().to_numpy(dtype=np.float64)
+    length = max(1.0, float(np.mean([entry["block_days"][block] for entry in entries.values()])))
+    present = np.isfinite(columns)
+    total = np.where(present, columns, 0.0).sum(axis=0)
+    mean = np.where(present.any(axis=0), total / np.maximum(present.sum(axis=0), 1), np.nan)
+    low, high = interval(bootstrap_means(columns, draws=DRAWS, seed=0, block=length))
+    return mean, low, high
+
+
+def _pooled(entries: list[dict[str, Any]], name: str) -> Any:
+    """A figure or list of figures of several trials, each weighed by its days."""
+    figures = [[known(v) for v in e[name]] if isinstance(e[name], list) else known(e[name]) for e in entries]
+    return np.average(figures, axis=0, weights=[max(entry["days"], 1) for entry in entries])
+
+
+def _framed(parts: list[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
+    frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns))
+    return frame[list(columns)].astype(columns)

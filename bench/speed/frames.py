@@ -1,0 +1,210 @@
+"""Records of timings on disk, and the frame a report reads; `scaling_frames` the other kind. No torch.
+
+    results/timing/<machine>/<device>.json             samples by model, mode and scenario (`bench time`)
+    results/timing/<machine>/<device>-scaling.json     samples by model, axis and size (`bench time --scaling`)
+
+`<machine>` is `machine_id` of the device. A record holds no date: the same figures give the same file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.records.store import read_json, write_atomic
+from bench.speed.clock import UNSTABLE_SPREAD, Timing
+from zoo.errors import ConfigError
+
+FORMAT = 1
+_SCALING = "-scaling"
+
+_PERCENTILES = ("p50_ms", "p90_ms", "p99_ms", "spread", "repeat")
+TIMING_COLUMNS = {
+    "machine": "str",
+    "device": "str",
+    "mode": "str",
+    "model": "str",
+    "title": "str",
+    "device_name": "str",
+    "threads": "int64",
+    "stocks": "int64",
+    "lookback": "int64",
+    "features": "str",
+    "n_features": "int64",
+    "rows_per_step": "float64",
+    "n_parameters": "float64",
+    "flops_forward": "float64",
+    "flops_step": "float64",
+    **{f"{s}_{p}": "float64" for s in ("train_step", "one_day", "one_stock") for p in _PERCENTILES},
+    "one_day_p50_ms_half": "float64",
+    "train_samples_per_s": "float64",
+    "train_samples_per_s_half": "float64",
+    "train_epoch_spread": "float64",
+    "train_epoch_repeat": "float64",
+    "offline_samples_per_s": "float64",
+    "offline_spread": "float64",
+    "offline_repeat": "float64",
+    "train_memory_mib": "float64",
+    "one_day_memory_mib": "float64",
+    "peak_memory_mib": "float64",
+    "unstable": "bool",
+    "reason": "str",
+}
+"""Columns and dtypes of `timing_frame`.
+
+`*_p50_ms` and so on are percentiles over the samples of both passes, `*_spread` half the interquartile range over the
+median, `*_repeat` the difference of the two passes' medians over their mean, `*_samples_per_s` rows over the median,
+`*_half` the larger of spread and repeat times the figure: what another measurement may differ by;
+`flops_*` are of one row of a day of `stocks`; `peak_memory_mib` is the larger of a training step's and a day's.
+`unstable` tells that a spread or a repeat exceeds 0.25; `reason` why scenarios are missing.
+"""
+
+
+def record_path(results: Path, machine: str, device: str, *, scaling: bool = False) -> Path:
+    return results / "timing" / machine / f"{device}{_SCALING if scaling else ''}.json"
+
+
+@contextmanager
+def alone(results: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of `results/timing`, waiting for another measurement to end; nothing is left behind."""
+    folder = results / "timing"
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another measurement is running; waiting for it to end")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def merge_timings(path: Path, header: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
+    """Put new entries into a record: a scenario replaces its older self, others of the same settings stay.
+
+    Args:
+        path: of the record; made if it is missing.
+        header: what the file says of the machine and the checks; replaces the older.
+        entries: `model -> mode -> entry` as `bench.speed.side_by_side.measure_models` gives them.
+    """
+    stored = (read_json(path) or {}).get("entries", {})
+    for model, modes in entries.items():
+        for mode, entry in modes.items():
+            old = stored.get(model, {}).get(mode, {})
+            same = old.get("settings") == entry["settings"] and old.get("model", {}).get("params") == entry[
+                "model"
+            ].get("params")
+            kept = {key: {**old[key], **entry[key]} for key in ("scenarios", "memory")} if same else {}
+            stored.setdefault(model, {})[mode] = {**entry, **kept}
+    _write(path, {"format": FORMAT, **header, "entries": stored})
+
+
+def merge_scaling(path: Path, header: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
+    """Put new rows `label -> {settings, what, axes}` into a record; a row replaces its older self."""
+    stored = (read_json(path) or {}).get("entries", {})
+    _write(path, {"format": FORMAT, **header, "entries": {**stored, **entries}})
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    text = json.dumps(record, indent=1, allow_nan=False)
+    # A list of numbers per line, not a number per line.
+    flat = re.sub(r"\[[^\[\]{}\"]*\]", lambda found: " ".join(found.group().split()), text)
+    write_atomic(path, flat + "\n")
+
+
+def read_records(results: Path, *, scaling: bool = False) -> list[dict[str, Any]]:
+    """All records, by machine and device.
+
+    Raises:
+        ConfigError: a file is damaged or of another format.
+    """
+    found = []
+    for path in sorted((results / "timing").glob("*/*.json")):
+        if path.stem.endswith(_SCALING) != scaling:
+            continue
+        record = read_json(path)
+        if record is None or record.get("format") != FORMAT:
+            raise ConfigError(f"{path} is damaged or of another version; remove it and run: python -m bench time")
+        found.append(record)
+    return found
+
+
+def timing_frame(results: Path) -> pd.DataFrame:
+    """One row per (machine, device, mode, model); see `TIMING_COLUMNS`. Empty where nothing was timed."""
+    return frame_of(read_records(results))
+
+
+def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """`timing_frame` of records at hand."""
+    rows = [
+        _timing_row(record, model, mode, entry)
+        for record in records
+        for model, modes in record["entries"].items()
+        for mode, entry in modes.items()
+    ]
+    frame = pd.DataFrame(rows, columns=list(TIMING_COLUMNS)).astype(TIMING_COLUMNS)
+    return frame.sort_values(["machine", "device", "mode", "model"], kind="stable").reset_index(drop=True)
+
+
+def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, Any]) -> dict[str, Any]:
+    settings, facts, results = entry["settings"], entry["model"], entry["scenarios"]
+    memory = {key: optional_float(value) for key, value in entry["memory"].items()}
+    row: dict[str, Any] = {
+        **{key: record[key] for key in ("machine", "device", "device_name")},
+        "mode": mode,
+        "model": model,
+        "title": facts.get("title", model),
+        **{key: settings[key] for key in ("threads", "stocks", "lookback", "features", "n_features")},
+        **{key: optional_float(facts.get(key)) for key in ("n_parameters", "flops_forward", "flops_step")},
+        "rows_per_step": optional_float(results.get("train_step", {}).get("rows")),
+        "train_memory_mib": memory.get("train_step", math.nan),
+        "one_day_memory_mib": memory.get("one_day", math.nan),
+        "peak_memory_mib": max((v for v in memory.values() if math.isfinite(v)), default=math.nan),
+        "unstable": False,
+    }
+    reasons: dict[str, list[str]] = {}
+    for scenario, result in results.items():
+        if "samples" not in result:
+            reasons.setdefault(result["reason"], []).append(scenario)
+            continue
+        found = summary(result["samples"])
+        row["unstable"] |= found.pop("unstable")
+        row |= {f"{scenario}_{key}": value for key, value in found.items() if f"{scenario}_{key}" in TIMING_COLUMNS}
+        if scenario in ("train_epoch", "offline"):
+            name = "train_samples_per_s" if scenario == "train_epoch" else "offline_samples_per_s"
+            row[name] = 1000 * result["rows"] / found["p50_ms"]
+        kept = {"train_epoch": "train_samples_per_s", "one_day": "one_day_p50_ms"}.get(scenario)
+        if kept is not None:
+            row[f"{kept}_half"] = row[kept] * min(np.nanmax([found["spread"], found["repeat"]]), 0.99)
+    row["reason"] = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
+    return row
+
+
+def summary(passes: list[list[float]]) -> dict[str, Any]:
+    """Percentiles in ms, `spread`, `repeat` and `unstable` of the samples (seconds) of one or several passes."""
+    timing = Timing(tuple(sample for samples in passes for sample in samples))
+    medians = [float(np.median(samples)) for samples in passes]
+    repeat = (max(medians) - min(medians)) / float(np.mean(medians)) if len(medians) > 1 else math.nan
+    return {
+        **{f"p{q}_ms": 1000 * timing.percentile(q) for q in (50, 90, 99)},
+        "spread": timing.spread,
+        "repeat": repeat,
+        "unstable": timing.unstable or repeat > UNSTABLE_SPREAD,
+    }
+
+
+def optional_float(value: Any) -> float:
+    """NaN for the null of a record."""
+    return math.nan if value is None else float(value)

@@ -1,0 +1,205 @@
+"""What is timed: one model of an experiment, in one mode, on rows of a simulated market.
+
+Speed does not depend on what the weights are, so networks keep their initial ones. Models fitted as a whole are fitted
+on a few days first: the size of their trees depends on the data, which is why the market has a planted signal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+
+from bench.anatomy import cost
+from bench.experiment.config import ExperimentConfig
+from bench.experiment.plan import entry_of
+from bench.speed.modes import Mode, check_agreement, executed
+from zoo import registry, trainer
+from zoo.config import DataConfig, TrainConfig
+from zoo.data.features import make_feature_set
+from zoo.data.sources import open_panel
+from zoo.data.split import DayRange, Fold
+from zoo.data.windows import Dataset, Segment
+from zoo.errors import UnavailableError
+from zoo.losses import LOSSES
+from zoo.network import Batch, Network, WholeModel
+from zoo.registry import ModelSpec, Scope
+
+Scenario = Literal["train_step", "train_epoch", "one_day", "one_stock", "offline"]
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+STEPS = 4
+"""Optimiser steps of the bounded epoch of `train_epoch`."""
+TEST_DAYS = 10
+"""Days of the segment that `offline` scores."""
+_FIT_DAYS = 20
+_BATCHES = 4  # different ones that `train_step` goes through: on one alone a network's loss soon vanishes
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call to be timed.
+
+    Attributes:
+        call: does the work once.
+        rows: samples that it trains on or scores.
+        training: whether the network is in training mode.
+    """
+
+    call: Callable[[], Any]
+    rows: int
+    training: bool
+
+
+def make_dataset(config: ExperimentConfig, stocks: int, device: str) -> Dataset:
+    """A market of `stocks` names, all members every day, seen through the experiment's features and lookback.
+
+    Raises:
+        ConfigError: the feature set does not offer the lookback, or there are too few or too many stocks.
+    """
+    features = make_feature_set(config.data.features, config.data.lookback)
+    reach, first = config.data.label.reach, features.warmup
+    batch = max([config.train.batch_size, *(e.train.get("batch_size", 0) for e in config.models.values())])
+    train = DayRange(first, first + max(_FIT_DAYS, math.ceil((STEPS + 1) * max(batch, stocks) / stocks)))
+    valid = DayRange(train.stop + reach, train.stop + reach + 5)
+    test = DayRange(valid.stop + reach, valid.stop + reach + TEST_DAYS)
+    source = f"planted:mixed?stocks={stocks}&days={test.stop + reach}"
+    data = DataConfig(source=source, features=features.name, lookback=features.lookback, label=config.data.label)
+    return Dataset(open_panel(data), data, Fold(0, train, valid, test, reach), device=device)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model built for the dataset, and what it costs by count; FLOPs are those of one row, NaN where not counted."""
+
+    name: str
+    spec: ModelSpec
+    model: Network
+    train: TrainConfig
+    facts: dict[str, Any]
+
+
+def make_candidate(name: str, config: ExperimentConfig, dataset: Dataset, device: str) -> Candidate:
+    """Build one model of the experiment, count its FLOPs for a day of all stocks, and put it on the device.
+
+    Raises:
+        UnavailableError: a package is missing, or it is fitted as a whole and would not run on the GPU.
+        ZooError: parameters that it cannot be built with.
+    """
+    spec = registry.get_spec(name)
+    params, train = entry_of(name, config)
+    trainer.seed_everything(0)
+    size = (dataset.lookback, dataset.n_features)
+    model = registry.build(name, n_features=size[1], lookback=size[0], **params)
+    facts: dict[str, Any] = {"title": spec.title, "params": params, "flops_forward": None, "flops_step": None}
+    if isinstance(model, WholeModel):
+        if device != "cpu":
+            raise UnavailableError("fitted as a whole: it runs on the CPU, see the CPU's record")
+        few = Segment(dataset, DayRange(dataset.train.days.start, dataset.train.days.start + _FIT_DAYS))
+        facts["fit"] = trainer.fit(model, few, dataset.valid, train, scope=spec.scope).facts
+        counted = sum(b.numel() for b in model.buffers() if b.is_floating_point())
+        return Candidate(name, spec, model, train, {**facts, "n_parameters": counted or None})
+    model.on_stage(model.stages[-1])
+    facts["n_parameters"] = sum(p.numel() for p in model.parameters())
+    facts["flops_forward"], facts["flops_step"] = cost.flops_per_row(model, *size, rows=dataset.panel.n_stocks)
+    model.to(device)
+    # Fills what a network keeps of past days; afterwards every day of the panel has been replayed.
+    trainer.predict(model, _last_day(dataset), scope=spec.scope)
+    return Candidate(name, spec, model, train, facts)
+
+
+class Subject:
+    """A candidate in one mode, ready to be timed."""
+
+    def __init__(self, candidate: Candidate, mode: Mode, dataset: Dataset) -> None:
+        """Raises UnavailableError where the model has no such mode."""
+        if mode != "eager" and isinstance(candidate.model, WholeModel):
+            raise UnavailableError("fitted as a whole: there is no network to compile")
+        self.model, self.dataset = candidate.model, dataset
+        self.scope: Scope = candidate.spec.scope
+        self.train = candidate.train
+        self.rows_per_step = dataset.train.rows_per_step(self.train.batch_size)
+        self.score, self.training_loss = executed(self.model, mode, str(dataset.device))
+        self.model.eval()
+        if mode != "eager":
+            check_agreement(self.model, self.score, dataset.batch(torch.from_numpy(_last_day(dataset).rows)))
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.parameters, self.optimizer = parameters, None
+        if parameters:
+            train = self.train
+            self.optimizer = torch.optim.Adam(parameters, lr=train.lr, weight_decay=train.weight_decay)
+
+    def work(self, scenario: Scenario) -> Work:
+        """The work of a scenario.
+
+        Raises:
+            UnavailableError: there is no such work for this model in this mode.
+        """
+        last = torch.from_numpy(_last_day(self.dataset).rows)
+        if scenario == "train_step":
+            self._check_trainable()
+            order = torch.Generator().manual_seed(0)
+            all_batches = self.dataset.train.batches(
+                self.rows_per_step, scope=self.scope, generator=order, labelled=True
+            )
+            batches = itertools.cycle(list(itertools.islice(all_batches, _BATCHES)))
+            return Work(lambda: self.steps([next(batches)]), self.rows_per_step, True)
+        if scenario == "train_epoch":
+            self._check_trainable()
+            order = torch.Generator().manual_seed(0)
+            return Work(lambda: self.epoch(order), STEPS * self.rows_per_step, True)
+        if scenario == "one_day":
+            return Work(lambda: self._scores_on_host(self.dataset.batch(last)), len(last), False)
+        if scenario == "one_stock":
+            return Work(lambda: self._scores_on_host(self.dataset.batch(last[:1])), 1, False)
+        return Work(self._score_segment, self.dataset.test.n_rows, False)
+
+    def epoch(self, order: torch.Generator) -> None:
+        """The first `STEPS` steps of an epoch, windows gathered as they are needed."""
+        batches = self.dataset.train.batches(self.rows_per_step, scope=self.scope, generator=order, labelled=True)
+        self.steps(itertools.islice(batches, STEPS))
+
+    def steps(self, batches: Iterable[Batch]) -> None:
+        """Optimiser steps as `zoo.trainer` takes them; the losses stay on the device."""
+        assert self.training_loss is not None
+        assert self.optimizer is not None
+        loss_fn = LOSSES[self.train.loss]
+        for batch in batches:
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self.training_loss(batch, loss_fn)
+            loss.backward()
+            if self.train.grad_clip is not None:
+                torch.nn.utils.clip_grad_value_(self.parameters, self.train.grad_clip)
+            self.optimizer.step()
+
+    def state_bytes(self, training: bool) -> int:
+        """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        if training and self.optimizer is not None:
+            kept = (v for state in self.optimizer.state.values() for v in state.values())
+            tensors += [v for v in kept if isinstance(v, torch.Tensor)]
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+    def _check_trainable(self) -> None:
+        if isinstance(self.model, WholeModel):
+            raise UnavailableError("fitted as a whole: it takes no optimiser steps")
+        if self.training_loss is None:
+            raise UnavailableError(
+                "a training step cannot be captured: the losses select the labelled rows on the host"
+            )
+
+    @torch.no_grad()
+    def _scores_on_host(self, batch: Batch) -> torch.Tensor:
+        return self.score(batch).float().cpu()
+
+    def _score_segment(self) -> None:
+        for batch in self.dataset.test.batches(trainer.EVALUATION_ROWS, scope=self.scope):
+            self._scores_on_host(batch)
+
+
+def _last_day(dataset: Dataset) -> Segment:
+    stop = dataset.test.days.stop
+    return Segment(dataset, DayRange(stop - 1, stop))

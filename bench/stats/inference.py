@@ -1,0 +1,204 @@
+"""Statistics of daily series: how sure a mean is, which models differ, and which could have been told apart.
+
+The daily series (IC, Rank IC, excess return) is the unit of all statistics: days on axis 0, models on axis 1,
+NaN for a day that is skipped. Resampling lives in `bench.stats.bootstrap`, whose verbs are part of this
+interface, as is the model confidence set of `bench.stats.confidence_set`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.stats.bootstrap import as_columns, block_length, bootstrap_means, half_width, interval
+from bench.stats.confidence_set import ConfidenceSet, model_confidence_set
+from zoo.errors import ZooError
+
+__all__ = [
+    "ConfidenceSet",
+    "VarianceSplit",
+    "block_length",
+    "bootstrap_means",
+    "detectable_difference",
+    "false_positive_interval",
+    "half_width",
+    "holm",
+    "interval",
+    "model_confidence_set",
+    "newey_west_t",
+    "paired_pvalues",
+    "variance_split",
+]
+
+
+def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
+    """t statistic of the mean of `series [D]` with a Newey & West (1987) standard error.
+
+    t = mean / sqrt(S / n), S = g_0 + 2 sum_{j=1..L} (1 - j / (L + 1)) g_j, g_j the j-th autocovariance with
+    divisor n. Skipped days are left out and the rest taken as adjacent. NaN for fewer than 2 days or a
+    constant series.
+
+    Args:
+        lags: L; None takes floor(4 (n / 100)^(2/9)) (Newey & West 1994).
+
+    Raises:
+        ZooError: negative `lags`.
+    """
+    values = np.asarray(series, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if lags is not None and lags < 0:
+        raise ZooError(f"Newey-West needs lags >= 0, got {lags}")
+    if n < 2 or np.ptp(values) == 0:
+        return float("nan")
+    depth = min(int(4 * (n / 100) ** (2 / 9)) if lags is None else lags, n - 1)
+    deviation = values - values.mean()
+    covariance = [deviation[j:] @ deviation[: n - j] / n for j in range(depth + 1)]
+    long_run = covariance[0] + 2 * sum((1 - j / (depth + 1)) * covariance[j] for j in range(1, depth + 1))
+    return float(values.mean() / np.sqrt(long_run / n)) if long_run > 0 else float("nan")
+
+
+def paired_pvalues(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
+    """Two-sided p-values `[P]` of equal means, for all P = M (M - 1) / 2 pairs of columns of `daily [D, M]`.
+
+    Pairs are in the order of `np.triu_indices(M, 1)`. For each pair d is the mean difference on the days that
+    both have and d* its bootstrap means; p = (1 + #{|d* - d| >= |d|}) / (draws + 1) (Davison & Hinkley 1997,
+    eq. 4.11). Two identical columns give 1; a pair without a common day NaN. Correct for the number of pairs
+    with `holm`.
+    """
+    columns = as_columns(daily)
+    first, second = np.triu_indices(columns.shape[1], 1)
+    if len(first) == 0:
+        return np.empty(0)
+    difference = columns[:, first] - columns[:, second]
+    finite = np.isfinite(difference)
+    mean = np.where(finite, difference, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
+    return pvalues_of(mean, bootstrap_means(difference, draws=draws, seed=seed, block=block))
+
+
+def pvalues_of(mean: np.ndarray, resampled: np.ndarray) -> np.ndarray:
+    """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`; NaN where
+    a draw is missing.
+    """
+    # The slack keeps the rounding of a sum from deciding about equality where the differences are all alike.
+    extreme = (np.abs(resampled - mean) >= np.abs(mean) * (1 - 1e-12)).sum(axis=0)
+    defined = np.isfinite(resampled).all(axis=0)
+    return np.where(defined, (1 + extreme) / (len(resampled) + 1), np.nan)
+
+
+def holm(pvalues: np.ndarray) -> np.ndarray:
+    """Holm (1979) step-down adjusted p-values `[P]`: significant at level a where <= a, family-wise.
+
+    The k-th smallest of m is multiplied by m - k + 1, made non-decreasing and capped at 1. NaN stays NaN and
+    does not count towards m.
+    """
+    raw = np.asarray(pvalues, dtype=np.float64)
+    adjusted = np.full(raw.shape, np.nan)
+    present = np.flatnonzero(np.isfinite(raw))
+    order = present[np.argsort(raw[present], kind="stable")]
+    steps = raw[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def detectable_difference(
+    daily_a: np.ndarray,
+    daily_b: np.ndarray,
+    power: float = 0.8,
+    level: float = 0.05,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    block: float | None = None,
+) -> float:
+    """Smallest true difference of two means that a two-sided test at `level` finds with probability `power`.
+
+    (z_{1 - level/2} + z_power) * SE, with SE the sd of the block-bootstrap means of the daily difference of
+    `daily_a [D]` and `daily_b [D]`; the usual normal power formula (the far tail's share of the power is
+    ignored). NaN where the two have no common day.
+
+    Raises:
+        ZooError: `power` or `level` outside (0, 1).
+    """
+    if not (0 < power < 1 and 0 < level < 1):
+        raise ZooError(f"power and level lie between 0 and 1, got power={power}, level={level}")
+    a, b = np.asarray(daily_a, dtype=np.float64), np.asarray(daily_b, dtype=np.float64)
+    both = np.isfinite(a) & np.isfinite(b)
+    if not both.any():
+        return float("nan")
+    error = bootstrap_means(a[both] - b[both], draws=draws, seed=seed, block=block).std(ddof=1)
+    return float((NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)) * error)
+
+
+@dataclass(frozen=True)
+class VarianceSplit:
+    """What makes a mean IC uncertain, by source; every figure is a standard deviation of one seed's mean.
+
+    Attributes:
+        seeds: between seeds: luck of initialisation and batch order, the same on all days.
+        days: between day-blocks: luck of the period, the same for all seeds; already that of the whole
+            period's mean.
+        rest: seed by block: what neither explains; already that of the whole period's mean.
+        n_seeds, n_blocks: size of the table behind it. A figure that it cannot give is NaN.
+    """
+
+    seeds: float
+    days: float
+    rest: float
+    n_seeds: int
+    n_blocks: int
+
+
+def variance_split(daily: np.ndarray, *, block: float | None = None) -> VarianceSplit:
+    """Split the variance of the mean of `daily [seeds, D]` into seeds and day-blocks, never pooled.
+
+    Two-way random effects without replication (Searle, Casella & McCulloch 1992, ch. 4) on the table of S
+    seeds x B block means: var_seeds = (MS_seeds - MS_rest) / B, var_days = (MS_blocks - MS_rest) / S / B,
+    var_rest = MS_rest / B, each at least 0. Blocks are runs of `block` days (None:
+    `bench.stats.bootstrap.block_length`) of the days that all seeds have. With one seed `days` holds the whole
+    between-block variance and the other two are NaN.
+    """
+    table = np.atleast_2d(np.asarray(daily, dtype=np.float64))
+    n_seeds = len(table)
+    days = table[:, np.isfinite(table).all(axis=0)]
+    length = block_length(days.T) if block is None and days.shape[1] else max(block or 1.0, 1.0)
+    n_blocks = int(days.shape[1] / length)
+    nan = float("nan")
+    if n_blocks < 2:
+        return VarianceSplit(nan, nan, nan, n_seeds, n_blocks)
+    means = np.column_stack([part.mean(axis=1) for part in np.array_split(days, n_blocks, axis=1)])
+    by_seed, by_block = means.mean(axis=1), means.mean(axis=0)
+    ms_blocks = n_seeds * by_block.var(ddof=1)
+    if n_seeds == 1:
+        return VarianceSplit(nan, float(np.sqrt(ms_blocks / n_blocks)), nan, n_seeds, n_blocks)
+    ms_seeds = n_blocks * by_seed.var(ddof=1)
+    rest = means - by_seed[:, None] - by_block + means.mean()
+    ms_rest = (rest**2).sum() / ((n_seeds - 1) * (n_blocks - 1))
+    return VarianceSplit(
+        seeds=float(np.sqrt(max(ms_seeds - ms_rest, 0.0) / n_blocks)),
+        days=float(np.sqrt(max(ms_blocks - ms_rest, 0.0) / n_seeds / n_blocks)),
+        rest=float(np.sqrt(ms_rest / n_blocks)),
+        n_seeds=n_seeds,
+        n_blocks=n_blocks,
+    )
+
+
+def false_positive_interval(n: int, level: float = 0.05, confidence: float = 0.95) -> tuple[float, float]:
+    """Where the false-positive rate of `n` independent tests at `level` falls, with probability `confidence`.
+
+    Central quantiles of Binomial(n, level) / n.
+
+    Raises:
+        ZooError: `n` below 1, or a probability outside (0, 1).
+    """
+    if n < 1 or not (0 < level < 1 and 0 < confidence < 1):
+        raise ZooError(f"need n >= 1 and probabilities in (0, 1), got n={n}, level={level}, {confidence=}")
+    # Not from scipy.stats, whose import takes longer than a report may.
+    from scipy.special import bdtr
+
+    below = bdtr(np.arange(n + 1), n, level)
+    tail = (1 - confidence) / 2
+    low, high = (int(np.searchsorted(below, p)) for p in (tail, 1 - tail))
+    return low / n, high / n

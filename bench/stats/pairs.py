@@ -1,0 +1,213 @@
+"""What the daily scores of a run can tell apart: one row per model, one row per pair of models.
+
+Models are compared on equal sets of days only: those of the set that most models share (of equally frequent ones the
+longest). A model with other days has its own figures, but no pair and no place in the confidence set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from bench.stats import inference
+from bench.stats.confidence_set import model_confidence_set, relative_block
+
+PAIR_COLUMNS = {
+    "a": "str",
+    "b": "str",
+    "difference": "float64",
+    "low": "float64",
+    "high": "float64",
+    "p": "float64",
+    "p_holm": "float64",
+    "detectable": "float64",
+    "verdict": "str",
+    "n_days": "int64",
+}
+"""Difference of the means a - b with its 95 % interval, two-sided p-value and that after Holm over all pairs of the
+frame; `detectable`: the smallest true difference that the single test would find four times in five; `verdict` is
+`different` where `p_holm` is at most 5 %, else `no evidence of a difference`."""
+
+SIGNIFICANCE_COLUMNS = {
+    "model": "str",
+    "comparable": "bool",
+    "n_days": "int64",
+    "n_seeds": "int64",
+    "rank_ic": "float64",
+    "nw_t": "float64",
+    "mcs_p": "float64",
+    "mcs_included": "bool",
+    "sd_seeds": "float64",
+    "sd_days": "float64",
+    "sd_rest": "float64",
+    "best_pair_difference": "float64",
+    "best_pair_p": "float64",
+    "best_pair_holm": "float64",
+    "better_than": "int64",
+    "worse_than": "int64",
+}
+"""Mean Rank IC with its Newey-West t; p-value and membership in the 90 % model confidence set; the variance split of
+one seed's mean (`VarianceSplit`); the pair with the best comparable model (difference best - model; NaN for
+the best itself); and how many models it is better and worse than after Holm."""
+
+LEVEL, POWER, MCS_SIZE = 0.05, 0.8, 0.10
+DRAWS = 10_000
+"""With fewer, the smallest p-value that Holm multiplies by the number of pairs could not get below 5 %: 13 models make
+78 pairs, 78 / 10,001 = 0.8 %."""
+
+DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
+
+
+def comparable_models(daily: pd.DataFrame) -> list[str]:
+    """The models (columns of `daily`, day x model) that share one set of scored days, in the order of the columns."""
+    days = {str(name): np.isfinite(daily[name].to_numpy(dtype=float)).tobytes() for name in daily.columns}
+    counts = Counter(found for found in days.values() if any(found))
+    if not counts:
+        return []
+    shared = max(counts, key=lambda found: (counts[found], sum(found)))
+    return [name for name, found in days.items() if found == shared]
+
+
+@dataclass(frozen=True)
+class PairedDraws:
+    """Bootstrap means of comparable models on the days they share.
+
+    Attributes:
+        models: M comparable models, in the order of the columns they came from.
+        columns: `[D, M]`, their daily scores.
+        means: `[B, M]`, the same resampled days for all: a difference of two columns is a draw of their difference.
+    """
+
+    models: list[str]
+    columns: np.ndarray
+    means: np.ndarray
+
+    def difference(self, a: str, b: str) -> tuple[float, float, float]:
+        """Mean daily difference a - b with its 95 % interval; NaN where the two share no set of days."""
+        if a not in self.models or b not in self.models:
+            return float("nan"), float("nan"), float("nan")
+        i, j = self.models.index(a), self.models.index(b)
+        low, high = inference.interval((self.means[:, i] - self.means[:, j])[:, None], 1 - LEVEL)
+        return float((self.columns[:, i] - self.columns[:, j]).mean()), float(low[0]), float(high[0])
+
+
+def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> PairedDraws:
+    """Draws of the comparable models of `daily` (day x model, NaN = skipped day); none for fewer than two of either.
+
+    One block length serves all: that of the models relative to each other.
+    """
+    models, columns = _shared(daily)
+    if len(models) < 2 or len(columns) < 2:
+        return PairedDraws([], np.empty((0, 0)), np.empty((draws, 0)))
+    means = inference.bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns))
+    return PairedDraws(models, columns, means)
+
+
+def pair_frame(
+    daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0, drawn: PairedDraws | None = None
+) -> pd.DataFrame:
+    """Every pair of comparable models, in the order of the columns of `daily` (day x model, NaN = skipped day).
+
+    One day makes no pair.
+
+    Args:
+        drawn: the `paired_draws` of `daily`, where they are there already.
+    """
+    drawn = paired_draws(daily, draws=draws, seed=seed) if drawn is None else drawn
+    if not drawn.models:
+        return pd.DataFrame(columns=list(PAIR_COLUMNS)).astype(PAIR_COLUMNS)
+    first, second = np.triu_indices(len(drawn.models), 1)
+    difference = drawn.means[:, first] - drawn.means[:, second]
+    mean = (drawn.columns[:, first] - drawn.columns[:, second]).mean(axis=0)
+    low, high = inference.interval(difference, 1 - LEVEL)
+    pvalues = inference.pvalues_of(mean, difference)
+    adjusted = inference.holm(pvalues)
+    quantile = NormalDist().inv_cdf
+    frame = pd.DataFrame(
+        {
+            "a": [drawn.models[i] for i in first],
+            "b": [drawn.models[i] for i in second],
+            "difference": mean,
+            "low": low,
+            "high": high,
+            "p": pvalues,
+            "p_holm": adjusted,
+            "detectable": (quantile(1 - LEVEL / 2) + quantile(POWER)) * difference.std(axis=0, ddof=1),
+            "verdict": np.where(adjusted <= LEVEL, DIFFERENT, NO_EVIDENCE),
+            "n_days": len(drawn.columns),
+        }
+    )
+    return frame.astype(PAIR_COLUMNS)
+
+
+def significance_frame(
+    daily: pd.DataFrame, by_seed: Mapping[str, pd.DataFrame], *, pairs: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One row per model (column of `daily`, day x model: mean over seeds), in their order.
+
+    Args:
+        by_seed: per model its daily scores, day x seed (`seed_table`); a model without any has no variance split.
+        pairs: the `pair_frame` of `daily`, where it is there already.
+    """
+    pairs = pair_frame(daily) if pairs is None else pairs
+    models, columns = _shared(daily)
+    chosen = model_confidence_set(columns, MCS_SIZE, draws=DRAWS) if models else None
+    best = models[int(columns.mean(axis=0).argmax())] if models else None
+    rows = []
+    for model in map(str, daily.columns):
+        series = daily[model].to_numpy(dtype=float)
+        seeds = by_seed.get(model, pd.DataFrame()).to_numpy(dtype=float).T
+        split = inference.variance_split(seeds) if seeds.size else None
+        place = models.index(model) if model in models else None
+        finite = series[np.isfinite(series)]
+        rows.append(
+            {
+                "model": model,
+                "comparable": place is not None,
+                "n_days": len(finite),
+                "n_seeds": len(seeds) if seeds.size else 0,
+                "rank_ic": finite.mean() if len(finite) else np.nan,
+                "nw_t": inference.newey_west_t(series),
+                "mcs_p": np.nan if chosen is None or place is None else chosen.pvalues[place],
+                "mcs_included": chosen is not None and place is not None and bool(chosen.included[place]),
+                "sd_seeds": split.seeds if split else np.nan,
+                "sd_days": split.days if split else np.nan,
+                "sd_rest": split.rest if split else np.nan,
+                **_against(model, best, pairs),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(SIGNIFICANCE_COLUMNS)).astype(SIGNIFICANCE_COLUMNS)
+
+
+def seed_table(frames: Mapping[int, pd.DataFrame], column: str = "rank_ic") -> pd.DataFrame:
+    """One metric of daily frames by seed (columns `datetime` and `column`; folds follow each other) -> day x seed."""
+    return pd.DataFrame({seed: frame.set_index("datetime")[column] for seed, frame in frames.items()}).sort_index()
+
+
+def _shared(daily: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """The comparable models and their scores `[D, M]` on the days they share."""
+    models = comparable_models(daily)
+    columns = daily[models].to_numpy(dtype=float)
+    return models, columns[np.isfinite(columns).all(axis=1)]
+
+
+def _against(model: str, best: str | None, pairs: pd.DataFrame) -> dict[str, float]:
+    """The pair with the best model, and the number of models it is better and worse than."""
+    mine = pairs[(pairs["a"] == model) | (pairs["b"] == model)]
+    # The difference as seen from this model.
+    lead = np.where(mine["a"] == model, mine["difference"], -mine["difference"])
+    told = (mine["verdict"] == DIFFERENT).to_numpy()
+    with_best = np.flatnonzero(((mine["a"] == best) | (mine["b"] == best)).to_numpy()) if model != best else []
+    nearest = mine.iloc[int(with_best[0])] if len(with_best) else None
+    return {
+        "best_pair_difference": np.nan if nearest is None else -float(lead[with_best[0]]),
+        "best_pair_p": np.nan if nearest is None else nearest["p"],
+        "best_pair_holm": np.nan if nearest is None else nearest["p_holm"],
+        "better_than": int((told & (lead > 0)).sum()),
+        "worse_than": int((told & (lead < 0)).sum()),
+    }

@@ -1,0 +1,94 @@
+"""What a report consists of, whatever it is printed as: markdown, page and JSON all render this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.text.sentences import Sentence
+from bench.text.tables import Table
+
+FIGURES = "figures"
+"""The folder of figures beside a report."""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences that follow each other in one paragraph; `label` opens it, in bold."""
+
+    sentences: tuple[Sentence, ...]
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of plain texts, each with an optional bold label."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; `name` is that of its cells' table."""
+
+    name: str
+    table: Table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report's figure folder, left out where the file is missing."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text as typed into a terminal."""
+
+    text: str
+
+
+Block = Prose | Items | Grid | Figure | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading (none for the opening) and its blocks; `id` is the anchor."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report in one language."""
+
+    title: str
+    language: str
+    sections: tuple[Section, ...]
+
+    def sentences(self) -> Iterator[tuple[str, Sentence]]:
+        """Every generated sentence, with the id of its section."""
+        for section in self.sections:
+            for block in section.blocks:
+                if isinstance(block, Prose):
+                    yield from ((section.id, sentence) for sentence in block.sentences)
+
+    def figures(self) -> Iterator[Figure]:
+        for section in self.sections:
+            yield from (block for block in section.blocks if isinstance(block, Figure))
+
+
+def prose(*sentences: Sentence | None, label: str = "") -> Prose | None:
+    """A paragraph of those sentences that are there; None where none is."""
+    kept = tuple(s for s in sentences if s is not None)
+    return Prose(kept, label) if kept else None
+
+
+def section(name: str, title: str, *blocks: Block | None) -> Section | None:
+    """A section of those blocks that are there; None where none is."""
+    kept = tuple(b for b in blocks if b is not None)
+    return Section(name, title, kept) if kept else None

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from bench.portfolio.costs import break_even_rate, capacity, portfolio_report
+from bench.portfolio.orders import Costs
+from bench.portfolio.risk import performance, risk
+from bench.portfolio.topk_dropout import PUBLISHED_COSTS, topk_dropout
+from zoo.errors import DataError, ZooError
+
+
+def simulation(skill: float, n_days: int = 120, n_stocks: int = 40, **changed):
+    """A market in which the score knows a `skill` part of the return after next."""
+    rng = np.random.default_rng(1)
+    returns = 0.02 * rng.normal(size=(n_days, n_stocks))
+    close = 10 * np.exp(np.cumsum(returns, axis=0))
+    score = rng.normal(size=close.shape)
+    score[:-2] += skill * returns[2:] / 0.02
+    names = [f"S{i:02d}" for i in range(n_stocks)]
+    settings = {"topk": 8, "n_drop": 2, "limit": None, "lot": None, **changed}
+    return partial(topk_dropout, score, close, names=names, **settings)
+
+
+def test_the_report_states_both_conventions():
+    simulate = simulation(0.5)
+    result = simulate(costs=PUBLISHED_COSTS)
+    found = portfolio_report(simulate)
+    assert found.published == risk(result.column("excess"), mode="sum", periods=238)
+    assert found.compounded == risk(result.column("excess"), mode="product", periods=238)
+    assert found.net == performance(result.net, periods=252)
+    assert found.bench == performance(result.column("bench"))
+    # Before costs the excess is better by exactly the costs of the year.
+    gap = found.published_before_costs.annualised - found.published.annualised
+    assert gap == pytest.approx(238 * found.cost)
+    assert found.turnover == result.column("turnover").mean()
+    assert np.isnan(found.capacity)
+
+
+def test_costs_eat_the_excess():
+    found = portfolio_report(simulation(0.5))
+    assert [case.rate for case in found.sensitivity] == [0, 5e-4, 15e-4, 30e-4]
+    annual = [case.net.annual_return for case in found.sensitivity]
+    assert annual == sorted(annual, reverse=True)
+    free = found.sensitivity[0]
+    assert free.excess.annualised == pytest.approx(found.published_before_costs.annualised, rel=0.02)
+
+
+def test_a_cost_case_charges_its_rate_on_both_sides_and_no_minimum():
+    simulate = simulation(0.5, initial=100.0)
+    found = portfolio_report(simulate, rates=[0.001]).sensitivity[0]
+    result = simulate(costs=Costs(0.001, 0.001, 0.0))
+    np.testing.assert_allclose(result.column("cost"), 0.001 * result.column("turnover"), rtol=1e-9)
+    assert found.net == performance(result.net)
+
+
+def test_break_even_by_hand():
+    # Day 1 buys A for all of it, turnover 1; day 2 A gains 10 %, the universe 5 %; nothing is traded after.
+    score, close = np.array([[2.0, 1], [2, 1], [2, 1]]), np.array([[10.0, 10], [10, 10], [11, 10]])
+    result = topk_dropout(
+        score,
+        close,
+        names=["A", "B"],
+        topk=1,
+        n_drop=1,
+        limit=None,
+        lot=None,
+        risk_degree=1.0,
+        costs=Costs(0, 0, 0),
+    )
+    assert break_even_rate(result) == pytest.approx(0.05)
+
+
+def test_at_the_break_even_rate_nothing_is_left():
+    simulate = simulation(1.0)
+    rate = break_even_rate(simulate(costs=Costs(0, 0, 0)))
+    assert rate > 0.001
+    free = simulate(costs=Costs(0, 0, 0)).column("excess").mean()
+    assert abs(simulate(costs=Costs(rate, rate, 0)).column("excess").mean()) < 0.02 * free
+
+
+def test_a_portfolio_that_never_trades_has_no_break_even():
+    result = topk_dropout(np.full((3, 2), np.nan), np.full((3, 2), 10.0), names=["A", "B"])
+    assert np.isnan(break_even_rate(result))
+    assert np.isnan(capacity(result, np.ones((3, 2))))
+
+
+def test_capacity_by_hand():
+    # From 1000: 500 of A (market 10000) and 500 of B (market 40000). A tenth of the market is 1000 and 4000,
+    # reached by accounts of 2000 and 8000.
+    result = topk_dropout(
+        np.array([[2.0, 1], [2, 1]]),
+        np.array([[10.0, 10], [10, 10]]),
+        names=["A", "B"],
+        topk=2,
+        n_drop=1,
+        limit=None,
+        lot=None,
+        risk_degree=1.0,
+        initial=1000.0,
+        costs=Costs(0, 0, 0),
+    )
+    volume = np.array([[np.nan, np.nan], [10000, 40000]])
+    assert capacity(result, volume, share=0.1, covered=1.0) == pytest.approx(2000)
+    assert capacity(result, volume, share=0.1, covered=0.5) == pytest.approx(5000)
+    unknown = np.array([[1.0, 1.0], [np.nan, 40000]])
+    assert capacity(result, unknown, share=0.1, covered=1.0) == pytest.approx(8000)
+
+
+def test_capacity_scales_an_order_by_the_account_of_the_day_before():
+    # Day 1: 1000 of A out of 1000. Day 2, A doubled: 2000 of A sold, 2000 of B bought, out of 1000.
+    result = topk_dropout(
+        np.array([[2.0, 1], [1, 2], [1, 2], [1, 2]]),
+        np.array([[10.0, 10], [10, 10], [20, 10], [20, 40]]),
+        names=["A", "B"],
+        topk=1,
+        n_drop=1,
+        limit=None,
+        lot=None,
+        risk_degree=1.0,
+        initial=1000.0,
+        start=1,
+        costs=Costs(0, 0, 0),
+    )
+    volume = np.full((4, 2), 1e4)
+    # A tenth of 10000 is the 1000 of day 1 at an account of 1000, the 2000 of day 2 at 500.
+    assert capacity(result, volume, share=0.1, covered=1.0) == pytest.approx(500)
+    volume[2] = 1e9
+    assert capacity(result, volume, share=0.1, covered=1.0) == pytest.approx(1000)
+
+
+def test_capacity_grows_with_the_share_and_not_with_the_account():
+    rng = np.random.default_rng(3)
+    volume = rng.uniform(1e6, 2e6, size=(120, 40))
+    small = simulation(0.5, initial=1e4)(costs=Costs(0, 0, 0))
+    large = simulation(0.5, initial=1e9)(costs=Costs(0, 0, 0))
+    assert capacity(large, volume) == pytest.approx(capacity(small, volume), rel=1e-9)
+    assert capacity(small, volume, share=0.1) == pytest.approx(2 * capacity(small, volume, share=0.05))
+
+
+def test_capacity_knows_the_days_before_the_start():
+    volume = np.random.default_rng(4).uniform(1e6, 2e6, size=(120, 40))
+    result = simulation(0.5, start=60)(costs=Costs(0, 0, 0))
+    changed = volume.copy()
+    changed[:60] = 1.0
+    assert capacity(result, changed) == capacity(result, volume)
+
+
+def test_impossible_capacities_are_refused():
+    result = simulation(0.5)(costs=Costs(0, 0, 0))
+    with pytest.raises(DataError, match="too small"):
+        capacity(result, np.ones((10, 40)))
+    with pytest.raises(DataError, match="too small"):
+        capacity(result, np.ones((120, 3)))
+    with pytest.raises(ZooError, match="share"):
+        capacity(result, np.ones((120, 40)), share=5)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.portfolio.risk import performance, risk
+from zoo.errors import ZooError
+
+GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "metrics_processors.npz")
+
+
+@pytest.mark.parametrize(
+    ("key", "mode", "periods"),
+    [("risk_sum", "sum", 238), ("risk_product", "product", 238), ("risk_sum252", "sum", 252)],
+)
+def test_risk_reproduces_the_reference(key, mode, periods):
+    found = np.array(astuple(risk(GOLDEN["r"], mode=mode, periods=periods)))
+    np.testing.assert_allclose(found, GOLDEN[key], rtol=1e-9)
+
+
+def test_sum_mode_by_hand():
+    # mean 0; deviations .1, -.2, .1: sd = sqrt(.06 / 2); cumsum .1, -.1, 0: lowest .2 under its top.
+    found = risk(np.array([0.1, -0.2, 0.1]))
+    assert found.mean == pytest.approx(0, abs=1e-15)
+    assert found.std == pytest.approx(np.sqrt(0.03))
+    assert found.max_drawdown == pytest.approx(-0.2)
+
+
+def test_product_mode_by_hand():
+    # Wealth 1.1, .88, .968; mean .968^(1/3) - 1; deepest .88 / 1.1 - 1 = -.2.
+    found = risk(np.array([0.1, -0.2, 0.1]), mode="product", periods=6)
+    assert found.mean == pytest.approx(0.968 ** (1 / 3) - 1)
+    assert found.annualised == pytest.approx(0.968**2 - 1)
+    assert found.std == pytest.approx(np.std(np.log([1.1, 0.8, 1.1]), ddof=1))
+    assert found.ratio == pytest.approx(found.mean / found.std * np.sqrt(6))
+    assert found.max_drawdown == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize("mode", ["sum", "product"])
+def test_an_initial_loss_counts_in_performance_but_not_in_the_reference(mode):
+    losing_first = np.array([-0.3, 0.1, 0.1])
+    assert risk(losing_first, mode=mode).max_drawdown == 0
+    assert performance(losing_first).max_drawdown == pytest.approx(-0.3)
+
+
+def test_performance_by_hand():
+    # Two days of a four-day year: wealth 1.1 * .9 = .99, annual .99^2 - 1; one day of two is won.
+    found = performance(np.array([0.1, -0.1]), periods=4)
+    assert found.annual_return == pytest.approx(0.99**2 - 1)
+    assert found.sharpe == pytest.approx(0, abs=1e-15)
+    assert found.win_rate == 0.5
+    assert found.max_drawdown == pytest.approx(-0.1)
+
+
+def test_a_day_without_return_is_not_a_win():
+    assert performance(np.array([0.0, 0.0, 0.1, 0.2])).win_rate == 0.5
+
+
+def test_performance_uses_252_days_and_the_published_table_238():
+    daily = np.array([0.01, -0.004, 0.003])
+    assert performance(daily).annual_return == pytest.approx(np.prod(1 + daily) ** (252 / 3) - 1)
+    assert risk(daily).annualised == pytest.approx(238 * daily.mean())
+
+
+def test_skipped_days_leave_no_trace():
+    daily = np.array([0.01, -0.02, 0.03])
+    holed = np.array([np.nan, 0.01, np.nan, -0.02, 0.03])
+    assert risk(holed) == risk(daily)
+    assert risk(holed, mode="product") == risk(daily, mode="product")
+    assert performance(holed) == performance(daily)
+
+
+def test_figures_without_enough_days_are_missing():
+    assert np.isnan(astuple(risk(np.array([np.nan])))).all()
+    assert np.isnan(astuple(performance(np.array([])))).all()
+    assert np.isnan(risk(np.array([0.01])).ratio)
+    # Ten times .1 has a sd of 1e-17 by rounding; a ratio of 1e17 would be nonsense.
+    assert np.isnan(risk(np.full(10, 0.1)).ratio)
+    assert np.isnan(performance(np.full(10, 0.1)).sharpe)
+
+
+def test_a_return_that_cannot_be_compounded_is_refused():
+    with pytest.raises(ZooError, match="fractions"):
+        performance(np.array([0.1, -5.0]))
+    with pytest.raises(ZooError, match="fractions"):
+        risk(np.array([0.1, -1.0]), mode="product")
+    assert risk(np.array([0.1, -5.0])).mean == pytest.approx(-2.45)
+
+
+def test_unknown_modes_and_axes_are_refused():
+    with pytest.raises(ZooError, match="'geometric'"):
+        risk(np.array([0.1]), mode="geometric")  # type: ignore[arg-type]
+    with pytest.raises(ZooError, match="one axis"):
+        performance(np.zeros((3, 2)))

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+from page_documents import ASCENDING, FIGURE, HOSTILE, MODELS, VALUES, figure_folder, hostile, thirteen_models
+
+from bench.advice.facts import gather
+from bench.report.build import build_document
+from bench.report.html import MAX_BYTES, render_html, sort_value, write_html
+from bench.report.models import ModelNames
+from bench.report.page.inline import inline_svg
+from bench.text.document import Document, Figure, Grid, Items, Prose, Section
+from bench.text.tables import Table
+from zoo.errors import DataError
+
+VOID = {"meta", "link", "input", "br", "img"}
+
+
+class Page(HTMLParser):
+    """A page taken apart; elements that are not closed in order fail.
+
+    Attributes:
+        tags: every start tag with its attributes.
+        rows: the texts of the cells of every table, header first.
+        text: all text, in order.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.rows: list[list[list[str]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in VOID:
+            return
+        self.open.append(tag)
+        if tag == "table":
+            self.rows.append([])
+        elif tag == "tr":
+            self.rows[-1].append([])
+        elif tag in ("td", "th"):
+            self.rows[-1][-1].append("")
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("style", "script"):
+            return
+        self.text += data
+        if "td" in self.open or "th" in self.open:
+            self.rows[-1][-1][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+# The same document
+
+
+def test_the_page_of_a_run_holds_every_word_and_number_of_its_document(finished):
+    document = build_document(gather(finished, "small"))
+    page = Page(render_html(document))
+    tables = [b.table for s in document.sections for b in s.blocks if isinstance(b, Grid)]
+    assert len(tables) > 2
+    for table, rows in zip(tables, page.rows, strict=True):
+        assert [[flat(cell) for cell in row] for row in rows] == [
+            [flat(text) for text in row] for row in [table.headers, *table.rows]
+        ]
+    text = flat(page.text)
+    for section in document.sections:
+        assert section.title in text
+        for block in section.blocks:
+            if isinstance(block, Prose):
+                assert all(flat(s.text) in text for s in block.sentences)
+            elif isinstance(block, Items):
+                assert all(flat(part) in text for item in block.items for part in item)
+
+
+def test_a_sentence_names_the_cells_it_rests_on():
+    page = Page(render_html(thirteen_models()))
+    marks = [a for a in page.all("button") if a.get("class") == "rests"]
+    assert len(marks) == 1
+    assert marks[0]["title"] == "rests on: main.gru.rank_ic = 0.13 [0.12, 0.14]; main.gru.n_days = 190"
+    assert "main.gru.n_days = 190" in page.text
+    assert any(a.get("id") == marks[0]["popovertarget"] and "popover" in a for a in page.all("div"))
+
+
+def test_every_table_has_a_caption_and_headers_with_a_scope():
+    page = Page(render_html(thirteen_models()))
+    tables = len(page.all("table"))
+    assert tables == len(page.all("caption")) == 4
+    assert {a.get("scope") for a in page.all("th")} == {"row", "col"}
+    headers = [a for a in page.all("th") if a["scope"] == "col"]
+    assert all(a["aria-sort"] == "none" for a in headers)
+    assert sum(a["scope"] == "row" for a in page.all("th")) == 13 + 78 + 2 + 2
+
+
+def test_the_page_is_in_the_language_of_its_document():
+    assert Page(render_html(Document("t", "zh", ()))).all("html") == [{"lang": "zh"}]
+
+
+def test_a_page_is_written_and_the_same_document_gives_the_same_bytes(tmp_path):
+    target = tmp_path / "new" / "comparison.html"
+    write_html(thirteen_models(), target, figure_folder(tmp_path / "figures"))
+    first = target.read_bytes()
+    write_html(thirteen_models(), target, figure_folder(tmp_path / "figures"))
+    assert target.read_bytes() == first
+    assert [path.name for path in target.parent.iterdir()] == ["comparison.html"]
+
+
+def test_a_section_of_which_nothing_is_left_is_not_shown():
+    document = Document("t", "en", (Section("curves", "Curves", (Figure("missing", "gone"),)),))
+    assert "Curves" not in render_html(document)
+
+
+# Sorting and filtering
+
+
+def test_cells_sort_by_their_leading_number():
+    numbers = [sort_value(text) for text in ASCENDING]
+    assert numbers == [-3.25, -0.5, 0.01, 0.0933, 7.3, 9, 12, 44, 100, 101, 1234, 1e6, None]
+    assert sorted(VALUES) == sorted(ASCENDING)
+
+
+@pytest.mark.parametrize("text", ["–", "", "n/a", "not measured", "-", "±", "[1, 2]", "e5", ","])
+def test_a_cell_without_a_leading_number_has_no_sort_value(text):
+    assert sort_value(text) is None
+
+
+def test_dates_sort_as_dates():
+    days = ["2020-11-30", "2020-02-01 .. 2021-01-01", "2019-12-31"]
+    assert sorted(days, key=sort_value) == sorted(days)
+
+
+def rows_about(names: tuple[str, ...], *cells: str) -> list[tuple[str, ...]]:
+    return ModelNames(names).of_rows(Table(["a", "b"], [[cell, "gru"] for cell in cells], [False, False]))
+
+
+def test_a_row_is_about_the_models_that_its_cell_names():
+    names = ("gru", "tra", "my_net", "transformer")
+    cells = ("gru", "GRU", "gru − tra", "gru (partial: 1 of 2 trials)", "My-Net", "gru[hidden_size=64]", "transformer")
+    assert rows_about(names, *cells) == [
+        ("gru",), ("gru",), ("gru", "tra"), ("gru",), ("my_net",), ("gru",), ("transformer",),
+    ]  # fmt: skip
+    assert rows_about(names, "grub", "tra") == [(), ("tra",)]
+
+
+def test_models_are_looked_for_in_later_columns_where_the_first_names_none():
+    assert rows_about(("gru",), "2020", "2021") == [("gru",), ("gru",)]
+    assert rows_about((), "gru") == [()]
+
+
+def test_the_models_are_those_of_the_main_table():
+    assert ModelNames.of(thirteen_models()).names == tuple(MODELS)
+    assert ModelNames.of(Document("t", "en", ())).names == ()
+
+
+# Safety
+
+
+def test_the_policy_allows_one_script_and_one_style_sheet_and_no_address():
+    html = render_html(thirteen_models())
+    policy = next(
+        a["content"] or "" for a in Page(html).all("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    )
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data:"
+    assert "unsafe" not in policy
+    for tag, rule in (("script", "script-src"), ("style", "style-src")):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+
+
+def test_nothing_points_outside_the_file(tmp_path):
+    page = Page(render_html(thirteen_models(), figure_folder(tmp_path / "figures")))
+    for _, attributes in page.tags:
+        for name in ("src", "href", "action", "data", "poster", "srcset", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith(("#", "data:"))
+        assert "style" not in attributes
+
+
+def test_hostile_text_is_text_wherever_it_stands(tmp_path):
+    folder = figure_folder(tmp_path / "figures")
+    # Where `../../x` would lead.
+    (tmp_path.parent / "x.svg").write_text(FIGURE)
+    html = render_html(hostile(), folder)
+    page = Page(html)
+    assert len(page.all("script")) == len(page.all("style")) == 1
+    assert not page.all("img")
+    assert not page.all("svg")
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert all(text in page.text for text in HOSTILE[:5])
+    assert not set(html) & set("\u202e\x00\ud800")
+    assert len(html.encode()) < MAX_BYTES
+
+
+def test_ids_are_unique(tmp_path):
+    for document in (thirteen_models(), hostile()):
+        page = Page(render_html(document, figure_folder(tmp_path / "figures")))
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+
+
+# Figures
+
+
+def kept(body: str) -> str:
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{body}</svg>'
+    return inline_svg(svg, "f1-", "label")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<script>alert(1)</script>",
+        "<style>* { color: red }</style>",
+        "<foreignObject><b>x</b></foreignObject>",
+        "<a href='http://x'><rect/></a>",
+        "<animate attributeName='href' to='javascript:1'/>",
+        "<set attributeName='onclick' to='alert(1)'/>",
+        "<metadata>x</metadata>",
+        "<!-- a comment --><?php x ?>",
+        "<other:rect xmlns:other='http://x' /><iframe/>",
+    ],
+)
+def test_only_elements_that_draw_are_kept(body):
+    assert "rect" not in (svg := kept(body)) or "other" in body
+    assert re.fullmatch(r'<svg role="img" aria-label="label"( /|>(<rect />)?</svg)>', svg)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        'onclick="alert(1)"',
+        'href="http://x/y.svg#z"',
+        'xlink:href="javascript:alert(1)"',
+        'fill="url(http://x)"',
+        'style="fill: url(http://x); behavior: url(#x); background: red"',
+        'style="fill: URL( //x )"',
+        'fill="u\\72l(http://x)"',
+        'class="bar"',
+    ],
+)
+def test_attributes_that_load_or_run_are_dropped(attribute):
+    assert "<use />" in kept(f"<use {attribute}/>")
+
+
+def test_images_are_kept_only_as_data():
+    data = "data:image/png;base64,iVBORw0KGgo="
+    assert data in kept(f'<image xlink:href="{data}"/>')
+    assert "href" not in kept('<image xlink:href="data:image/svg+xml;base64,AAAA"/>')
+    assert "href" not in kept('<image href="/etc/passwd"/>')
+
+
+def test_ids_and_references_get_the_prefix_of_their_figure():
+    svg = inline_svg(FIGURE, "f7-", "label")
+    assert set(re.findall(r'id="([^"]*)"', svg)) == {"f7-dot", "f7-clip"}
+    assert 'href="#f7-dot"' in svg
+    assert 'clip-path="url(#f7-clip)"' in svg
+
+
+def test_style_declarations_become_attributes():
+    svg = inline_svg(FIGURE, "f7-", "label")
+    assert 'fill="#2b83ba"' in svg
+    assert 'font-weight="bold" font-size="10px"' in svg
+    assert "style" not in svg
+
+
+def test_what_matplotlib_draws_stays_whole():
+    import io
+
+    from matplotlib.figure import Figure as Drawing
+
+    drawing = Drawing(figsize=(4, 3))
+    axes = drawing.subplots()
+    axes.plot([1, 2, 3], [2, 5, 3], "o--")
+    axes.imshow([[1, 2], [3, 4]])
+    file = io.StringIO()
+    drawing.savefig(file, format="svg")
+    svg = inline_svg(file.getvalue(), "f1-", "label")
+    for tag in ("<path", "<use", "<image"):
+        assert svg.count(tag) == file.getvalue().count(tag) > 0
+    ids = set(re.findall(r' id="([^"]*)"', svg))
+    assert set(re.findall(r'(?:href="|url\()#([^")]*)', svg)) <= ids
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("no xml", "no XML"),
+        ("<html/>", "no SVG: its outermost element is html"),
+        ('<!DOCTYPE svg [<!ENTITY a "aaaa">]><svg>&a;</svg>', "entities"),
+        ("<svg>" + "<g>" * 200 + "</g>" * 200 + "</svg>", "deeper than 100"),
+    ],
+)
+def test_a_damaged_figure_is_left_out_and_the_page_says_why(text, why, tmp_path):
+    with pytest.raises(DataError, match=why):
+        inline_svg(text, "", "")
+    page = Page(render_html(thirteen_models(), figure_folder(tmp_path / "figures", pareto=text)))
+    assert why in page.text
+    assert not page.all("svg")
+
+
+def test_a_figure_without_a_file_is_left_out_without_a_word(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in (None, tmp_path / "empty", tmp_path / "missing"):
+        html = render_html(thirteen_models(), folder)
+        assert "<figure>" not in html
+        assert "Rank IC against latency" not in html
+
+
+def test_figures_are_left_out_largest_first_until_the_page_is_below_two_megabytes(tmp_path):
+    def heavy(n_bytes: int) -> str:
+        return FIGURE.replace("M 0 0", "M 0 0 " + "L 1 1 " * (n_bytes // 6))
+
+    folder = figure_folder(tmp_path / "figures", a=heavy(700_000), b=heavy(1_500_000), c=heavy(400_000))
+    document = thirteen_models(*(Figure(name, f"caption of {name}") for name in "abc"))
+    html = render_html(document, folder)
+    assert len(html.encode()) < MAX_BYTES
+    left_out = re.findall(r"caption of (\w)</bdi> <em>\(left out: the page would be larger than 2 MB\)", html)
+    assert left_out == ["b"]
+    assert html.count("<svg") == 3
+
+
+def test_a_page_on_thirteen_models_stays_below_two_megabytes(tmp_path):
+    folder = figure_folder(tmp_path / "figures")
+    assert len(render_html(thirteen_models(), folder).encode()) < MAX_BYTES

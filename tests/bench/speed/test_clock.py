@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import gc
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cli_runs import SMALL
+
+from bench.experiment.config import ExperimentConfig, load_config
+from bench.speed.clock import ClockCheck, Timing, check_clock, time_calls
+from bench.speed.memory import check_memory, memory_process, peak_mib
+from bench.speed.modes import check_agreement, executed
+from bench.speed.workloads import STEPS, Subject, make_candidate, make_dataset
+from zoo import trainer
+from zoo.errors import ConfigError, UnavailableError
+
+linux = pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the kernel does not tell")
+
+
+def experiment(**overrides: object) -> ExperimentConfig:
+    return load_config(SMALL, {"train.batch_size": 30, **overrides})
+
+
+def test_every_round_runs_all_calls_and_a_block_has_a_leading_one_that_does_not_count():
+    order: list[str] = []
+    calls = {name: (lambda name=name: order.append(name)) for name in ("a", "b")}
+    timings = time_calls(calls, rounds=2, warmup=1, block={"b": 3})
+    assert order == ["a", *"bbbb"] * 3
+    assert [len(timings[name].samples) for name in "ab"] == [2, 6]
+
+
+def test_nothing_is_collected_while_the_clock_runs():
+    seen = []
+    time_calls({"a": lambda: seen.append(gc.isenabled())}, rounds=1, warmup=0)
+    assert seen == [False]
+    assert gc.isenabled()
+
+
+def test_the_collector_comes_back_after_a_call_that_fails():
+    def fail() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        time_calls({"a": fail})
+    assert gc.isenabled()
+
+
+def test_known_durations_are_measured():
+    checks = {check.operation: check for check in check_clock(rounds=5)}
+    assert set(checks) == {"sleep 5 ms", "sleep 20 ms", "spin 5 ms", "spin 20 ms"}
+    # A busy machine makes an operation longer, never shorter; a wrong unit or clock would be far off.
+    for check in checks.values():
+        assert -0.01 < check.relative_error < 50
+    assert checks["spin 20 ms"].measured > checks["spin 5 ms"].measured
+
+
+def test_a_duration_that_is_off_fails_the_check():
+    assert ClockCheck("x", 0.02, 0.0209).passed
+    assert not ClockCheck("x", 0.02, 0.0211).passed
+    assert not ClockCheck("x", 0.02, 0.0189).passed
+
+
+def test_a_call_twice_as_long_measures_twice_as_long():
+    calls = {"one": lambda: time.sleep(0.01), "two": lambda: time.sleep(0.02)}
+    timings = time_calls(calls, rounds=7, warmup=1)
+    assert min(timings["two"].samples) / min(timings["one"].samples) == pytest.approx(2, rel=0.2)
+
+
+def test_unstable_is_half_the_quartile_distance_above_a_quarter_of_the_median():
+    assert not Timing((0.8, 1.0, 1.2)).unstable
+    assert Timing((0.4, 1.0, 1.6)).unstable
+
+
+def one_after_the_other() -> float | None:
+    return peak_mib(lambda: [float(torch.ones(2**21)[0]) for _ in range(3)], "cpu")
+
+
+def together() -> float | None:
+    return peak_mib(lambda: [torch.ones(2**21) for _ in range(3)], "cpu")
+
+
+@linux
+def test_peak_memory_is_what_lives_at_the_same_time_and_the_check_finds_it():
+    with memory_process("cpu", 1) as remote:
+        assert remote(one_after_the_other) == pytest.approx(8, rel=0.1)
+        assert remote(together) == pytest.approx(24, rel=0.1)
+        assert remote(check_memory, "cpu")["relative_error"] == pytest.approx(0, abs=0.05)
+
+
+def test_a_training_step_holds_weights_gradients_and_both_averages():
+    config = experiment(**{"models.mlp": {"params": {"hidden_size": 512}}})
+    dataset = make_dataset(config, 10, "cpu")
+    candidate = make_candidate("mlp", config, dataset, "cpu")
+    subject = Subject(candidate, "eager", dataset)
+    subject.work("train_step").call()
+    weights = 4 * candidate.facts["n_parameters"]
+    assert subject.state_bytes(False) == weights
+    # Adam's step counters are a few bytes.
+    assert subject.state_bytes(True) == pytest.approx(3 * weights, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["gru", "gats", "tabnet"])
+def test_the_timed_epoch_is_the_one_the_trainer_makes(name: str):
+    config = experiment(**{"train.max_steps_per_epoch": STEPS})
+    dataset = make_dataset(config, 10, "cpu")
+    weights = []
+    for by_trainer in (False, True):
+        candidate = make_candidate(name, config, dataset, "cpu")
+        torch.manual_seed(1)
+        if by_trainer:
+            valid_once = candidate.train.model_copy(update={"max_epochs": 1})
+            trainer.fit(candidate.model, dataset.train, dataset.valid, valid_once, scope=candidate.spec.scope, seed=5)
+        else:
+            subject = Subject(candidate, "eager", dataset)
+            candidate.model.train()
+            subject.epoch(torch.Generator().manual_seed(5))
+        weights.append(torch.cat([p.detach().flatten() for p in candidate.model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_an_epoch_has_as_many_rows_as_it_says():
+    config = experiment()
+    dataset = make_dataset(config, 10, "cpu")
+    subject = Subject(make_candidate("tcn", config, dataset, "cpu"), "eager", dataset)
+    seen: list[int] = []
+    loss = subject.training_loss
+    subject.training_loss = lambda batch, fn: (seen.append(len(batch)), loss(batch, fn))[1]
+    work = subject.work("train_epoch")
+    work.call()
+    assert sum(seen) == work.rows == STEPS * 30
+
+
+def test_a_day_has_all_stocks_and_its_scores_are_those_of_the_trainer():
+    config = experiment()
+    dataset = make_dataset(config, 12, "cpu")
+    candidate = make_candidate("gru", config, dataset, "cpu")
+    subject = Subject(candidate, "eager", dataset)
+    work = subject.work("one_day")
+    scores = trainer.predict(candidate.model, dataset.test, scope="sample")
+    assert work.rows == 12
+    np.testing.assert_allclose(work.call().numpy(), scores[-1], rtol=1e-5, atol=1e-6)
+    assert subject.work("one_stock").call().shape == (1,)
+
+
+def test_trees_are_grown_before_they_are_timed():
+    config = experiment()
+    dataset = make_dataset(config, 30, "cpu")
+    candidate = make_candidate("lightgbm", config, dataset, "cpu")
+    subject = Subject(candidate, "eager", dataset)
+    assert candidate.facts["fit"]["rounds"] > 0
+    assert subject.work("one_day").call().std() > 0
+    with pytest.raises(UnavailableError, match="no optimiser steps"):
+        subject.work("train_step")
+    with pytest.raises(UnavailableError, match="no network to compile"):
+        Subject(candidate, "compile", dataset)
+
+
+def test_tra_is_timed_with_its_memory_of_past_days():
+    config = experiment()
+    dataset = make_dataset(config, 10, "cpu")
+    memory = make_candidate("tra", config, dataset, "cpu").model.memory
+    assert isinstance(memory, torch.Tensor)
+    assert memory[dataset.train.days.start : dataset.test.days.stop].abs().sum(2).gt(0).any(dim=1).all()
+
+
+def test_a_mode_that_computes_something_else_is_refused():
+    config = experiment()
+    dataset = make_dataset(config, 10, "cpu")
+    model = make_candidate("gru", config, dataset, "cpu").model.eval()
+    batch = dataset.batch(torch.from_numpy(dataset.test.rows[:10]))
+    check_agreement(model, lambda b: model.score(b) * (1 + 1e-6), batch)
+    with pytest.raises(UnavailableError, match="differ"):
+        check_agreement(model, lambda b: model.score(b) + 0.1, batch)
+    with pytest.raises(UnavailableError, match="differ"):
+        check_agreement(model, lambda b: model.score(b) * torch.nan, batch)
+
+
+def test_graphs_need_cuda():
+    config = experiment()
+    dataset = make_dataset(config, 10, "cpu")
+    with pytest.raises(UnavailableError, match="CUDA device"):
+        executed(make_candidate("gru", config, dataset, "cpu").model, "graphs", "cpu")
+
+
+def test_a_feature_set_without_the_lookback_is_refused():
+    with pytest.raises(ConfigError, match="alpha360"):
+        make_dataset(experiment(**{"data.features": "alpha360", "data.lookback": 17}), 10, "cpu")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_graph_gives_the_eager_scores_and_gats_says_why_it_has_none():
+    config = experiment()
+    dataset = make_dataset(config, 50, "cuda")
+    subject = Subject(make_candidate("tcn", config, dataset, "cuda"), "graphs", dataset)
+    for scenario in ("one_day", "one_stock", "offline"):
+        subject.work(scenario).call()
+    with pytest.raises(UnavailableError, match="cannot be captured"):
+        Subject(make_candidate("gats", config, dataset, "cuda"), "graphs", dataset)
