@@ -4,8 +4,8 @@
 
 Each scenario is a command that is started again and again on the same files and killed, in one of several ways, after
 a random part of the time it takes, until it has been killed as often as asked for. After each kill no process of it may
-live for two seconds and everything stored must be whole; at the end the command runs undisturbed, and what it wrote must
-equal, bit by bit, what it writes without any kill.
+live for two seconds and everything stored must be whole; at the end the command runs undisturbed, and what it wrote
+must equal, bit by bit, what it writes without any kill.
 """
 
 from __future__ import annotations
@@ -202,7 +202,9 @@ KILL = (Way(signal.SIGKILL), Way(signal.SIGKILL, group=True))
 ASK = (Way(signal.SIGTERM), Way(signal.SIGHUP), Way(signal.SIGINT, group=True))
 SCENARIOS = {
     "a run in one process or two": Scenario((_run(1), _run(2)), (*KILL, *ASK), 0.6, trials),
-    "timing": Scenario(((*_TIME, "--results", "{here}/results"),), (*KILL, *ASK), 0.2, timings),
+    "timing": Scenario(
+        ((*_TIME, "--scenarios", "one_day", "--results", "{here}/results"),), (*KILL, *ASK), 0.2, timings
+    ),
     "converting": Scenario((_CONVERT,), (*KILL, *ASK), 0.2, converted),
 }
 
