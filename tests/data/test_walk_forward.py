@@ -80,11 +80,11 @@ def test_folds_fit_together_when_units_are_mixed(train, valid, test):
 
 def test_spans_in_days_count_days_of_the_data():
     folds = folds_of(train="500d", valid="100d", test="100d", step="100d")
-    assert [fold.test.start for fold in folds] == [620, 720, 820, 920, 1020, 1120, 1220]
-    assert len(folds[-1].test) == 40
+    assert [fold.test.start for fold in folds] == [620, 720, 820, 920, 1020, 1120]
+    assert len(folds[-1].test) == 140
 
 
-@pytest.mark.parametrize(("days_left", "n_folds"), [(0, 1), (2, 1), (3, 2)])
+@pytest.mark.parametrize(("days_left", "n_folds"), [(0, 1), (2, 1), (3, 1), (50, 2)])
 def test_a_last_test_segment_without_a_label_is_left_out(days_left, n_folds):
     spans = {"train": "500d", "valid": "100d", "test": "100d", "step": "100d"}
     folds = folds_of(DAYS[: 720 + days_left], **spans)
@@ -125,7 +125,7 @@ def settings(source: Path, **split: object) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("prices") / "prices.csv"
-    long_frame(310, [f"S{i}" for i in range(12)], seed=3).to_csv(path, index=False)
+    long_frame(328, [f"S{i}" for i in range(12)], seed=3).to_csv(path, index=False)
     return path
 
 
@@ -150,7 +150,7 @@ def test_a_run_reports_every_fold_and_pools_their_days(store):
     assert parts["fold"].tolist() == [0, 1, 2, 3]
     row = board.frame.set_index("model").loc["gru"]
     assert row["n_days"] == parts["days"].sum()
-    # A fold of 8 labelled days must not weigh as much as one of 40.
+    # A fold of 24 labelled days must not weigh as much as one of 40.
     days = parts["days"].to_numpy()
     assert days.min() < days.max()
     assert row["rank_ic"] == pytest.approx(float((parts["rank_ic"] * days).sum() / days.sum()), abs=1e-12)

@@ -12,9 +12,9 @@ from torch import Tensor
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
 from zoo.data.features.base import FeatureSet
-from zoo.data.features.mapped import is_mapped, release, resident_files
 from zoo.data.labels import raw_label, train_label
 from zoo.data.normalize import RobustStats
+from zoo.data.pages import is_mapped, release, resident_files
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange, Fold
 from zoo.network import Batch

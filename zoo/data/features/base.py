@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from zoo.data.features.mapped import release
 from zoo.data.normalize import RobustStats, fit_robust
+from zoo.data.pages import release
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
 

@@ -11,7 +11,6 @@ no name and is gone with its last user.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import sys
 import tempfile
@@ -62,32 +61,6 @@ def mapped_columns(
             ) from None
         _mapped[stem] = found
     return found
-
-
-def is_mapped(values: np.ndarray) -> bool:
-    return _map_of(values) is not None
-
-
-def release(values: np.ndarray) -> None:
-    """Let go of the memory that a mapped array has come to occupy; does nothing to others."""
-    pages = _map_of(values)
-    if pages is not None and hasattr(pages, "madvise"):
-        pages.madvise(mmap.MADV_DONTNEED)
-
-
-def resident_files() -> int:
-    """Bytes of mapped files that this process has in memory; 0 where the system does not say. Linux does."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2]) * mmap.PAGESIZE
-    except OSError:
-        return 0
-
-
-def _map_of(values: np.ndarray) -> mmap.mmap | None:
-    base: object = values
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
 
 
 def _from_cache(stem: str, shape: tuple[int, int, int], compute: Callable[[slice], np.ndarray]) -> np.ndarray:
