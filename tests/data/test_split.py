@@ -180,7 +180,12 @@ def test_a_last_fold_without_a_label_is_left_out():
     ("n_days", "step", "last", "told"),
     [
         (900, "100d", (800, 900), None),
-        (903, "100d", (800, 903), "the last 3 days, .* fewer than half of a test segment .100 days. and are tested with"),
+        (
+            903,
+            "100d",
+            (800, 903),
+            "the last 3 days, .* fewer than half of a test segment .100 days. and are tested",
+        ),
         (949, "100d", (800, 949), "the last 49 days"),
         (950, "100d", (900, 950), None),
         (939, "120d", (860, 939), None),

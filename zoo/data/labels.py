@@ -11,7 +11,6 @@ from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.errors import DataError
 
-
 _USUAL = 60  # days whose median is what is usual, the day itself included
 _DAYS = 256  # ranked at once
 

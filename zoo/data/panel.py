@@ -135,7 +135,7 @@ class Panel:
         return digest.hexdigest()
 
     def part(self, stocks: np.ndarray | None = None, days: slice = slice(None)) -> Panel:
-        """The panel of some stocks (`[n]` ascending positions, default all) and days only; copied, also where it is mapped.
+        """The panel of some stocks (`[n]` ascending positions, default all) and days only, in memory of its own.
 
         Groups keep their names, those without a stock included.
         """

@@ -72,7 +72,9 @@ def members_only(panel: Panel) -> Panel:
         return panel
     part = panel.part(np.flatnonzero(ever))
     # The whole panel and its membership tell as much; the values need not be read again.
-    part.__dict__["fingerprint"] = hashlib.blake2b(b"members only" + panel.fingerprint.encode(), digest_size=8).hexdigest()
+    part.__dict__["fingerprint"] = hashlib.blake2b(
+        b"members only" + panel.fingerprint.encode(), digest_size=8
+    ).hexdigest()
     return part.with_notes(f"{int((~ever).sum()):,} of {panel.n_stocks:,} stocks are never members and are left out")
 
 

@@ -19,6 +19,7 @@ class Raw(ColumnFeatureSet):
 
     name = "raw"
     columns = ("open", "high", "low", "close", "volume")
+    reads = columns
 
     def __init__(self, lookback: int = 20) -> None:
         self.lookback = lookback

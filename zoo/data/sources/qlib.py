@@ -65,7 +65,7 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
         n_suspended += int((suspended & member[:, n]).sum())
         missing.update(dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True)))
     tally.missing = missing
-    notes = ["prices and volume are read as adjusted, as qlib's format has them"]
+    notes = ["prices are read as adjusted, as qlib's format has them, and volume where nothing else is told"]
     there = markets(path)
     if named is None and len(there) > 1:
         notes.append(f"markets: {', '.join(there)}; none was named: {market}")

@@ -51,7 +51,7 @@ def _emptied(panel: Panel, kinds: list[bool], when: str, *, repeated: bool) -> P
     days = stocks = 0
     for block in stock_blocks(panel.stock_major):
         # All are found before any is emptied.
-        empty = np.logical_or.reduce([_quiet(panel, block, zero=zero)[repeated] for zero in kinds])
+        empty: np.ndarray = np.logical_or.reduce([_quiet(panel, block, zero=zero)[repeated] for zero in kinds])
         panel.stock_major[block][empty] = np.nan
         days, stocks = days + int(empty.sum()), stocks + int(empty.any(axis=1).sum())
     if not days:
