@@ -130,7 +130,7 @@ def _check_fields(panel: Panel, trained: tuple[str, ...], days: slice) -> None:
 def _priced_days(panel: Panel, days: DayRange) -> Panel:
     """The panel without members on days to score on which none of them has a price; such days are told."""
     inside = slice(days.start, days.stop)
-    priced: np.ndarray = (np.isfinite(panel.field("close")[inside]) & panel.member[inside]).any(axis=1)
+    priced = np.any(np.isfinite(panel.field("close")[inside]) & panel.member[inside], axis=1)
     if priced.all():
         return panel
     dates = panel.days[inside]

@@ -68,9 +68,9 @@ def _quiet(panel: Panel, block: slice, *, zero: bool) -> tuple[np.ndarray, np.nd
         return panel.stock_major[block, :, panel.fields.index(name)]
 
     close, volume = field("close"), field("volume")
-    quiet = (volume == 0) if zero else np.isnan(volume)
+    quiet = np.equal(volume, 0) if zero else np.isnan(volume)
     quiet &= np.isfinite(close)
-    quiet &= (volume > 0).any(axis=1)[:, None]
+    quiet &= np.any(volume > 0, axis=1, keepdims=True)
     stale = quiet.copy()
     rows = np.flatnonzero(quiet.any(axis=1))
     if len(rows):
