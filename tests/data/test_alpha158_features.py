@@ -257,7 +257,6 @@ def tiny_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(mapped, "_mapped", WeakValueDictionary())
     monkeypatch.setattr("zoo.data.features.base._BLOCK", 1)
     monkeypatch.setattr("zoo.data.windows._RESIDENT", 1)
-    monkeypatch.setattr("zoo.data.windows._ROWS", 100)
     monkeypatch.setenv("ALPHA_ZOO_CACHE", str(tmp_path))
     return tmp_path / "factors"
 

@@ -28,11 +28,11 @@ def raw_label(panel: Panel, config: LabelConfig) -> np.ndarray:
     label = np.full(panel.member.shape, np.nan)
     if panel.n_days <= config.reach:
         return label
-    price = panel.stock_major[:, :, panel.fields.index(config.price)]
     for stocks in stock_blocks(panel.stock_major):
-        entry = price[stocks, config.lag : panel.n_days - config.horizon]
+        price = panel.series(config.price, stocks)
+        entry = price[:, config.lag : panel.n_days - config.horizon]
         # In float32 like the prices: equal moves of equal prices then tie exactly, as in the published labels.
-        found = price[stocks, config.reach :] / entry - 1
+        found = price[:, config.reach :] / entry - 1
         found[~panel.member[: -config.reach, stocks].T | ~np.isfinite(found)] = np.nan
         label[: -config.reach, stocks] = found.T
     thin = thin_days(panel, config.min_breadth)
@@ -51,9 +51,8 @@ def thin_days(panel: Panel, min_breadth: float) -> np.ndarray:
     """
     members = panel.member.sum(axis=1)
     trading = np.zeros(panel.n_days, dtype=np.int64)
-    close = panel.stock_major[:, :, panel.fields.index("close")]
     for stocks in stock_blocks(panel.stock_major):
-        trading += (np.isfinite(close[stocks]).T & panel.member[:, stocks]).sum(axis=1)
+        trading += (np.isfinite(panel.series("close", stocks)).T & panel.member[:, stocks]).sum(axis=1)
     share = np.where(members > 0, trading / np.maximum(members, 1), np.nan)
     if not min_breadth or not (share < min_breadth).any():
         return np.zeros(panel.n_days, dtype=bool)
@@ -75,12 +74,12 @@ def breadth_notes(panel: Panel, config: LabelConfig) -> list[str]:
     ]
 
 
-def train_label(raw: np.ndarray) -> np.ndarray:
-    """Per-day percentile rank (average ranks) of `raw [D, N]`, minus 0.5, times 3.46: unit variance, float64.
+def train_label(raw: np.ndarray, dtype: type[np.floating] = np.float64) -> np.ndarray:
+    """Per-day percentile rank (average ranks) of `raw [D, N]`, minus 0.5, times 3.46: unit variance.
 
     A uniform variable has standard deviation 1 / sqrt(12) = 0.2887 and 3.46 * 0.2887 = 0.9988.
     """
-    ranked = np.empty(raw.shape)
+    ranked = np.empty(raw.shape, dtype=dtype)
     for first in range(0, len(raw), _DAYS):
         days = slice(first, first + _DAYS)
         ranked[days] = (percentile_rank_rows(raw[days]) - 0.5) * 3.46

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from zoo.data.pages import stock_blocks
+from zoo.data.pages import release, room_like, stock_blocks
 from zoo.errors import DataError
 
 FIELDS = ("open", "high", "low", "close", "vwap", "volume")
@@ -109,6 +109,12 @@ class Panel:
             return self.values[:, :, self.fields.index(name)]
         return np.full((self.n_days, self.n_stocks), np.nan, dtype=np.float32)
 
+    def series(self, name: str, stocks: slice) -> np.ndarray:
+        """`[n, D]` view of one field of some stocks; all NaN where the panel does not have it."""
+        if name in self.fields:
+            return self.stock_major[stocks, :, self.fields.index(name)]
+        return np.full((len(range(*stocks.indices(self.n_stocks))), self.n_days), np.nan, dtype=np.float32)
+
     def position(self, day: str | np.datetime64, side: Literal["left", "right"] = "left") -> int:
         """Calendar position of the first day >= `day` (`left`), or one past the last day <= it (`right`).
 
@@ -135,18 +141,19 @@ class Panel:
         return digest.hexdigest()
 
     def part(self, stocks: np.ndarray | None = None, days: slice = slice(None)) -> Panel:
-        """The panel of some stocks (`[n]` ascending positions, default all) and days only, in memory of its own.
+        """The panel of some stocks (`[n]` ascending positions, default all) and days only; a copy, mapped if this one is.
 
         Groups keep their names, those without a stock included.
         """
         kept = np.arange(self.n_stocks) if stocks is None else np.asarray(stocks)
         first, stop, _ = days.indices(self.n_days)
-        values = np.empty((len(kept), max(stop - first, 0), len(self.fields)), dtype=np.float32)
+        values = room_like(self.values, (len(kept), max(stop - first, 0), len(self.fields)))
         done = 0
         for block in stock_blocks(self.stock_major):
             inside = kept[(block.start <= kept) & (kept < block.stop)]
             values[done : done + len(inside)] = self.stock_major[inside, first:stop]
             done += len(inside)
+            release(values)
         return replace(
             self,
             days=self.days[first:stop],

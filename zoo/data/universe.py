@@ -106,8 +106,8 @@ def _dollar_volume(panel: Panel, days: np.ndarray, window: int) -> np.ndarray:
     """Sum of close x volume over the `window` days up to each of `days`, `[len(days), N]` float64."""
     total = np.zeros((len(days), panel.n_stocks))
     known = False
-    for block in stock_blocks(panel.stock_major if "volume" in panel.fields else panel.stock_major[:0]):
-        close, volume = (panel.stock_major[block, :, panel.fields.index(name)] for name in ("close", "volume"))
+    for block in stock_blocks(panel.stock_major):
+        close, volume = (panel.series(name, block) for name in ("close", "volume"))
         known |= bool(np.isfinite(volume).any())
         dollars = (close.astype(np.float64) * volume).T
         dollars[~np.isfinite(dollars)] = 0.0

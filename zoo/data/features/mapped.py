@@ -23,9 +23,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from zoo.data.cache import cache_folder
+from zoo.data.pages import IN_MEMORY, map_file
 from zoo.errors import DataError
 
-IN_MEMORY = 64 << 20  # bytes of columns; more are mapped
 UNUSED = 30 * 86_400  # s after which a file that nobody has opened is removed
 _BLOCK = 64 << 20  # bytes computed, written or checked at a time
 
@@ -67,7 +67,7 @@ def _from_cache(stem: str, shape: tuple[int, int, int], compute: Callable[[slice
     folder = _folder()
     if folder is None:
         with tempfile.TemporaryFile() as stream:
-            return _map(stream, _write(stream, shape, compute), shape)
+            return map_file(stream, _write(stream, shape, compute), shape)
     file = folder / f"{stem}.npy"
     with _one_at_a_time(folder / f"{stem}.lock"):
         found = _open(file, shape)
@@ -141,14 +141,9 @@ def _open(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
                     return None
             with contextlib.suppress(OSError):  # of another user, who lets us read it
                 _mark(file)
-            return _map(stream, start, shape)
+            return map_file(stream, start, shape)
     except (FileNotFoundError, ValueError):  # ValueError: no header of an array
         return None
-
-
-def _map(stream: BinaryIO, start: int, shape: tuple[int, int, int]) -> np.ndarray:
-    # Copy-on-write, as torch warns of memory it may not write to. Nothing here does.
-    return np.memmap(stream, dtype="<f4", mode="c", offset=start, shape=shape)
 
 
 def _sound(stream: BinaryIO, shape: tuple[int, int, int]) -> bool:
