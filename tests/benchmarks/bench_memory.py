@@ -118,10 +118,11 @@ STAGES: dict[str, Callable[[str, int], int]] = {
     "panel, read from the folder": opened,
     "panel, from the cache": opened,
     "labels": labelled,
-    "raw x 20 days, batches": windows_of("raw"),
-    "alpha158, batches": windows_of("alpha158"),
-    "alpha360, batches": windows_of("alpha360"),
+    "raw": windows_of("raw"),
+    "alpha158": windows_of("alpha158"),
+    "alpha360": windows_of("alpha360"),
 }
+"""The last three: features, labels, and batches for training."""
 
 
 def child(stage: str, source: str, top: int) -> None:
@@ -142,7 +143,7 @@ def in_child(stage: str, folder: Path, top: int) -> dict[str, Any]:
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def table(folder: Path, n_stocks: int, n_days: int, top: int) -> bool:
+def table(folder: Path, n_stocks: int, n_days: int, top: int, skipped: list[str]) -> bool:
     """Print the peak of every stage; whether all stay below their bar."""
     market = folder / "market"
     # In a child too, for the memory it takes.
@@ -153,7 +154,7 @@ def table(folder: Path, n_stocks: int, n_days: int, top: int) -> bool:
     print(f"{'universe':>9s}  {'stage':28s} {'seconds':>8s} {'panel MB':>9s} {'peak MB':>9s} {'bar MB':>9s}")
     held = True
     for universe in (0, top) if top else (0,):
-        for stage in STAGES:
+        for stage in (stage for stage in STAGES if stage not in skipped):
             result = in_child(stage, market, universe)
             # Whatever universe is named, it is chosen from the whole panel.
             read = whole if stage.startswith("panel") else result["panel"]
@@ -173,7 +174,10 @@ def main() -> None:
     parser.add_argument("--stocks", type=int, default=7000)
     parser.add_argument("--days", type=int, default=14000)
     parser.add_argument("--top", type=int, default=500, help="size of the universe of the second half; 0 leaves it out")
-    parser.add_argument("--folder", type=Path, help="where market and cache lie (40 GB); default: a temporary one")
+    parser.add_argument(
+        "--skip", nargs="*", default=[], choices=STAGES, help="alpha158: 32 panels on disk"
+    )
+    parser.add_argument("--folder", type=Path, help="where market and cache lie; default: a temporary one")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--generate", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -183,7 +187,7 @@ def main() -> None:
         generate(args.folder, args.stocks, args.days)
     else:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-            sys.exit(0 if table(Path(folder), args.stocks, args.days, args.top) else 1)
+            sys.exit(0 if table(Path(folder), args.stocks, args.days, args.top, args.skip) else 1)
 
 
 if __name__ == "__main__":

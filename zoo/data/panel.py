@@ -141,7 +141,7 @@ class Panel:
         return digest.hexdigest()
 
     def part(self, stocks: np.ndarray | None = None, days: slice = slice(None)) -> Panel:
-        """The panel of some stocks (`[n]` ascending positions, default all) and days only; a copy, mapped if this one is.
+        """The panel of some stocks (`[n]` ascending positions, default all) and days only, mapped where this one is.
 
         Groups keep their names, those without a stock included.
         """
