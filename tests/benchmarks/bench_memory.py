@@ -174,9 +174,7 @@ def main() -> None:
     parser.add_argument("--stocks", type=int, default=7000)
     parser.add_argument("--days", type=int, default=14000)
     parser.add_argument("--top", type=int, default=500, help="size of the universe of the second half; 0 leaves it out")
-    parser.add_argument(
-        "--skip", nargs="*", default=[], choices=STAGES, help="alpha158: 32 panels on disk"
-    )
+    parser.add_argument("--skip", nargs="*", default=[], choices=STAGES, help="alpha158: 32 panels on disk")
     parser.add_argument("--folder", type=Path, help="where market and cache lie; default: a temporary one")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--generate", action="store_true", help=argparse.SUPPRESS)

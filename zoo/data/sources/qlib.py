@@ -106,7 +106,8 @@ def read_field(path: Path, symbol: str, field: str) -> tuple[np.ndarray, np.ndar
     days, folders = _calendar(path), _folders(path)
     folder = folders.get(symbol.lower())
     if folder is None:
-        near = did_you_mean(symbol.lower(), folders).replace(symbol.lower(), symbol)
+        alike = [name for name in folders if is_index(name) == is_index(symbol)]
+        near = did_you_mean(symbol.lower(), alike)
         raise DataError(f"{path}/features: no symbol {symbol!r}{near}")
     where = f"features/{folder.name}/{_file(field)}"
     if not (folder / _file(field)).is_file():
