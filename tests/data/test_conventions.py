@@ -197,9 +197,7 @@ def test_the_unit_of_change_is_found_in_every_source(truth, scale, word):
     np.testing.assert_allclose(panel.field("change")[known], truth.change.T[known], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "symbol", ["SH000300", "sz399006", "000300.SH", "399001.XSHE", "^GSPC", "bj899050"]
-)
+@pytest.mark.parametrize("symbol", ["SH000300", "sz399006", "000300.SH", "399001.XSHE", "^GSPC", "bj899050"])
 def test_indices_are_known_by_their_symbols(symbol):
     assert is_index(symbol)
 
