@@ -4,8 +4,8 @@
 
 Writes a folder in qlib's format (random walks, five fields, stocks that are listed and delisted over all of history)
 and runs every stage in a process of its own, whose peak resident memory is the system's count of it: pages of mapped
-files that it touched included. The bar is 2.5 times the panel that the stage works on, and 700 MB. The cache lies in the
-folder; stages after the first find the panel in it.
+files that it touched included. The bar is 2.5 times the panel that the stage works on, and 700 MB. The cache lies in
+the folder; stages after the first find the panel in it.
 """
 
 from __future__ import annotations
