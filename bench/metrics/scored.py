@@ -1,0 +1,42 @@
+"""What a metric sees: one model's scores of some days, and what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Scores and labels of D days and N stocks; NaN = absent.
+
+    Attributes:
+        score: of the model, `[D, N]`.
+        raw_label: the return that was forecast, a fraction, `[D, N]`.
+        train_label: what the model was trained on: the day's percentile rank, centred and scaled, `[D, N]`.
+    """
+
+    score: np.ndarray
+    raw_label: np.ndarray
+    train_label: np.ndarray
+
+    @cached_property
+    def both(self) -> np.ndarray:
+        """`[D, N]` bool: the stock has a score and a label."""
+        return np.isfinite(self.score) & np.isfinite(self.raw_label)
+
+    @cached_property
+    def names(self) -> np.ndarray:
+        """`[D]`: how many stocks of the day have both."""
+        return self.both.sum(axis=1)
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        """Score less train label, `[D, N]`; 0 where one is absent."""
+        return np.where(self.both, self.score - self.train_label, 0.0)
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Mean `[D]` over the day's names of `values [D, N]` that are 0 elsewhere; NaN for a day without names."""
+        return values.sum(axis=1) / np.where(self.names > 0, self.names, np.nan)
