@@ -9,38 +9,51 @@ from bench.metrics.registry import register_metric, register_summary
 from bench.metrics.scored import Scored
 from zoo.crosssection import pearson_rows, spearman_rows
 
-_OVER = (
-    "of score and raw label over that day's members with both; the mean over test days. Days with fewer than two "
-    "names or a constant side are skipped."
-)
-_RATIO = "mean / standard deviation (ddof 1) over days, not annualised; mean over seeds."
-
 
 @register_metric(
-    "rank_ic", title="Rank IC", definition=f"per day the Spearman correlation (average ranks for ties) {_OVER}"
+    "rank_ic",
+    title="Rank IC",
+    definition=(
+        "per day Spearman's correlation (average ranks for ties) of score and raw label over that day's members with "
+        "both; the mean over test days. Days with fewer than two names or a constant side are skipped."
+    ),
 )
 def rank_ic(day_scores: Scored) -> np.ndarray:
     return spearman_rows(day_scores.score, day_scores.raw_label)
 
 
-@register_metric("ic", title="IC", definition=f"per day the Pearson correlation {_OVER}")
+@register_metric(
+    "ic",
+    title="IC",
+    definition=(
+        "per day Pearson's correlation of score and raw label over that day's members with both; the mean over test "
+        "days. Days with fewer than two names or a constant side are skipped."
+    ),
+)
 def ic(day_scores: Scored) -> np.ndarray:
     return pearson_rows(day_scores.score, day_scores.raw_label)
 
 
-@register_summary("rank_icir", title="Rank ICIR", definition=f"Rank IC: {_RATIO}")
+@register_summary(
+    "rank_icir",
+    title="Rank ICIR",
+    definition="mean / standard deviation (ddof 1) of the daily Rank IC, not annualised; mean over seeds.",
+)
 def rank_icir(daily: pd.DataFrame) -> float:
-    return _mean_by_deviation(daily["rank_ic"])
+    return _mean_by_deviation(daily["rank_ic"].to_numpy(dtype=float))
 
 
-@register_summary("icir", title="ICIR", definition=f"IC: {_RATIO}")
+@register_summary(
+    "icir",
+    title="ICIR",
+    definition="mean / standard deviation (ddof 1) of the daily IC, not annualised; mean over seeds.",
+)
 def icir(daily: pd.DataFrame) -> float:
-    return _mean_by_deviation(daily["ic"])
+    return _mean_by_deviation(daily["ic"].to_numpy(dtype=float))
 
 
-def _mean_by_deviation(series: pd.Series) -> float:
-    values = series.to_numpy(dtype=float)
-    finite = values[np.isfinite(values)]
+def _mean_by_deviation(series: np.ndarray) -> float:
+    finite = series[np.isfinite(series)]
     # Rounding leaves a constant series a deviation of 1e-17, and with it a ratio of 1e16.
     deviation = finite.std(ddof=1) if len(finite) > 1 and np.ptp(finite) > 0 else 0.0
     return float(finite.mean() / deviation) if deviation > 0 else float("nan")

@@ -26,3 +26,15 @@ def summary(daily: pd.DataFrame) -> dict[str, float]:
     """Every metric of a daily frame, pooled over its days, and `days`, those with an IC."""
     figures = {m.name: m.value(daily) for m in list_metrics() if m.in_frame}
     return {**figures, "days": int(np.isfinite(daily["ic"].to_numpy(dtype=float)).sum())}
+
+
+def check_metrics() -> None:
+    """Compute every metric once on scores made up, some of them missing, so that a faulty one costs no training.
+
+    Raises:
+        ConfigError: a metric fails, or gives no number a day.
+    """
+    rng = np.random.default_rng(0)
+    score, raw_label = rng.normal(size=(2, 20, 50))
+    score[0], score[1:3, :40], raw_label[3, :20] = np.nan, np.nan, np.nan
+    summary(daily_scores(score, raw_label, np.sign(raw_label)))

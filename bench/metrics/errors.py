@@ -17,7 +17,7 @@ from bench.metrics.scored import Scored
     pooled="rows",
 )
 def mse(day_scores: Scored) -> np.ndarray:
-    return day_scores.mean(day_scores.error**2)
+    return _mean(day_scores, _error(day_scores) ** 2)
 
 
 @register_metric(
@@ -29,7 +29,7 @@ def mse(day_scores: Scored) -> np.ndarray:
     shown="frame",
 )
 def mae(day_scores: Scored) -> np.ndarray:
-    return day_scores.mean(np.abs(day_scores.error))
+    return _mean(day_scores, np.abs(_error(day_scores)))
 
 
 @register_metric(
@@ -42,8 +42,8 @@ def mae(day_scores: Scored) -> np.ndarray:
 )
 def label_square(day_scores: Scored) -> np.ndarray:
     label = np.where(day_scores.both, day_scores.train_label, 0.0)
-    centred = np.where(day_scores.both, label - day_scores.mean(label)[:, None], 0.0)
-    return day_scores.mean(centred**2)
+    centred = np.where(day_scores.both, label - _mean(day_scores, label)[:, None], 0.0)
+    return _mean(day_scores, centred**2)
 
 
 @register_summary(
@@ -69,3 +69,14 @@ def r2(daily: pd.DataFrame) -> float:
 )
 def names(day_scores: Scored) -> np.ndarray:
     return day_scores.names
+
+
+def _error(day_scores: Scored) -> np.ndarray:
+    """Score less train label, `[D, N]`; 0 where one is absent."""
+    return np.where(day_scores.both, day_scores.score - day_scores.train_label, 0.0)
+
+
+def _mean(day_scores: Scored, values: np.ndarray) -> np.ndarray:
+    """Mean `[D]` over the day's names of `values [D, N]` that are 0 elsewhere; NaN for a day without names."""
+    names = day_scores.names
+    return values.sum(axis=1) / np.where(names > 0, names, np.nan)

@@ -95,9 +95,16 @@ class Metric:
         return values
 
     def value(self, daily: pd.DataFrame) -> float:
-        """The figure of a daily frame; NaN where no day has a value."""
+        """The figure of a daily frame; NaN where no day has a value.
+
+        Raises:
+            ConfigError: the function of a derived one fails.
+        """
         if self.derived:
-            return float(self.function(daily))
+            try:
+                return float(self.function(daily))
+            except Exception as error:
+                raise ConfigError(f"{self._where}: {type(error).__name__}: {error}") from error
         return mean_over_rows(daily, self.name) if self.pooled == "rows" else mean_over_days(daily, self.name)
 
     @property

@@ -31,12 +31,3 @@ class Scored:
     def names(self) -> np.ndarray:
         """`[D]`: how many stocks of the day have both."""
         return self.both.sum(axis=1)
-
-    @cached_property
-    def error(self) -> np.ndarray:
-        """Score less train label, `[D, N]`; 0 where one is absent."""
-        return np.where(self.both, self.score - self.train_label, 0.0)
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """Mean `[D]` over the day's names of `values [D, N]` that are 0 elsewhere; NaN for a day without names."""
-        return values.sum(axis=1) / np.where(self.names > 0, self.names, np.nan)
