@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from bench.records.strict_yaml import read_lines
+from bench.records.strict_yaml import parse_yaml, read_lines
 from zoo.config import DataConfig, Section, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
 
@@ -158,7 +158,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"--set {text}: must be KEY=VALUE, for example train.lr=5e-4")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), parse_yaml(value)[0]
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise ConfigError(f"--set {text}: the value is not YAML: {error}") from None
 
