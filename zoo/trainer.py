@@ -27,6 +27,7 @@ from zoo.losses import LOSSES
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
 from zoo.training.snapshot import Progress, Snapshots, restore
+from zoo.training.step import make_optimizer, optimizer_step
 
 EVALUATION_ROWS = 2048
 """Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""
@@ -117,7 +118,7 @@ def fit(
     done = stored[0] if stored is not None else Progress()
     for index, stage in list(enumerate(model.stages))[done.stage :]:
         model.on_stage(stage)
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        optimizer = make_optimizer(model, config)
         by_loss = model.stage_objective(stage) == "training_loss"
         if stored is not None:
             restore(model, optimizer, order, *stored[1:])
@@ -166,16 +167,9 @@ def _train_epoch(
     """One pass over the labelled train rows; returns (mean loss over steps, steps)."""
     model.train()
     loss_fn = LOSSES[config.loss]
-    parameters = [p for p in model.parameters() if p.requires_grad]
     losses: list[torch.Tensor] = []
     for batch in train.batches(rows, scope=scope, generator=order, labelled=True):
-        optimizer.zero_grad(set_to_none=True)
-        loss = model.training_loss(batch, loss_fn)
-        loss.backward()
-        if config.grad_clip is not None:
-            torch.nn.utils.clip_grad_value_(parameters, config.grad_clip)
-        optimizer.step()
-        losses.append(loss.detach())
+        losses.append(optimizer_step(optimizer, model.training_loss, batch, loss_fn, config.grad_clip))
         if len(losses) == config.max_steps_per_epoch:
             break
     # The only host-device synchronisation of the epoch.
