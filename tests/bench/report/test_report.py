@@ -341,11 +341,11 @@ def test_a_data_file_of_a_hostile_name_and_symbols_is_reported_as_text(tmp_path)
     text = prices.read_text()
     prices.write_text(text.replace(",S0,", ",<img src=x>|,").replace(",S1,", f",{'y' * 5000},"))
     answer = run_cli(
-        *("run", SMALL, "--models", "linear", "--data", prices, "--seeds", "1", "--jobs", "1"),
+        *("run", SMALL, "--models", "linear", "--data", prices, "--seeds", "1", "--jobs", "1", "--name", "x"),
         *("--results", tmp_path / "results"),
     )
     assert answer.code == 0, answer.err
-    found = (tmp_path / "results" / "comparison.md").read_text()
+    found = (tmp_path / "results" / "runs" / "x" / "comparison.md").read_text()
     kinds = {token.type for token in parse(found)}
     assert not kinds & {"html_block", "html_inline", "link_open", "image"}
     assert "&lt;script&gt;alert(1)&lt;" in found
