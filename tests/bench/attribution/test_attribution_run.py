@@ -44,7 +44,9 @@ LITTLE = Effort(days=2, rows=20, rows_across=3, control_draws=2, deletion_days=1
 
 
 def trained(folder: Path, models: str, data: str, *more: str) -> RunStore:
-    answer = run_cli("run", SMALL, "--models", models, "--data", data, "--name", "small", *more, "--jobs", "1", "--results", folder)
+    answer = run_cli(
+        "run", SMALL, "--models", models, "--data", data, "--name", "small", *more, "--jobs", "1", "--results", folder
+    )
     assert answer.code == 0, answer.err
     return RunStore.open(folder, "small")
 
