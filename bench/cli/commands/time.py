@@ -13,8 +13,11 @@ from bench.cli.options import DeviceOption, ModelOptions, ResultsOption
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.speed.scaling import Sweep
     from bench.speed.side_by_side import Request
+    from bench.text.tables import Table
 
 
 def time_(
@@ -129,19 +132,13 @@ def _time(request: Request, path: Path, header: dict[str, Any], remote: Any) -> 
     from bench.report.tables.timing import repeat_line, timing_table
     from bench.speed.frames import frame_of, merge_timings
     from bench.speed.side_by_side import measure_models
-    from bench.text.tables import frame_rows
 
     records = []
     for entries in measure_models(request, remote, console.say):
         merge_timings(path, header, entries)
         records.append({**header, "entries": entries})
     frame = frame_of(records)
-    console.say("")
-    console.print_table(timing_table(frame))
-    console.say("")
-    for row in frame_rows(frame):
-        if row["reason"]:
-            console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
+    _tell(timing_table(frame), frame)
     console.say(repeat_line(frame))
 
 
@@ -151,7 +148,6 @@ def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], r
     from bench.speed.frames import merge_scaling
     from bench.speed.scaling import measure_scaling
     from bench.speed.scaling_frames import frame_of
-    from bench.text.tables import frame_rows
 
     entries = {}
     measured = measure_scaling(request.config, request.models, request.device, sweep, remote, console.say)
@@ -159,12 +155,20 @@ def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], r
         entries[label] = entry
         merge_scaling(path, header, {label: entry})
     frame = frame_of([{**header, "entries": entries}])
+    _tell(scaling_table(frame), frame)
+
+
+def _tell(table: Table, frame: pd.DataFrame) -> None:
+    """The table, and why a model is missing from it."""
+    from bench.cli import console
+    from bench.text.tables import frame_rows
+
     console.say("")
-    console.print_table(scaling_table(frame))
+    console.print_table(table)
     console.say("")
     for row in frame_rows(frame):
         if row["reason"]:
-            console.say(f"skipped, {row['model']}: {row['reason']}")
+            console.say(f"not measured, {row['model']} {row.get('mode', '')}".rstrip() + f": {row['reason']}")
 
 
 def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:
