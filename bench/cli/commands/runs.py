@@ -16,7 +16,7 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Compare two runs: the numbers of each trial, and where they differ settings and tables; exit code 1 if they do."""
+    """Compare two runs: the numbers of each trial, and what differs in settings and tables; exit code 1 if any does."""
     from bench.cli import console
     from bench.records.store import RunStore
     from bench.report.tables.runs import settings_table, side_by_side, trial_table
