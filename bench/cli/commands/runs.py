@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import ResultsOption
 from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bench.records.store import RunStore
+    from bench.scores.compare import TrialComparison
+    from bench.text.tables import Table
 
 
 def diff(
@@ -19,7 +24,6 @@ def diff(
     """Compare two runs: the numbers of each trial, and what differs in settings and tables; exit code 1 if any does."""
     from bench.cli import console
     from bench.records.store import RunStore
-    from bench.report.tables.runs import settings_table, side_by_side, trial_table
     from bench.scores.compare import compare_settings, compare_trials, count_line
 
     one, other = (RunStore.open_any(results, name) for name in (a, b))
@@ -29,9 +33,9 @@ def diff(
     moved = [trial for trial in trials if trial.compared and trial.difference]
     same = all(trial.same for trial in trials)
     for title, table in (
-        ("trials whose numbers moved", trial_table(moved) if moved else None),
-        ("settings that differ", settings_table(settings, a, b) if settings else None),
-        ("results", None if same else side_by_side(one, other, a, b)),
+        ("trials whose numbers moved", _trial_table(moved) if moved else None),
+        ("settings that differ", _settings_table(settings, a, b) if settings else None),
+        ("results", None if same else _side_by_side(one, other, a, b)),
     ):
         if table is not None:
             console.say(f"\n{title}:")
@@ -57,3 +61,39 @@ def rm(
         typer.confirm(f"Remove {what}?", abort=True)
     remove_run(store)
     console.say(f"removed {what}")
+
+
+def _trial_table(trials: list[TrialComparison]) -> Table:
+    """What came of each trial."""
+    from bench.text.tables import Table, seconds
+
+    rows = [[t.model, str(t.fold), str(t.seed), t.verdict, t.compared, seconds(t.difference)] for t in trials]
+    headers = ["model", "fold", "seed", "verdict", "compared", "largest difference"]
+    return Table(headers, rows, [False, True, True, False, False, True])
+
+
+def _settings_table(settings: list[tuple[str, str, str]], a: str, b: str) -> Table:
+    """What was asked for differently."""
+    from bench.text.tables import Table
+
+    return Table(["setting", a, b], [list(entry) for entry in settings], [False] * 3)
+
+
+def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
+    """The main tables of two runs: the models of both, each column twice."""
+    from bench.report.tables.main import main_table
+    from bench.scores.leaderboard import build_leaderboard
+    from bench.text.tables import Table
+
+    left, right = (main_table(build_leaderboard(store)) for store in (one, other))
+    headers, numeric = [left.headers[0]], [False]
+    rows = {row[0]: [row[0]] for row in (*left.rows, *right.rows)}
+    for header in dict.fromkeys((*left.headers[1:], *right.headers[1:])):
+        for table, name in ((left, a), (right, b)):
+            headers.append(f"{header}: {name}")
+            numeric.append(True)
+            place = table.headers.index(header) if header in table.headers else None
+            cells = {} if place is None else {row[0]: row[place] for row in table.rows}
+            for model, row in rows.items():
+                row.append(cells.get(model, "–"))
+    return Table(headers, list(rows.values()), numeric)

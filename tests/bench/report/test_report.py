@@ -54,7 +54,7 @@ def table_under(text: str, heading: str | None = None, column: str = "") -> list
 
 @pytest.fixture(scope="module")
 def report(finished: Path) -> str:
-    return (finished / "comparison.md").read_text()
+    return (finished / "runs" / "small" / "comparison.md").read_text()
 
 
 @pytest.fixture
