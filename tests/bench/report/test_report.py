@@ -261,7 +261,8 @@ def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):
 
 
 def test_a_report_is_rebuilt_and_shown_without_torch(own_copy, report):
-    (own_copy / "comparison.md").unlink()
+    written = own_copy / "runs" / "small" / "comparison.md"
+    written.unlink()
     code = f"""
 import sys
 from bench.cli import main
@@ -277,7 +278,7 @@ assert "torch" not in sys.modules
     env = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
-    assert (own_copy / "comparison.md").read_text() == report
+    assert written.read_text() == report
 
 
 # Hostile text
