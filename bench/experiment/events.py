@@ -38,6 +38,19 @@ class Failed:
     details: str
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What one trial may take; one that takes more fails alone.
+
+    Attributes:
+        seconds: wall time; None = any.
+        memory: bytes resident in the process that trains it; None = any.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
 Event = Started | EpochDone | Done | Failed
 Emit = Callable[[Event], None]
 

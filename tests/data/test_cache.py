@@ -226,6 +226,15 @@ def overwrite(version: Path) -> None:
         stream.write(b"\x7f" * 8)
 
 
+def flip_a_bit(version: Path) -> None:
+    """One bit of a price, and the times set back: what a failing disk does."""
+    file = version / "values.npy"
+    before, content = file.stat(), bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def edit_header(version: Path) -> None:
     file = version / cache.HEADER
     file.write_text(file.read_text().replace("AAA", "AAB"))
@@ -234,6 +243,7 @@ def edit_header(version: Path) -> None:
 DAMAGES = {
     "values cut off": truncate,
     "values overwritten": overwrite,
+    "values with one bit flipped": flip_a_bit,
     "values gone": lambda version: (version / "values.npy").unlink(),
     "header edited": edit_header,
     "header cut off": lambda version: (version / cache.HEADER).write_text('{"checksum": "'),

@@ -1,7 +1,7 @@
 """Trials in worker processes: spawned, one intra-op thread each, passive OpenMP waiting.
 
-A worker is handed one trial at a time over a pipe. A worker that dies (killed, out of memory) fails its trial only;
-another takes its place.
+A worker is handed one trial at a time over a pipe. One that dies (killed, out of memory) or goes over a limit fails its
+trial only; another takes its place. Workers end with this process.
 """
 
 from __future__ import annotations
@@ -9,17 +9,24 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bench.experiment.events import Done, Emit, Failed, Started
-from bench.experiment.trial import Trial
-from bench.records.store import RunStore
+from bench.experiment.events import Done, Emit, Event, Failed, Limits, Started
+from bench.experiment.executors.life import end_with_parent, resident_bytes
+
+# A worker imports this file before it can be asked to end with its parent, so it must be light: no torch.
+if TYPE_CHECKING:
+    from bench.experiment.trial import Trial
+    from bench.records.store import RunStore
 
 # Read by OpenMP and MKL when a worker imports torch; a waiting thread that spins takes the core of one that works.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+_LOOK_EVERY = 0.25
+"""Seconds between two looks at what limited trials take."""
 
 
 @dataclass
@@ -27,13 +34,14 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     trial: Trial | None = None
+    began: float = 0.0
 
 
 class ProcessExecutor:
     """See `Executor`; `jobs` workers, results identical whatever their number."""
 
-    def __init__(self, jobs: int) -> None:
-        self.jobs = jobs
+    def __init__(self, jobs: int, limits: Limits | None = None) -> None:
+        self.jobs, self.limits = jobs, limits or Limits()
 
     def __call__(self, trials: list[Trial], store: RunStore, plugins: list[str], emit: Emit) -> None:
         waiting = list(reversed(trials))
@@ -43,22 +51,16 @@ class ProcessExecutor:
                 _assign(worker, waiting, emit)
             while any(worker.trial for worker in workers):
                 busy = [w for w in workers if w.trial]
-                ready = wait([w.pipe for w in busy])
+                ready = wait([w.pipe for w in busy], None if self.limits == Limits() else _LOOK_EVERY)
                 for i, worker in enumerate(workers):
-                    if worker.trial is None or worker.pipe not in ready:
-                        continue
-                    try:
-                        event = worker.pipe.recv()
-                    except (EOFError, OSError):
-                        emit(_death(worker))
-                        worker.trial = None
-                        if waiting:
-                            worker = workers[i] = _start(store, plugins)
-                            _assign(worker, waiting, emit)
+                    event = _next(worker, worker.pipe in ready, self.limits)
+                    if event is None:
                         continue
                     emit(event)
                     if isinstance(event, (Done, Failed)):
                         worker.trial = None
+                        if waiting and not worker.process.is_alive():
+                            worker = workers[i] = _start(store, plugins)
                         _assign(worker, waiting, emit)
         finally:
             for worker in workers:
@@ -92,7 +94,7 @@ def _start(store: RunStore, plugins: list[str]) -> _Worker:
 def _assign(worker: _Worker, waiting: list[Trial], emit: Emit) -> None:
     if not waiting:
         return
-    worker.trial = waiting.pop()
+    worker.trial, worker.began = waiting.pop(), time.monotonic()
     emit(Started(worker.trial))
     try:
         worker.pipe.send(worker.trial)
@@ -101,21 +103,45 @@ def _assign(worker: _Worker, waiting: list[Trial], emit: Emit) -> None:
         return
 
 
-def _death(worker: _Worker) -> Failed:
+def _next(worker: _Worker, told: bool, limits: Limits) -> Event | None:
+    """What a worker has told, or how its trial ended; None where there is nothing yet."""
+    if worker.trial is None:
+        return None
+    if why := _excess(worker, limits):
+        worker.process.kill()
+        worker.process.join()
+        return Failed(worker.trial, why, "")
+    try:
+        return worker.pipe.recv() if told else None
+    except (EOFError, OSError):
+        return Failed(worker.trial, _death(worker), "")
+
+
+def _excess(worker: _Worker, limits: Limits) -> str:
+    """Which limit the trial of a worker is over; empty where it is within all."""
+    took = time.monotonic() - worker.began
+    if limits.seconds is not None and took > limits.seconds:
+        return f"stopped after {took:.0f} s: over the limit of {limits.seconds:g} s (--trial-timeout)"
+    if limits.memory is not None and (resident_bytes(worker.process.pid or 0) or 0) > limits.memory:
+        return f"stopped: its process held more than the {limits.memory / 2**20:.0f} MiB of --trial-memory"
+    return ""
+
+
+def _death(worker: _Worker) -> str:
     worker.process.join(timeout=10)
     code: Any = worker.process.exitcode
     why = f"exit code {code}"
     if isinstance(code, int) and code < 0:
         name = signal.Signals(-code).name
         why = f"{name}, often a sign of too little memory" if name == "SIGKILL" else name
-    assert worker.trial is not None
-    return Failed(worker.trial, f"the worker process died ({why})", "")
+    return f"the worker process died ({why})"
 
 
 def _work(pipe: Connection, store: RunStore, plugins: list[str]) -> None:
     """A worker's life: receive a trial, run it, send its events; ends when the pipe closes."""
     # Ctrl-C reaches the whole process group; the parent decides, workers only finish or are terminated.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     from bench.experiment.executors.inline import execute
     from zoo.registry import load_plugin
 
