@@ -49,7 +49,7 @@ def test_the_printed_model_runs_end_to_end_by_the_printed_command(folder: Path) 
     records = [record for key in keys if (record := store.record(key)) is not None]
     mine = [record for record in records if record["model"] == "my_model"]
     assert sorted(record["seed"] for record in mine) == [0, 1, 2]
-    assert mine[0]["params"] == {"hidden_size": 32}
+    assert mine[0]["params"] == {"hidden_size": 16}, "as declared for the quick size"
     scores = pd.read_parquet(store.trial_folder(mine[0]["key"]) / "scores.parquet")
     assert np.isfinite(scores["score"].to_numpy()).all()
     assert "my_model" in (folder / "results" / "comparison.md").read_text(encoding="utf-8")
