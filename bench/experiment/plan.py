@@ -89,7 +89,8 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     Raises:
         ZooError: anything that would keep a trial from starting, except what `UnavailableError` covers.
     """
-    models = registry.find_models(patterns or models_of(config))
+    configured = models_of(config)
+    models = registry.find_models(patterns) if patterns else configured
     if config.baseline is not None and registry.get_spec(config.baseline).name not in models:
         models = [*models, config.baseline]
     device = resolve_device(config.device)
@@ -140,8 +141,9 @@ def models_of(config: ExperimentConfig) -> list[str]:
     known = registry.list_models()
     for name, entry in config.models.items():
         if entry != ModelEntry() and name not in known:
-            why = "takes no settings: what all share stands under train" if name == ALL else "is no model"
-            raise ConfigError(f"models: '{name}' {why}{did_you_mean(name, known)}")
+            if name == ALL:
+                raise ConfigError(f"models.{ALL}: takes no settings; what all models share stands under train")
+            raise ConfigError(f"models: no model '{name}'{did_you_mean(name, known)}")
     try:
         return registry.find_models(["*" if name == ALL else name for name in config.models] or "*")
     except ModelError as error:
@@ -152,9 +154,11 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
     for fold in folds:
         for name, (first, last) in fold.dates(panel.days).items():
             days = getattr(fold, name)
-            if not panel.member[days.start : days.stop].any():
+            most = int(panel.member[days.start : days.stop].sum(axis=1).max(initial=0))
+            if most < 2:
+                what = "no stock is a member" if most == 0 else "the universe is one stock, with none to compare it to,"
                 raise ConfigError(
-                    f"{panel.name}: no stock is a member on any {name} day of fold {fold.index}, {first} .. {last}; "
+                    f"{panel.name}: {what} on any {name} day of fold {fold.index}, {first} .. {last}; "
                     f"check data.universe and data.split"
                 )
 
