@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.advice.facts import Facts
-from bench.scores.capture import CaptureMatrix, own_history
+from bench.scores.capture import CaptureMatrix
 from bench.stats import inference
 from bench.text.cells import Cell
 from bench.text.language import listed, translate
@@ -49,18 +49,18 @@ def advise(facts: Facts) -> list[Advice]:
 
 def prediction(facts: Facts) -> Advice:
     """Plain time-series prediction: mean capture over the markets of a stock's own recent history."""
-    matrix = _with(facts.matrix, tuple(own_history()))
+    matrix = _with(facts.matrix, ())
     title = translate("Plain time-series prediction")
-    if matrix is None:
+    if matrix is None or not (own := matrix.own_history):
         return _unmeasured("prediction", title, "bench run configs/planted.yaml")
     measure = say(
-        "Measured by the mean capture over the planted markets local, interaction and regime, which a stock's own "
-        "recent history decides."
+        "Measured by the mean capture over the planted markets {markets} and {last}, which a stock's own recent "
+        "history decides.",
+        markets=listed(own[:-1]),
+        last=own[-1],
     )
-    by_market = {market: _best(matrix, market) for market in own_history()}
-    return _by_capture(
-        facts, matrix, "prediction", title, measure, "own_history", own_history(), lambda b: _flips(b, by_market)
-    )
+    by_market = {market: _best(matrix, market) for market in own}
+    return _by_capture(facts, matrix, "prediction", title, measure, "own_history", own, lambda b: _flips(b, by_market))
 
 
 def relations(facts: Facts) -> Advice:

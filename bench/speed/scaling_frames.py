@@ -18,6 +18,8 @@ SCALING_COLUMNS = {
     "device": "str",
     "model": "str",
     "what": "str",
+    "theory_lookback": "str",
+    "theory_stocks": "str",
     "device_name": "str",
     "threads": "int64",
     "fixed_stocks": "float64",
@@ -34,7 +36,7 @@ SCALING_COLUMNS = {
 }
 """Columns and dtypes of `scaling_frame`.
 
-`*_exponent_<axis>` is the slope of log median (time) or log peak (memory) on log size, `_low` and `_high` its 95 % t
+`theory_<axis>` is how the model says its cost grows, empty where it says nothing. `*_exponent_<axis>` is the slope of log median (time) or log peak (memory) on log size, `_low` and `_high` its 95 % t
 interval, which is wide where the points bend; `_end` the slope over the three largest sizes, where overhead counts
 least, for time with a 95 % bootstrap interval of the raw samples. `fixed_stocks` is the size of the day while the
 lookback varies, `fixed_lookback` the lookback while the stocks vary; `largest_*` the largest size measured.
@@ -72,6 +74,7 @@ def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> d
         **{key: record[key] for key in ("machine", "device", "device_name")},
         "model": label,
         "what": entry["what"],
+        **dict(zip(("theory_lookback", "theory_stocks"), entry.get("complexity", ("", "")), strict=True)),
         "threads": entry["settings"]["threads"],
     }
     reasons = [entry["reason"]] if entry.get("reason") else []

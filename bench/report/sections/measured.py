@@ -7,26 +7,10 @@ from bench.report.sections.run import grid
 from bench.report.tables.interpretability import interpretability_table, method_table
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table, score_table
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
+from bench.text.cells import DASH
 from bench.text.document import Figure, Prose, Section, section
 from bench.text.language import translate
 from bench.text.sentences import Sentence, say
-
-COMPLEXITY = {
-    "linear": ("T", "N"),
-    "mlp": ("T", "N"),
-    "lightgbm": ("trees", "N"),
-    "lstm": ("T", "N"),
-    "gru": ("T", "N"),
-    "alstm": ("T", "N"),
-    "tcn": ("min(T, reach)", "N"),
-    "transformer": ("T^2", "N"),
-    "localformer": ("T^2 (window: T)", "N"),
-    "gats": ("T", "N log N"),
-    "hist": ("T", "N^2"),
-    "tra": ("T", "N"),
-    "tabnet": ("T", "N"),
-}
-"""Theoretical cost of a day of N stocks with lookback T, by model."""
 
 
 def technical(facts: Facts) -> Section | None:
@@ -67,12 +51,11 @@ def growth(facts: Facts) -> Section | None:
     for name in names:
         frame = facts.frame(name)
         table = scaling_table(frame)
-        shown = [row[0] for row in table.rows]
-        theory = [COMPLEXITY.get(m.partition("[")[0], ("–", "–")) if "[" not in m else ("–", "–") for m in shown]
+        theory = zip(frame["theory_lookback"], frame["theory_stocks"], strict=True)
         table.headers[1:1] = ["theory in T", "theory in N"]
         table.numeric[1:1] = [False, False]
         for row, (lookback, stocks) in zip(table.rows, theory, strict=True):
-            row[1:1] = [lookback, stocks]
+            row[1:1] = [lookback or DASH, stocks or DASH]
         blocks.append(grid(name, table))
     return section(
         "scaling",
