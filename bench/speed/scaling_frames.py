@@ -36,7 +36,8 @@ SCALING_COLUMNS = {
 }
 """Columns and dtypes of `scaling_frame`.
 
-`theory_<axis>` is how the model says its cost grows, empty where it says nothing. `*_exponent_<axis>` is the slope of log median (time) or log peak (memory) on log size, `_low` and `_high` its 95 % t
+`theory_<axis>` is how the model says its cost grows, empty where it says nothing.
+`*_exponent_<axis>` is the slope of log median (time) or log peak (memory) on log size, `_low` and `_high` its 95 % t
 interval, which is wide where the points bend; `_end` the slope over the three largest sizes, where overhead counts
 least, for time with a 95 % bootstrap interval of the raw samples. `fixed_stocks` is the size of the day while the
 lookback varies, `fixed_lookback` the lookback while the stocks vary; `largest_*` the largest size measured.
