@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from html.parser import HTMLParser
 
 import pytest
-from page_documents import ASCENDING, FIGURE, HOSTILE, MODELS, VALUES, figure_folder, hostile, thirteen_models
+from page_documents import ASCENDING, FIGURE, HOSTILE, MODELS, figure_folder, hostile, of, thirteen_models
 
 from bench.advice.facts import gather
 from bench.report.build import build_document
-from bench.report.html import MAX_BYTES, render_html, sort_value, write_html
-from bench.report.models import ModelNames
+from bench.report.html import MAX_BYTES, render_html, write_html
 from bench.report.page.inline import inline_svg
-from bench.text.document import Document, Figure, Grid, Items, Prose, Section
-from bench.text.tables import Table
+from bench.text.cells import Cell
+from bench.text.document import Document, Figure, Items, Prose, Section
+from bench.text.language import phrase
+from bench.text.tables import Column, ModelName, Table, sort_value, word_table
 from zoo.errors import DataError
 
 VOID = {"meta", "link", "input", "br", "img"}
@@ -78,11 +80,11 @@ def flat(text: str) -> str:
 def test_the_page_of_a_run_holds_every_word_and_number_of_its_document(finished):
     document = build_document(gather(finished, "small"))
     page = Page(render_html(document))
-    tables = [b.table for s in document.sections for b in s.blocks if isinstance(b, Grid)]
+    tables = list(document.tables())
     assert len(tables) > 2
     for table, rows in zip(tables, page.rows, strict=True):
         assert [[flat(cell) for cell in row] for row in rows] == [
-            [flat(text) for text in row] for row in [table.headers, *table.rows]
+            [flat(text) for text in row] for row in [table.headers, *table.texts]
         ]
     text = flat(page.text)
     for section in document.sections:
@@ -134,43 +136,47 @@ def test_a_section_of_which_nothing_is_left_is_not_shown():
 # Sorting and filtering
 
 
-def test_cells_sort_by_their_leading_number():
-    numbers = [sort_value(text) for text in ASCENDING]
-    assert numbers == [-3.25, -0.5, 0.01, 0.0933, 7.3, 9, 12, 44, 100, 101, 1234, 1e6, None]
-    assert sorted(VALUES) == sorted(ASCENDING)
+def test_figures_sort_by_their_values_whatever_their_units():
+    numbers = [sort_value(entry) for entry in ASCENDING]
+    assert numbers[:-1] == [-3.25, -0.5, 0.01, 0.0933, 7.3, 9, 12, 44, 999, 1234, 900_000, 4_270_000]
+    assert math.isnan(numbers[-1])
 
 
-@pytest.mark.parametrize("text", ["–", "", "n/a", "not measured", "-", "±", "[1, 2]", "e5", ","])
-def test_a_cell_without_a_leading_number_has_no_sort_value(text):
-    assert sort_value(text) is None
+@pytest.mark.parametrize("entry", ["4.27 M", "2020-11-30", phrase("other days"), ModelName("4", ("4",))])
+def test_words_have_no_sort_value_even_where_they_hold_digits(entry):
+    assert math.isnan(sort_value(entry))
 
 
-def test_dates_sort_as_dates():
-    days = ["2020-11-30", "2020-02-01 .. 2021-01-01", "2019-12-31"]
-    assert sorted(days, key=sort_value) == sorted(days)
+def test_the_page_sorts_millions_above_thousands():
+    column = Column("capacity", "capacity", "money")
+    rows = [[of(model), Cell(model, value)] for model, value in (("a", 900_000.0), ("b", 4_270_000.0))]
+    html = render_html(
+        Document("t", "en", (Section("s", "S", (Table("t", [Column("model", "model"), column], rows),)),))
+    )
+    page = Page(html)
+    assert page.rows[0][1:] == [["a", "900 k"], ["b", "4.27 M"]]
+    values = [float(a["data-value"] or "nan") for a in page.all("td")]
+    assert values == [900_000, 4_270_000]
 
 
-def rows_about(names: tuple[str, ...], *cells: str) -> list[tuple[str, ...]]:
-    return ModelNames(names).of_rows(Table(["a", "b"], [[cell, "gru"] for cell in cells], [False, False]))
+def test_rows_carry_the_models_they_are_about():
+    page = Page(render_html(thirteen_models()))
+    about = [a.get("data-models") for a in page.all("tr")]
+    assert about[1:14] == MODELS
+    assert about[15] == "lightgbm linear"
+    assert about[-6:] == [None, None, None, None, "gru", "tcn"]
+    assert [a["value"] for a in page.all("option")] == MODELS
 
 
-def test_a_row_is_about_the_models_that_its_cell_names():
-    names = ("gru", "tra", "my_net", "transformer")
-    cells = ("gru", "GRU", "gru − tra", "gru (partial: 1 of 2 trials)", "My-Net", "gru[hidden_size=64]", "transformer")
-    assert rows_about(names, *cells) == [
-        ("gru",), ("gru",), ("gru", "tra"), ("gru",), ("my_net",), ("gru",), ("transformer",),
-    ]  # fmt: skip
-    assert rows_about(names, "grub", "tra") == [(), ("tra",)]
+def test_a_model_named_like_a_word_of_a_sentence_is_not_found_in_it():
+    rows = [[of("speed"), "Speed is what gru is known for"], ["what gru costs", "nothing"]]
+    page = Page(render_html(Document("t", "en", (Section("s", "S", (word_table(["model", "claim"], rows, "main"),)),))))
+    assert [a.get("data-models") for a in page.all("tr")] == [None, "speed", None]
 
 
-def test_models_are_looked_for_in_later_columns_where_the_first_names_none():
-    assert rows_about(("gru",), "2020", "2021") == [("gru",), ("gru",)]
-    assert rows_about((), "gru") == [()]
-
-
-def test_the_models_are_those_of_the_main_table():
-    assert ModelNames.of(thirteen_models()).names == tuple(MODELS)
-    assert ModelNames.of(Document("t", "en", ())).names == ()
+def test_pointing_at_a_header_tells_what_the_column_means():
+    buttons = Page(render_html(thirteen_models())).all("button")
+    assert [a["title"] for a in buttons if "correlation" in (a.get("title") or "")] == ["the correlation of ranks"]
 
 
 # Safety
