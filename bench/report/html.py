@@ -53,7 +53,7 @@ def render_html(document: Document, figures: Path | None = None) -> str:
         figures: folder of the figures; None, or a file that is missing, leaves a figure out.
     """
     with language(document.language):
-        drawn = {figure.name: _draw(figure, figures, i) for i, figure in enumerate(document.figures())}
+        drawn = {figure.name: _draw(figure, figures) for figure in document.figures()}
         page = _render(document, drawn)
         for name in sorted((n for n in drawn if drawn[n].svg), key=lambda n: len(drawn[n].svg), reverse=True):
             if len(page.encode()) < MAX_BYTES:
@@ -82,13 +82,13 @@ class Drawn:
     why: str = ""
 
 
-def _draw(figure: Figure, figures: Path | None, number: int) -> Drawn:
+def _draw(figure: Figure, figures: Path | None) -> Drawn:
     # A name is a file of the folder, not a way out of it.
     if figures is None or not _FILE.fullmatch(figure.name):
         return Drawn()
     path = figures / f"{figure.name}.svg"
     try:
-        return Drawn(inline_svg(path.read_text(encoding="utf-8"), f"f{number}-", clean(clip(figure.caption))))
+        return Drawn(inline_svg(path.read_text(encoding="utf-8"), figure.name))
     except FileNotFoundError:
         return Drawn()
     except (OSError, UnicodeDecodeError, DataError) as error:
@@ -186,7 +186,7 @@ class _Views:
         drawn = self.drawn[figure.name]
         if not drawn.svg and not drawn.why:
             return {}
-        # What `inline_svg` answers holds allowed elements and escaped text only.
+        # What `inline_svg` lets through holds allowed elements and escaped text only.
         svg = Markup(drawn.svg)
         number = self._count("figure")
         return {"kind": "figure", "n": number, "caption": figure.caption, "svg": svg, "why": drawn.why}

@@ -57,14 +57,14 @@ HOSTILE = (
     "模型\u202eexe.\u0000\ud800",
     "' onfocus=window.hacked=1 autofocus x='",
 )
-FIGURE = """<?xml version="1.0"?>
-<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
-<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="648pt" height="200pt"
- viewBox="0 0 648 200"><defs><path id="dot" d="M 0 0 L 9 0 L 9 9 z"/><clipPath id="clip"><rect width="648"
- height="200"/></clipPath></defs><g clip-path="url(#clip)" style="fill: #2b83ba; font: bold 10px 'DejaVu Sans'">
-<g><title>gru: Rank IC 0.13</title><rect x="20" y="20" width="40" height="40"/></g>
-<g><title>tcn: Rank IC 0.14</title><use xlink:href="#dot" x="200" y="100"/></g>
+FIGURE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="648pt"
+ height="200pt" viewBox="0 0 648 200" role="img" aria-label="Rank IC"><style>svg:root{color:#59636e}</style><defs>
+ <path id="NAME-dot" d="M 0 0 L 9 0 L 9 9 z"/><clipPath id="NAME-clip"><rect width="648" height="200"/></clipPath>
+</defs><g clip-path="url(#NAME-clip)" fill="#2b83ba" font-size="10" font-weight="bold">
+<g pointer-events="all"><title>gru: Rank IC 0.13</title><rect x="20" y="20" width="40" height="40"/></g>
+<g pointer-events="all"><title>tcn: Rank IC 0.14</title><use xlink:href="#NAME-dot" x="200" y="100"/></g>
 <text x="9" y="9">words</text></g></svg>"""
+"""As the figures of a report are written, of one called NAME."""
 
 
 def of(model: str, text: str = "") -> ModelName:
@@ -154,5 +154,5 @@ def figure_folder(folder: Path, **figures: str) -> Path:
     """A folder of SVG files by name; `pareto` is there by default."""
     folder.mkdir(exist_ok=True)
     for name, text in {"pareto": FIGURE, **figures}.items():
-        (folder / f"{name}.svg").write_text(text, encoding="utf-8")
+        (folder / f"{name}.svg").write_text(text.replace("NAME", name), encoding="utf-8")
     return folder
