@@ -12,7 +12,7 @@ from zoo.data.panel import FIELDS, Concepts, Panel, presence
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import key, missing, recognise, shorten
 from zoo.data.sources.concepts import concepts_of_rows
-from zoo.data.sources.values import Tally, absent_fields, drop_wrong_change
+from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError
 
 BLOCK = 1 << 20  # rows scattered at a time: index arrays of a block are 8 MiB whatever the file's size
@@ -99,7 +99,7 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
         notes.append(f"{len(empty)} {files} left out: {some}")
     notes.append("universe: each stock from its first to its last close, as the source states no membership")
     group, group_notes = _concepts(parts, len(symbols), len(days), concepts)
-    panel = Panel(
+    return Panel(
         days=days,
         symbols=symbols,
         fields=fields,
@@ -109,7 +109,6 @@ def tables_panel(tables: Sequence[Table], name: str, *, concepts: str | None = N
         name=name,
         notes=(*notes, *group_notes),
     )
-    return drop_wrong_change(panel)
 
 
 def _read_keys(table: Table, advice: str) -> _Part:
@@ -188,6 +187,7 @@ def _duplicate(parts: Sequence[_Part], days: np.ndarray, symbols: list[str]) -> 
 
 def _fields(parts: Sequence[_Part]) -> tuple[str, ...]:
     found = {role for part in parts for role in part.roles} | {"close"}
+    found |= {"factor" for part in parts if {"close", "adj_close"} <= set(part.roles)}
     return tuple(name for name in (*FIELDS, *EXTRA) if name in found)
 
 
@@ -204,6 +204,8 @@ def _columns(part: _Part, tally: Tally, unseen: np.ndarray) -> Iterator[tuple[st
         adjusted = tally.clean("adj_close", column("adj_close"))
         if "close" in part.roles:
             ratio = adjusted / tally.clean("close", column("close"))
+            if "factor" not in part.roles:
+                yield "factor", ratio
         yield "close", adjusted
     for role in (*FIELDS, *EXTRA):
         if role not in part.roles or (role == "close" and "adj_close" in part.roles):
