@@ -27,6 +27,7 @@ def write_report(
         ConfigError: no such run, none of its trials has finished, or an unknown language.
     """
     from bench.report.build import build_document
+    from bench.report.figures import draw_figures
     from bench.report.final import NAME, write_final_report
     from bench.report.html import write_html
     from bench.report.markdown import write_markdown
@@ -36,23 +37,10 @@ def write_report(
     folder = folder or results
     folder.mkdir(parents=True, exist_ok=True)
     document = build_document(facts, lang)
-    _draw(facts, store, folder, figures)
+    draw_figures(facts, store, folder / FIGURES, None if figures else ())
     target = folder / "comparison.md"
     write_markdown(document, target)
     write_html(document, target.with_suffix(".html"), folder / FIGURES)
     write_frame(facts.board, folder / "leaderboard.parquet")
     write_final_report(facts, build_document(facts), store.folder / NAME)
     return facts, target
-
-
-def _draw(facts: Facts, store: RunStore, folder: Path, wanted: bool) -> None:
-    from bench.report.figures import FIGURES as known
-    from bench.report.figures import draw_figures
-
-    if wanted:
-        draw_figures(facts, store, folder / FIGURES)
-        return
-    # Those of an earlier report would be taken for this one's.
-    for name in known:
-        for ending in (".svg", ".png"):
-            (folder / FIGURES / f"{name}{ending}").unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 from bench.text.sentences import Sentence
 from bench.text.tables import Table
@@ -43,6 +45,7 @@ class Code:
 
 
 Block = Prose | Items | Table | Figure | Code
+B = TypeVar("B", Prose, Items, Table, Figure, Code)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,10 @@ class Section:
     id: str
     title: str
     blocks: tuple[Block, ...]
+
+    def of(self, kind: type[B]) -> list[B]:
+        """The blocks of one kind."""
+        return [block for block in self.blocks if isinstance(block, kind)]
 
 
 @dataclass(frozen=True)
@@ -65,17 +72,12 @@ class Document:
     def sentences(self) -> Iterator[tuple[str, Sentence]]:
         """Every generated sentence, with the id of its section."""
         for section in self.sections:
-            for block in section.blocks:
-                if isinstance(block, Prose):
-                    yield from ((section.id, sentence) for sentence in block.sentences)
+            for block in section.of(Prose):
+                yield from ((section.id, sentence) for sentence in block.sentences)
 
-    def tables(self) -> Iterator[Table]:
-        for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Table))
-
-    def figures(self) -> Iterator[Figure]:
-        for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Figure))
+    def all(self, kind: type[B]) -> Iterator[B]:
+        """The blocks of one kind."""
+        return chain.from_iterable(section.of(kind) for section in self.sections)
 
 
 def prose(*sentences: Sentence | None, label: str = "") -> Prose | None:
