@@ -56,7 +56,9 @@ def test_the_printed_metric_is_in_the_frame_the_report_the_page_and_the_json_by_
         answer = run_cli(*printed("report"), "--no-figures", "--lang", lang)
         assert answer.code == 0, answer.err
         definition = metric("hit_rate").definition
-        report, page = (Path("results", "runs", "hits", f"comparison.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))
+        report, page = (
+            Path("results", "runs", "hits", f"comparison.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")
+        )
         assert definition in report
         assert "hit rate" in page
     store = RunStore.open(folder / "results", "hits")
