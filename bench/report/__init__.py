@@ -29,6 +29,7 @@ def write_report(
         ConfigError: no such run, none of its trials has finished, or an unknown language.
     """
     from bench.report.build import build_document
+    from bench.report.figures import draw_figures
     from bench.report.final import NAME, write_final_report
     from bench.report.html import write_html
     from bench.report.latest import write_latest
@@ -39,7 +40,7 @@ def write_report(
     place = folder or store.folder
     document = build_document(facts, lang)
     place.mkdir(parents=True, exist_ok=True)
-    _draw(facts, store, place / FIGURES, figures)
+    draw_figures(facts, store, place / FIGURES, None if figures else ())
     target = place / "comparison.md"
     write_markdown(document, target)
     write_html(document, target.with_suffix(".html"), place / FIGURES)
@@ -48,16 +49,3 @@ def write_report(
     if folder is None:
         write_latest(document, results, name)
     return facts, target
-
-
-def _draw(facts: Facts, store: RunStore, folder: Path, wanted: bool) -> None:
-    from bench.report.figures import FIGURES as known
-    from bench.report.figures import draw_figures
-
-    if wanted:
-        draw_figures(facts, store, folder)
-        return
-    # Those of an earlier report would be taken for this one's.
-    for name in known:
-        for ending in (".svg", ".png"):
-            (folder / f"{name}{ending}").unlink(missing_ok=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.records.store import write_atomic
-from bench.report.models import ModelNames
 from bench.report.page.inline import inline_svg
 from bench.text.cells import Cell
-from bench.text.document import Block, Code, Document, Figure, Grid, Items, Links, Prose, Section
+from bench.text.document import Document, Figure
 from bench.text.language import language, translate
 from bench.text.printable import printable
 from bench.text.sentences import Sentence
-from bench.text.tables import Table
+from bench.text.tables import Entry, Table, models_of, sort_value
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ MAX_BYTES = 2_000_000
 LAST_WORD = 30
 """A longer last word of a sentence may be parted from the mark after it."""
 
+MAX_NAME = 100
+"""Characters of a model's name that its filter reads."""
+
 TALL = 25
 """A table with more rows scrolls within itself."""
 
 _PAGE = Path(__file__).with_name("page")
-_NUMBER = re.compile(r"[<>≤≥≈~\s]*([+\-−]?)(\d[\d,]*\.?\d*|\.\d+)(e[+\-]?\d+)?", re.IGNORECASE)
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_DATE = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)\b")
-_SPREAD = re.compile(r"(\S.*?)( ± .*| \[.*\])", re.DOTALL)
 
 
 def write_html(document: Document, path: Path, figures: Path | None = None) -> None:
@@ -52,7 +53,7 @@ def render_html(document: Document, figures: Path | None = None) -> str:
         figures: folder of the figures; None, or a file that is missing, leaves a figure out.
     """
     with language(document.language):
-        drawn = {figure.name: _draw(figure, figures, i) for i, figure in enumerate(document.figures())}
+        drawn = {figure.name: _draw(figure, figures) for figure in document.all(Figure)}
         page = _render(document, drawn)
         for name in sorted((n for n in drawn if drawn[n].svg), key=lambda n: len(drawn[n].svg), reverse=True):
             if len(page.encode()) < MAX_BYTES:
@@ -73,32 +74,24 @@ def clip(text: str, limit: int = 1000) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def sort_value(text: str) -> float | None:
-    """What a cell of a numeric column is sorted by: its leading number, or its date; None where it has none."""
-    if date := _DATE.match(text):
-        return float("".join(date.groups()))
-    if not (number := _NUMBER.match(text)):
-        return None
-    sign, digits, power = number.groups()
-    value = float(digits.replace(",", "") + (power or ""))
-    return -value if sign in ("-", "−") else value
-
-
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of the page: its markup, or why it is not there; neither where there is no file."""
+    """A figure of the page: its markup, or why it is not there; neither where there is no file.
+
+    `inline_svg` lets through allowed elements and escaped text only, so that the template need not escape it.
+    """
 
     svg: str = ""
     why: str = ""
 
 
-def _draw(figure: Figure, figures: Path | None, number: int) -> Drawn:
+def _draw(figure: Figure, figures: Path | None) -> Drawn:
     # A name is a file of the folder, not a way out of it.
     if figures is None or not _FILE.fullmatch(figure.name):
         return Drawn()
     path = figures / f"{figure.name}.svg"
     try:
-        return Drawn(inline_svg(path.read_text(encoding="utf-8"), f"f{number}-", clean(clip(figure.caption))))
+        return Drawn(inline_svg(path.read_text(encoding="utf-8"), figure.name))
     except FileNotFoundError:
         return Drawn()
     except (OSError, UnicodeDecodeError, DataError) as error:
@@ -118,18 +111,30 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         finalize=clean,
     )
-    environment.filters["clip"] = clip
+    environment.filters |= {"clip": clip, "parted": _parted, "told": _told, "models": _models}
     return environment.get_template("template.html.j2")
 
 
 def _render(document: Document, drawn: dict[str, Drawn]) -> str:
     from markupsafe import Markup
 
+    main = [row for table in document.all(Table) if table.name == "main" for row in table.rows]
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    counts: Counter[str] = Counter()
+
+    def number(kind: str, count: int = 1) -> int:
+        """The number of the next table, figure or sentence, or of the first of several."""
+        counts[kind] += count
+        return counts[kind] - count + 1
+
     return _template().render(
         document=document,
-        sections=_Views(document, drawn).sections(),
-        models=ModelNames.of(document).names,
+        sections=_sections(document, drawn),
+        drawn=drawn,
+        models=list(dict.fromkeys(model for row in main for model in _models(row))),
+        number=number,
+        sort_value=sort_value,
+        tall=TALL,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -143,93 +148,43 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@dataclass
-class _Views:
-    """Turns blocks into what the template prints; counts tables, figures and sentences as they come."""
-
-    document: Document
-    drawn: dict[str, Drawn]
-    counts: dict[str, int] = field(default_factory=lambda: {"table": 0, "figure": 0, "sentence": 0})
-
-    def sections(self) -> list[dict[str, Any]]:
-        self.models = ModelNames.of(self.document)
-        found = [
-            {"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": self._blocks(section)}
-            for i, section in enumerate(self.document.sections)
+def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any]]:
+    """The sections with what there is of them: of one of figures alone nothing may be left."""
+    found = []
+    for i, section in enumerate(document.sections):
+        blocks = [b for b in section.blocks if not (isinstance(b, Figure) and drawn[b.name] == Drawn())]
+        title = section.title or document.title
+        several = len(section.of(Table)) > 1
+        views = [
+            {
+                "kind": type(block).__name__,
+                "block": block,
+                "caption": f"{title}: {block.name}" if several and isinstance(block, Table) else title,
+            }
+            for block in blocks
         ]
-        # Of a section of figures alone nothing may be left.
-        return [section for section in found if section["blocks"]]
-
-    def _count(self, what: str) -> int:
-        self.counts[what] += 1
-        return self.counts[what]
-
-    def _blocks(self, section: Section) -> list[dict[str, Any]]:
-        several = sum(isinstance(block, Grid) for block in section.blocks) > 1
-        views = [self._block(block, section, several) for block in section.blocks]
-        return [view for view in views if view]
-
-    def _block(self, block: Block, section: Section, several: bool) -> dict[str, Any]:
-        if isinstance(block, Prose):
-            return {"kind": "prose", "label": block.label, "sentences": [self._sentence(s) for s in block.sentences]}
-        if isinstance(block, Items):
-            return {"kind": "items", "entries": block.items, "named": all(label for label, _ in block.items)}
-        if isinstance(block, Code):
-            return {"kind": "code", "text": block.text}
-        if isinstance(block, Links):
-            return {"kind": "links", "entries": block.items}
-        if isinstance(block, Grid):
-            title = section.title or self.document.title
-            return self._grid(block.table, block.name, f"{title}: {block.name}" if several else title)
-        return self._figure(block)
-
-    def _sentence(self, sentence: Sentence) -> dict[str, Any]:
-        """A sentence, its last word apart: the mark that follows it must not begin a line."""
-        cells = [f"{cell.id} = {_figure_of(cell)}" for cell in sentence.cells]
-        cut = sentence.text.rfind(" ") + 1 if cells else len(sentence.text)
-        if len(sentence.text) - cut > LAST_WORD:
-            cut = len(sentence.text)
-        number = self._count("sentence")
-        return {"text": sentence.text[:cut], "end": sentence.text[cut:], "cells": cells, "id": f"r{number}"}
-
-    def _figure(self, figure: Figure) -> dict[str, Any]:
-        from markupsafe import Markup
-
-        drawn = self.drawn[figure.name]
-        if not drawn.svg and not drawn.why:
-            return {}
-        # What `inline_svg` answers holds allowed elements and escaped text only.
-        svg = Markup(drawn.svg)
-        number = self._count("figure")
-        return {"kind": "figure", "n": number, "caption": figure.caption, "svg": svg, "why": drawn.why}
-
-    def _grid(self, table: Table, name: str, caption: str) -> dict[str, Any]:
-        of_row = self.models.of_rows(table)
-        return {
-            "kind": "grid",
-            "n": self._count("table"),
-            "name": name,
-            "caption": caption,
-            "tall": len(table.rows) > TALL,
-            "columns": list(zip(table.headers, table.numeric, strict=True)),
-            "rows": [
-                {"models": " ".join(models), "cells": [_cell(t, n) for t, n in zip(row, table.numeric, strict=True)]}
-                for row, models in zip(table.rows, of_row, strict=True)
-            ],
-        }
+        if views:
+            found.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
+    return found
 
 
-def _cell(text: str, numeric: bool) -> dict[str, Any]:
-    """A cell; of a number its interval apart, which is printed paler."""
-    text = clip(text)
-    spread = _SPREAD.fullmatch(text) if numeric else None
-    head, tail = (spread[1], spread[2]) if spread else (text, "")
-    return {"text": head, "spread": tail, "numeric": numeric, "value": sort_value(text) if numeric else None}
+def _parted(sentence: Sentence) -> tuple[str, str]:
+    """A sentence, and its last word apart where a mark follows: it must not begin a line."""
+    text = sentence.text
+    cut = text.rfind(" ") + 1
+    if not sentence.cells or len(text) - cut > LAST_WORD:
+        cut = len(text)
+    return text[:cut], text[cut:]
 
 
-def _figure_of(cell: Cell) -> str:
-    """A cell's value and interval: counts in full, other figures to four digits."""
-    return f"{cell:,}" if cell.measured and cell.value.is_integer() else f"{cell:.4g~}"
+def _told(cell: Cell) -> str:
+    """A cell with its value and interval: counts in full, other figures to four digits."""
+    return f"{cell.id} = " + (f"{cell:,}" if cell.measured and cell.value.is_integer() else f"{cell:.4g~}")
+
+
+def _models(row: Sequence[Entry]) -> list[str]:
+    """The models of a row as the page's filter knows them."""
+    return [clip(model, MAX_NAME).lower() for model in models_of(row)]
 
 
 def _anchor(name: str) -> str:

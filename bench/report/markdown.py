@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tabulate import tabulate
 
 from bench.records.store import write_atomic
-from bench.text.document import FIGURES, Block, Code, Document, Figure, Grid, Items, Links, Prose
+from bench.text.document import FIGURES, Block, Code, Document, Figure, Items, Links, Prose
 from bench.text.language import language, listed
 from bench.text.printable import one_line, printable
 from bench.text.tables import Table
@@ -46,8 +46,8 @@ def _block(block: Block, folder: Path | None, figures: Path) -> str:
             listed((f"- **{escape(label)}**", escape(text)), ": ") if label else f"- {paragraph(text)}"
             for label, text in block.items
         )
-    if isinstance(block, Grid):
-        return as_markdown(block.table)
+    if isinstance(block, Table):
+        return as_markdown(block)
     if isinstance(block, Figure):
         drawn = figures / f"{block.name}.svg"
         if folder is None or not (folder / drawn).is_file():
@@ -64,9 +64,8 @@ def _block(block: Block, folder: Path | None, figures: Path) -> str:
 
 def as_markdown(table: Table) -> str:
     """A pipe table, every cell escaped."""
-    rows = [[escape(cell) for cell in row] for row in table.rows]
-    align = ["right" if numeric else "left" for numeric in table.numeric]
-    return tabulate(rows, [escape(h) for h in table.headers], tablefmt="pipe", colalign=align, disable_numparse=True)
+    headers, *rows = [[escape(text) for text in row] for row in (table.headers, *table.texts)]
+    return tabulate(rows, headers, tablefmt="pipe", colalign=table.alignment, disable_numparse=True)
 
 
 def escape(text: str) -> str:

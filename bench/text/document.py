@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 from bench.text.sentences import Sentence
 from bench.text.tables import Table
@@ -28,14 +30,6 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table; `name` is that of its cells' table."""
-
-    name: str
-    table: Table
-
-
-@dataclass(frozen=True)
 class Figure:
     """A figure of the report's figure folder, left out where the file is missing."""
 
@@ -57,7 +51,8 @@ class Links:
     items: tuple[tuple[str, str, str], ...]
 
 
-Block = Prose | Items | Grid | Figure | Code | Links
+Block = Prose | Items | Table | Figure | Code | Links
+B = TypeVar("B", Prose, Items, Table, Figure, Code, Links)
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,10 @@ class Section:
     id: str
     title: str
     blocks: tuple[Block, ...]
+
+    def of(self, kind: type[B]) -> list[B]:
+        """The blocks of one kind."""
+        return [block for block in self.blocks if isinstance(block, kind)]
 
 
 @dataclass(frozen=True)
@@ -80,13 +79,12 @@ class Document:
     def sentences(self) -> Iterator[tuple[str, Sentence]]:
         """Every generated sentence, with the id of its section."""
         for section in self.sections:
-            for block in section.blocks:
-                if isinstance(block, Prose):
-                    yield from ((section.id, sentence) for sentence in block.sentences)
+            for block in section.of(Prose):
+                yield from ((section.id, sentence) for sentence in block.sentences)
 
-    def figures(self) -> Iterator[Figure]:
-        for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Figure))
+    def all(self, kind: type[B]) -> Iterator[B]:
+        """The blocks of one kind."""
+        return chain.from_iterable(section.of(kind) for section in self.sections)
 
 
 def prose(*sentences: Sentence | None, label: str = "") -> Prose | None:

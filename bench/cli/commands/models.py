@@ -22,7 +22,7 @@ def list_(
     """List the models, the parameters of one, or the runs (whose records hold no dates)."""
     prepare(plugin)
     from bench.cli import console
-    from bench.text.tables import Table
+    from bench.text.tables import word_table
     from zoo import registry
 
     if what == "runs":
@@ -33,20 +33,20 @@ def list_(
         spec = registry.get_spec(names[0])
         console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
         rows = [[p.name, p.type_name, str(p.default), p.meaning] for p in spec.parameters.values()]
-        console.print_table(Table(["parameter", "type", "default", "meaning"], rows, [False] * 4))
+        console.print_table(word_table(["parameter", "type", "default", "meaning"], rows))
         return
     rows = []
     for spec in map(registry.get_spec, names):
         needs = ["concepts"] if spec.needs_concepts else []
         needs += [f"{p} (not installed)" for p in spec.missing_packages()]
         rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
-    console.print_table(Table(["model", "title", "scope", "needs", "paper"], rows, [False] * 5))
+    console.print_table(word_table(["model", "title", "scope", "needs", "paper"], rows))
 
 
 def _list_runs(results: Path) -> None:
     from bench.cli import console
     from bench.records.runs import summaries
-    from bench.text.tables import Table
+    from bench.text.tables import word_table
 
     runs = summaries(results)
     if not runs:
@@ -56,7 +56,7 @@ def _list_runs(results: Path) -> None:
         for r in runs
     ]
     headers = ["run", "data", "trials stored", "seeds", "models", "source"]
-    console.print_table(Table(headers, rows, [header == "trials stored" for header in headers]))
+    console.print_table(word_table(headers, rows))
 
 
 def describe(
@@ -78,7 +78,7 @@ def describe(
     described = [describe_model(name, config) for name in names]
     if single:
         (one,) = described
-        for line in tables.facts(one):
+        for line in tables.cost_lines(one):
             console.say(line)
         if one.layers:
             console.say("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ def diff(
     from bench.cli import console
     from bench.records.store import RunStore
     from bench.scores.compare import compare_settings, compare_trials, count_line
+    from bench.text.tables import word_table
 
     one, other = (RunStore.open_any(results, name) for name in (a, b))
     settings = compare_settings(one.run(), other.run())
@@ -34,7 +36,7 @@ def diff(
     same = all(trial.same for trial in trials)
     for title, table in (
         ("trials whose numbers moved", _trial_table(moved) if moved else None),
-        ("settings that differ", _settings_table(settings, a, b) if settings else None),
+        ("settings that differ", word_table(["setting", a, b], settings) if settings else None),
         ("results", None if same else _side_by_side(one, other, a, b)),
     ):
         if table is not None:
@@ -65,18 +67,11 @@ def rm(
 
 def _trial_table(trials: list[TrialComparison]) -> Table:
     """What came of each trial."""
-    from bench.text.tables import Table, seconds
+    from bench.text.tables import Column, table_of
 
-    rows = [[t.model, str(t.fold), str(t.seed), t.verdict, t.compared, seconds(t.difference)] for t in trials]
-    headers = ["model", "fold", "seed", "verdict", "compared", "largest difference"]
-    return Table(headers, rows, [False, True, True, False, False, True])
-
-
-def _settings_table(settings: list[tuple[str, str, str]], a: str, b: str) -> Table:
-    """What was asked for differently."""
-    from bench.text.tables import Table
-
-    return Table(["setting", a, b], [list(entry) for entry in settings], [False] * 3)
+    names = ["model", "fold", "seed", "verdict", "compared"]
+    columns = [*(Column(name, name) for name in names), Column("difference", "largest difference", ".3g")]
+    return table_of("diff", columns, (vars(t) for t in trials)) or Table("diff", columns, [])
 
 
 def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
@@ -85,15 +80,16 @@ def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
     from bench.scores.leaderboard import build_leaderboard
     from bench.text.tables import Table
 
-    left, right = (main_table(build_leaderboard(store)) for store in (one, other))
-    headers, numeric = [left.headers[0]], [False]
-    rows = {row[0]: [row[0]] for row in (*left.rows, *right.rows)}
-    for header in dict.fromkeys((*left.headers[1:], *right.headers[1:])):
-        for table, name in ((left, a), (right, b)):
-            headers.append(f"{header}: {name}")
-            numeric.append(True)
-            place = table.headers.index(header) if header in table.headers else None
-            cells = {} if place is None else {row[0]: row[place] for row in table.rows}
-            for model, row in rows.items():
-                row.append(cells.get(model, "–"))
-    return Table(headers, list(rows.values()), numeric)
+    tables = {name: main_table(build_leaderboard(store)) for store, name in ((one, a), (other, b))}
+    cells = {
+        name: {(str(row[0]), c.key): entry for row in t.rows for c, entry in zip(t.columns, row, strict=True)}
+        for name, t in tables.items()
+    }
+    models = {str(row[0]): row[0] for t in tables.values() for row in t.rows}
+    first, *columns = {c.key: c for t in tables.values() for c in t.columns}.values()
+    pairs = [(column, name) for column in columns for name in tables]
+    rows = [
+        [entry, *(cells[name].get((model, column.key), "–") for column, name in pairs)]
+        for model, entry in models.items()
+    ]
+    return Table("diff", [first, *(replace(c, header=f"{c.title}: {name}") for c, name in pairs)], rows)

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from bench.advice.facts import Facts
-from bench.report.sections.run import grid
-from bench.report.tables.significance import (
-    calibration_table,
-    pair_significance_table,
-    significance_table,
-)
+from bench.report.tables.significance import calibration_table, pair_significance_table, significance_table
 from bench.scores.self_test import TRUE_NULL
 from bench.stats.pairs import DIFFERENT
 from bench.text.cells import Cell, cell
@@ -28,9 +23,9 @@ def differences(facts: Facts) -> Section | None:
         "pairs",
         translate("Which differences are real"),
         paragraph(_confidence_set(facts), _pairs(facts), _false_positives(facts)),
-        grid("significance", significance_table(board.significance)),
-        grid("pairs", pair_significance_table(board.pairs)),
-        grid("calibration", calibration_table(facts.frame("calibration"))),
+        significance_table(board.significance),
+        pair_significance_table(board.pairs),
+        calibration_table(facts.frame("calibration")),
     )
 
 
