@@ -76,7 +76,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         ("quick", QUICK),
         ("planted", QUICK | {"gats": {"hidden_size": 32, "graph": "concept", "aggregate": "transformed"}}),
         ("full", PUBLISHED),
-        ("uniform", dict.fromkeys(QUICK, {})),
+        ("uniform", {name: {} for name in QUICK}),
     ],
 )
 def test_every_model_has_the_parameters_and_so_the_trial_key_that_it_always_had(name: str, params: Any) -> None:
