@@ -129,7 +129,7 @@ def _scan() -> None:
 
 
 def load_plugin(path: str | Path) -> None:
-    """Import a Python file that registers models of its own.
+    """Import a Python file that registers models or metrics of its own.
 
     Raises:
         ModelError: the file is missing or fails to import.

@@ -23,7 +23,7 @@ from bench.advice.recommend import Constraints, advice_sentence, recommend
 from bench.attribution.frames import METHOD_COLUMNS, SCORE_COLUMNS
 from bench.portfolio.frames import PORTFOLIO_COLUMNS
 from bench.report.build import build_document
-from bench.report.definitions import DEFINITIONS
+from bench.report.definitions import column_definitions
 from bench.report.markdown import render_markdown
 from bench.report.sections.measured import COMPLEXITY
 from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
@@ -234,7 +234,7 @@ def written() -> set[str]:
                 found |= set(constants(node.value))
     page = (BENCH / "report" / "page" / "template.html.j2").read_text(encoding="utf-8")
     found |= {match[1] for match in re.findall(r"\bt\((['\"])(.+?)\1", page)}
-    for words in (DEFINITIONS, PORTFOLIO_DEFINITIONS):
+    for words in (column_definitions(), PORTFOLIO_DEFINITIONS):
         found |= {*words, *words.values()}
     return found | {claim.claim for claim in load_claims().claims}
 
