@@ -66,12 +66,12 @@ class Leaderboard:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair of ranked models, best first: difference of Rank IC and its test; `PAIR_COLUMNS`."""
+        """Every pair of ranked models, best first: difference of Rank IC and its test; rows are `Pair`."""
         return pair_frame(self._ranked, drawn=self.paired)
 
     @cached_property
     def significance(self) -> pd.DataFrame:
-        """One row per ranked model, best first: what its daily Rank IC can tell apart; `SIGNIFICANCE_COLUMNS`."""
+        """One row per ranked model, best first: what its daily Rank IC can tell apart; `Significance`."""
         by_seed = {
             str(model): pd.DataFrame({s: series for (m, s), series in self.daily_by_seed.items() if m == model})
             for model in self._ranked.columns
