@@ -1,27 +1,41 @@
-"""Rows of frames as types: what a column is called, holds and means is said once, by a field of a class."""
+"""Types that say once what a figure is called, holds and means: of the rows of frames and of documents in JSON."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Real = float | None
 """A figure: NaN in a frame and null in JSON where it was not measured."""
 
-_DTYPES: dict[Any, str] = {bool: "bool", int: "int64", Real: "float64", datetime: "datetime64[ns]"}
+_DTYPES: dict[Any, str] = {bool: "bool", int: "int64", Real: "float64"}
 
 
-class Row(BaseModel):
-    """Base of all rows: fields in the order of the columns, each with its type and a description.
+def means(description: str, **limits: Any) -> Any:
+    """A field, with what it means; `limits` as `pydantic.Field` takes them."""
+    return Field(description=description, **limits)
+
+
+class Part(BaseModel):
+    """Base of what a document in JSON consists of: no key but the fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, mapping: dict[str, Any], **more: Any) -> Self:
+        """The part with its values from a mapping that may hold others too; `more` comes first, missing is None."""
+        return cls(**{name: mapping.get(name) for name in cls.model_fields} | more)
+
+
+class Row(Part):
+    """Base of the rows of frames: fields in the order of the columns.
 
     Attributes:
         key: the columns that name a row.
     """
 
-    model_config = ConfigDict(extra="forbid")
     key: ClassVar[tuple[str, ...]] = ("model",)
 
     @classmethod

@@ -14,52 +14,49 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from bench.columns import Real, Row
+from bench.columns import Real, Row, means
 from bench.stats import inference
 from bench.stats.confidence_set import model_confidence_set, relative_block
 
 DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
 
 
-class Pair(Row):
+class PairRow(Row):
     """Two ranked models, compared on the days both have."""
 
     key = ("a", "b")
-    a: str = Field(description="registry name")
-    b: str = Field(description="registry name")
-    difference: Real = Field(description="Rank IC of a minus b, mean of daily differences")
-    low: Real = Field(description="2.5 % point of its paired bootstrap")
-    high: Real = Field(description="97.5 % point; an interval that holds 0 is no evidence of a difference")
-    p: Real = Field(description="two-sided bootstrap p-value of this pair alone")
-    p_holm: Real = Field(description="the same after Holm's correction for all pairs")
-    detectable: Real = Field(description="smallest true difference that this test finds four times in five")
-    verdict: Literal["different", "no evidence of a difference"] = Field(
-        description="different where p_holm is at most 0.05"
-    )
-    n_days: int = Field(description="days that both have")
+    a: str = means("registry name")
+    b: str = means("registry name")
+    difference: Real = means("Rank IC of a minus b, mean of daily differences")
+    low: Real = means("2.5 % point of its paired bootstrap")
+    high: Real = means("97.5 % point; an interval that holds 0 is no evidence of a difference")
+    p: Real = means("two-sided bootstrap p-value of this pair alone")
+    p_holm: Real = means("the same after Holm's correction for all pairs")
+    detectable: Real = means("smallest true difference that this test finds four times in five")
+    verdict: Literal["different", "no evidence of a difference"] = means("different where p_holm is at most 0.05")
+    n_days: int = means("days that both have")
 
 
-class Significance(Row):
+class SignificanceRow(Row):
     """What the daily Rank IC of a model can tell apart."""
 
-    model: str = Field(description="registry name")
-    comparable: bool = Field(description="has the days that most models share; else it has no pair")
-    n_days: int = Field(description="days with a Rank IC")
-    n_seeds: int = Field(description="seeds with daily scores")
-    rank_ic: Real = Field(description="mean over days")
-    nw_t: Real = Field(description="its Newey-West t")
-    mcs_p: Real = Field(description="smallest size at which the model confidence set would leave it out")
-    mcs_included: bool = Field(description="in the 90 % model confidence set")
-    sd_seeds: Real = Field(description="standard deviation of one seed's mean that seeds explain")
-    sd_days: Real = Field(description="the same that days explain")
-    sd_rest: Real = Field(description="the same that neither explains")
-    best_pair_difference: Real = Field(description="best comparable model minus this one; null for the best itself")
-    best_pair_p: Real = Field(description="p-value of that pair alone")
-    best_pair_holm: Real = Field(description="the same after Holm's correction")
-    better_than: int = Field(description="models it is better than after Holm's correction")
-    worse_than: int = Field(description="models it is worse than after Holm's correction")
+    model: str = means("registry name")
+    comparable: bool = means("has the days that most models share; else it has no pair")
+    n_days: int = means("days with a Rank IC")
+    n_seeds: int = means("seeds with daily scores")
+    rank_ic: Real = means("mean over days")
+    nw_t: Real = means("its Newey-West t")
+    mcs_p: Real = means("smallest size at which the model confidence set would leave it out")
+    mcs_included: bool = means("in the 90 % model confidence set")
+    sd_seeds: Real = means("standard deviation of one seed's mean that seeds explain")
+    sd_days: Real = means("the same that days explain")
+    sd_rest: Real = means("the same that neither explains")
+    best_pair_difference: Real = means("best comparable model minus this one; null for the best itself")
+    best_pair_p: Real = means("p-value of that pair alone")
+    best_pair_holm: Real = means("the same after Holm's correction")
+    better_than: int = means("models it is better than after Holm's correction")
+    worse_than: int = means("models it is worse than after Holm's correction")
 
 
 LEVEL, POWER, MCS_SIZE = 0.05, 0.8, 0.10
@@ -123,7 +120,7 @@ def pair_frame(daily: pd.DataFrame, *, drawn: PairedDraws | None = None) -> pd.D
     """
     drawn = paired_draws(daily) if drawn is None else drawn
     if not drawn.models:
-        return Pair.frame([])
+        return PairRow.frame([])
     first, second = np.triu_indices(len(drawn.models), 1)
     difference = drawn.means[:, first] - drawn.means[:, second]
     mean = (drawn.columns[:, first] - drawn.columns[:, second]).mean(axis=0)
@@ -131,7 +128,7 @@ def pair_frame(daily: pd.DataFrame, *, drawn: PairedDraws | None = None) -> pd.D
     pvalues = inference.pvalues_of(mean, difference)
     adjusted = inference.holm(pvalues)
     quantile = NormalDist().inv_cdf
-    return Pair.frame(
+    return PairRow.frame(
         {
             "a": [drawn.models[i] for i in first],
             "b": [drawn.models[i] for i in second],
@@ -183,7 +180,7 @@ def significance_frame(
                 **_against(model, best, pairs),
             }
         )
-    return Significance.frame(rows)
+    return SignificanceRow.frame(rows)
 
 
 def _shared(daily: pd.DataFrame) -> tuple[list[str], np.ndarray]:

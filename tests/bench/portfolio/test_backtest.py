@@ -23,7 +23,7 @@ from bench.portfolio.backtest import (
     measure_backtests,
 )
 from bench.portfolio.frames import (
-    PORTFOLIO_COLUMNS,
+    PortfolioRow,
     portfolio_daily,
     portfolio_frame,
     portfolio_settings,
@@ -66,7 +66,7 @@ def market(n_days: int = 60, n_stocks: int = 12, seed: int = 0) -> Panel:
 def test_a_run_stores_the_portfolio_of_every_trial_and_the_reader_shows_it(finished):
     store = RunStore.open(finished, "small")
     frame = portfolio_frame(store, store.run())
-    assert frame.dtypes.astype(str).to_dict() == PORTFOLIO_COLUMNS
+    assert frame.dtypes.astype(str).to_dict() == PortfolioRow.dtypes()
     assert sorted(frame["model"]) == ["gru", "linear", "tcn"]
     assert (frame["status"] == "ok").all()
     assert frame["ranked"].all()

@@ -15,7 +15,7 @@ from cli_runs import key_of_trial
 from jsonschema import Draft202012Validator, ValidationError
 
 from bench.advice.facts import gather
-from bench.portfolio.frames import PORTFOLIO_COLUMNS, RATE_COLUMNS
+from bench.portfolio.frames import RATE_COLUMNS, PortfolioRow
 from bench.records.store import RunStore
 from bench.report import write_report
 from bench.report.build import build_document
@@ -94,7 +94,7 @@ def properties(part: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any
 def test_the_schema_knows_every_column_of_the_tables(schema):
     assert set(schema["properties"]["results"]["items"]["properties"]) == set(frame_columns())
     known = set(schema["properties"]["portfolio"]["properties"]["results"]["items"]["properties"])
-    assert known == set(PORTFOLIO_COLUMNS) - set(RATE_COLUMNS.values())
+    assert known == set(PortfolioRow) - set(RATE_COLUMNS.values())
 
 
 # What it refuses

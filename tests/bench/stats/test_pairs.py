@@ -15,8 +15,8 @@ from bench.stats.confidence_set import model_confidence_set, range_pvalues, rela
 from bench.stats.pairs import (
     DIFFERENT,
     NO_EVIDENCE,
-    Pair,
-    Significance,
+    PairRow,
+    SignificanceRow,
     comparable_models,
     pair_frame,
     significance_frame,
@@ -59,7 +59,7 @@ def models(daily, by_seed, pairs) -> pd.DataFrame:
 def test_pairs_are_all_pairs_in_the_order_of_the_models(pairs):
     assert list(zip(pairs["a"], pairs["b"], strict=True)) == [("good", "twin"), ("good", "bad"), ("twin", "bad")]
     assert {name: str(kind) for name, kind in pairs.dtypes.items() if kind.kind in "fi"} == {
-        name: kind for name, kind in Pair.dtypes().items() if kind != "str"
+        name: kind for name, kind in PairRow.dtypes().items() if kind != "str"
     }
 
 
@@ -100,7 +100,7 @@ def test_models_carry_their_statistics(models, by_seed, daily):
     assert (row["sd_seeds"], row["sd_days"], row["sd_rest"]) == pytest.approx((split.seeds, split.days, split.rest))
     assert row["rank_ic"] == pytest.approx(daily["good"].mean())
     assert (row["n_seeds"], row["n_days"]) == (3, 300)
-    assert list(models.columns) == list(Significance.dtypes())
+    assert list(models.columns) == list(SignificanceRow.dtypes())
 
 
 def test_the_best_and_its_equal_are_in_the_confidence_set_and_the_worst_is_not(models):
@@ -151,7 +151,7 @@ def test_of_equally_frequent_sets_of_days_the_longest_is_compared():
 def test_too_little_to_compare_gives_frames_without_figures(daily):
     pairs, models = pair_frame(daily), significance_frame(daily, {})
     assert list(models["model"]) == list(daily.columns)
-    assert list(pairs.columns) == list(Pair.dtypes())
+    assert list(pairs.columns) == list(PairRow.dtypes())
     assert (pairs["verdict"] != DIFFERENT).all()
     assert models["better_than"].sum() == models["worse_than"].sum() == 0
     assert list(models["mcs_included"]) == [name in comparable_models(daily) for name in daily.columns]

@@ -20,19 +20,19 @@ import bench
 from bench.advice.claims import load_claims
 from bench.advice.facts import Facts, gather
 from bench.advice.recommend import Constraints, advice_sentence, recommend
-from bench.attribution.frames import METHOD_COLUMNS, SCORE_COLUMNS
-from bench.portfolio.frames import PORTFOLIO_COLUMNS
+from bench.attribution.frames import InterpretabilityRow, MethodRow
+from bench.portfolio.frames import PortfolioRow
 from bench.report.build import build_document
 from bench.report.definitions import column_definitions
 from bench.report.markdown import render_markdown
 from bench.report.sections.measured import COMPLEXITY
 from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
 from bench.scores.capture import ORDER, OWN_HISTORY, CaptureMatrix
-from bench.scores.frames import SCORE_COLUMNS as DIAGNOSTIC_COLUMNS
+from bench.scores.frames import ScoreRow
 from bench.scores.leaderboard import Leaderboard
 from bench.scores.self_test import calibration_frame
-from bench.speed.frames import TIMING_COLUMNS
-from bench.speed.scaling_frames import SCALING_COLUMNS
+from bench.speed.frames import TimingRow
+from bench.speed.scaling_frames import ScalingRow
 from bench.text import language as languages
 from bench.text.document import Block, Document, Figure, Grid, Items, Prose, Section
 from bench.text.language import language, listed, retold, table, translate
@@ -108,7 +108,7 @@ def planted(finished: Path) -> Facts:
     """A real run with all other evidence made up."""
     found = gather(finished, "small")
     models = found.models
-    timing = made_up(TIMING_COLUMNS, models, 0, device="cpu", mode="eager", unstable=[True, False], device_name="A CPU")
+    timing = made_up(TimingRow, models, 0, device="cpu", mode="eager", unstable=[True, False], device_name="A CPU")
     labels = [*models, "localformer", "lightgbm", "localformer.attention", "gats.attention", "gats.attention[dense]"]
     what = [
         *["whole model"] * 5,
@@ -117,17 +117,17 @@ def planted(finished: Path) -> Facts:
         "the same attention by a matrix of all pairs, for comparison; the network does not do this on large days",
     ]
     names = ["native", "gradient_x_input", "integrated_gradients", "occlusion"]
-    by_method = [made_up(METHOD_COLUMNS, models, i, method=name, engine="gradients") for i, name in enumerate(names)]
+    by_method = [made_up(MethodRow, models, i, method=name) for i, name in enumerate(names)]
     frames = {
         "timing": timing,
         "timing-cuda": timing.assign(device="cuda", unstable=False),
-        "scaling": made_up(SCALING_COLUMNS, labels, 1, what=what, device="cpu"),
+        "scaling": made_up(ScalingRow, labels, 1, what=what, device="cpu"),
         "interpretability": made_up(
-            SCORE_COLUMNS, models, 2, method=names, native_axis=["cells", "", "lags"], native=[False, True]
+            InterpretabilityRow, models, 2, method=names, native_axis=["cells", "", "lags"], native=[False, True]
         ),
         "methods": pd.concat(by_method, ignore_index=True),
-        "portfolio": made_up(PORTFOLIO_COLUMNS, models, 3, status=["ok", "incomplete"], ranked=True),
-        "scores": made_up(DIAGNOSTIC_COLUMNS, models, 4),
+        "portfolio": made_up(PortfolioRow, models, 3, status=["ok", "incomplete"], ranked=True),
+        "scores": made_up(ScoreRow, models, 4),
         "significance": found.board.significance,
         "calibration": calibration_frame(BENCH.parent / "results"),
     }
