@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bench.advice.facts import Facts
 from bench.text.cells import Cell, cell
-from bench.text.language import listed, translate
+from bench.text.language import listed, phrase, translate
 from bench.text.sentences import Sentence, join, say
-from bench.text.tables import Table, seconds, translated
+from bench.text.tables import Column, Table, table_of
 from zoo.errors import ConfigError, did_you_mean
 
 NEEDS = {
@@ -160,19 +160,24 @@ def advice_sentence(candidates: list[Candidate]) -> Sentence:
 def candidate_table(candidates: list[Candidate]) -> Table:
     """Every model with its accuracy, its latency at the asked size, and what it lacks."""
     on_matrix = candidates[0].accuracy.id.startswith("capture.")
+    columns = [
+        Column("model", "model"),
+        Column("accuracy", "capture on mixed % [95 %]", ".0f~", 100)
+        if on_matrix
+        else Column("accuracy", "Rank IC [95 %]", ".4f~"),
+        Column("latency", "one day p99 ms", ".3g"),
+        Column("usable", "usable"),
+    ]
     rows = []
     for c in candidates:
-        latency = seconds(c.latency_ms)
+        latency = Cell(f"latency.{c.model}", c.latency_ms)
+        by_exponents = c.extrapolated and latency.measured
         rows.append(
-            [
-                c.model,
-                f"{c.accuracy.percent:.0f~}" if on_matrix else f"{c.accuracy:.4f~}",
-                translate("{latency} (by exponents)", latency=latency)
-                if c.extrapolated and math.isfinite(c.latency_ms)
-                else latency,
-                listed(c.reasons, "; ") or "yes",
-            ]
+            {
+                "model": c.model,
+                "accuracy": c.accuracy,
+                "latency": phrase("{latency:.3g} (by exponents)", latency=latency) if by_exponents else latency,
+                "usable": listed(c.reasons, "; ") or phrase("yes"),
+            }
         )
-    accuracy = "capture on mixed % [95 %]" if on_matrix else "Rank IC [95 %]"
-    headers = ["model", accuracy, "one day p99 ms", "usable"]
-    return translated(Table(headers, rows, [False, True, True, False]))
+    return table_of("candidates", columns, rows) or Table("candidates", columns, [])

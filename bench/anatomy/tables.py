@@ -9,19 +9,25 @@ from bench.anatomy.describe import STOCKS, Description
 from bench.experiment.config import ExperimentConfig, load_config
 from bench.experiment.deviations import deviation_sentence, uniform_settings
 from bench.experiment.presets import CONFIGS
-from bench.text.tables import Table
+from bench.text.cells import DASH, Cell, digits
+from bench.text.language import phrase
+from bench.text.tables import Column, Table, table_of, word_table
 from zoo.data.features import make_feature_set
 
 
 def layer_table(described: Description) -> Table:
     """Every layer with the shape of its output and its parameters."""
-    rows = [[layer.name, layer.kind, shape_text(layer.output), f"{layer.parameters:,}"] for layer in described.layers]
-    return Table(["layer", "kind", "output", "parameters"], rows, [False, False, False, True])
+    words = [Column(word, word) for word in ("layer", "kind", "output")]
+    rows = [
+        [layer.name, layer.kind, shape_text(layer.output), Cell(f"layers.{layer.name}", layer.parameters)]
+        for layer in described.layers
+    ]
+    return Table("layers", [*words, Column("parameters", "parameters", ",")], rows)
 
 
 def shape_text(shape: tuple[int | str, ...]) -> str:
     """`[S, 60, 64]`, or a dash where the layer is not called itself."""
-    return f"[{', '.join(map(str, shape))}]" if shape else "–"
+    return f"[{', '.join(map(str, shape))}]" if shape else DASH
 
 
 def facts(described: Description) -> list[str]:
@@ -38,10 +44,10 @@ def facts(described: Description) -> list[str]:
     alone = f" (a day of {STOCKS} stocks)" if spec.scope == "day" else ""
     lines += [
         f"Parameters: {d.n_parameters:,}.",
-        f"FLOPs a row{alone}: {count_text(d.flops)} to score, {count_text(d.step_flops)} to train. "
+        f"FLOPs a row{alone}: {digits(d.flops, 'count')} to score, {digits(d.step_flops, 'count')} to train. "
         f"A multiply-add is 2; element-wise work is not counted.",
-        f"Memory of a training step: {bytes_text(d.training_bytes)} = {bytes_text(16 * d.n_parameters)} for weights, "
-        f"gradients and Adam's two averages, and {bytes_text(d.activation_bytes * d.step_rows)} that autograd "
+        f"Memory of a training step: {digits(d.training_bytes, 'bytes')} = {digits(16 * d.n_parameters, 'bytes')} for "
+        f"weights, gradients and Adam's two averages, and {digits(d.activation_bytes * d.step_rows, 'bytes')} that autograd "
         f"keeps for the backward pass of {d.step_rows} rows, measured on a few and scaled; float32, on the CPU.",
         _reach_sentence(d),
     ]
@@ -64,19 +70,13 @@ def settings_table(described: Description) -> Table:
     rows = []
     if spec.gradient_trained:
         rows = [
-            [key, _text(used[key]), _text(uniform[key]), "–" if theirs is None else _text(theirs[key])] for key in used
+            [key, _text(used[key]), _text(uniform[key]), DASH if theirs is None else _text(theirs[key])] for key in used
         ]
     set_there = {} if published is None else published.models[spec.name].params
     for key, p in spec.parameters.items():
-        rows.append(
-            [
-                f"params.{key}",
-                _text(described.params[key]),
-                _text(p.default),
-                "–" if published is None else _text(set_there.get(key, p.default)),
-            ]
-        )
-    return Table(["setting", "here", "uniform", "published"], rows, [False] * 4)
+        there = DASH if published is None else _text(set_there.get(key, p.default))
+        rows.append([f"params.{key}", _text(described.params[key]), _text(p.default), there])
+    return word_table(["setting", "here", "uniform", "published"], rows)
 
 
 def published_config(name: str) -> ExperimentConfig | None:
@@ -85,34 +85,36 @@ def published_config(name: str) -> ExperimentConfig | None:
     return load_config(path) if path.is_file() else None
 
 
-def summary_table(described: list[Description]) -> Table:
+SUMMARY_TABLE = (
+    Column("model", "model"),
+    Column("scope", "scope"),
+    Column("n_parameters", "parameters", ","),
+    Column("flops", "score FLOPs", "count"),
+    Column("step_flops", "train FLOPs", "count"),
+    Column("training_bytes", "step memory", "bytes"),
+    Column("seen", "days seen", ".0f"),
+    Column("params", "parameters set"),
+)
+
+
+def summary_table(described: list[Description]) -> Table | None:
     """One row a model of an experiment."""
     rows = []
     for d in described:
         set_here = {k: v for k, v in d.params.items() if v != d.spec.parameters[k].default}
         rows.append(
-            [
-                d.spec.name,
-                d.spec.scope,
-                f"{d.n_parameters:,}" if d.n_parameters else "–",
-                count_text(d.flops),
-                count_text(d.step_flops),
-                bytes_text(d.training_bytes) if d.flops is not None else "–",
-                "–" if d.reach is None else f"{d.reach} of {d.lookback}",
-                ", ".join(f"{k} {v}" for k, v in set_here.items()) or "defaults",
-            ]
+            {
+                "model": d.spec.name,
+                "scope": d.spec.scope,
+                "n_parameters": d.n_parameters or None,
+                "flops": d.flops,
+                "step_flops": d.step_flops,
+                "training_bytes": None if d.flops is None else d.training_bytes,
+                "seen": None if d.reach is None else phrase("{n} of {total}", n=d.reach, total=d.lookback),
+                "params": ", ".join(f"{k} {v}" for k, v in set_here.items()) or "defaults",
+            }
         )
-    headers = [
-        "model",
-        "scope",
-        "parameters",
-        "score FLOPs",
-        "train FLOPs",
-        "step memory",
-        "days seen",
-        "parameters set",
-    ]
-    return Table(headers, rows, [False, False, True, True, True, True, True, False])
+    return table_of("summary", SUMMARY_TABLE, rows)
 
 
 def deviation_line(described: list[Description]) -> str:
@@ -131,24 +133,6 @@ def data_lines(config: ExperimentConfig) -> list[str]:
         f"Data: {data.source}; features {data.features} ({shown}), lookback {data.lookback}.",
         f"Label: {data.label.definition}. Split: {split}. Concepts: {data.concepts or 'those of the source, if any'}.",
     ]
-
-
-def count_text(value: float | None) -> str:
-    """`6.08 M`."""
-    if value is None:
-        return "–"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
-
-
-def bytes_text(value: float) -> str:
-    """`12.3 MiB`."""
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f} B"
 
 
 def _text(value: Any) -> str:

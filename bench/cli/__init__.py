@@ -69,7 +69,7 @@ def list_command(
     """List the models, or the parameters of one."""
     load_plugins(plugin)
     from bench.cli import console
-    from bench.text.tables import Table
+    from bench.text.tables import word_table
     from zoo import registry
 
     names = registry.find_models(model or "*")
@@ -77,14 +77,14 @@ def list_command(
         spec = registry.get_spec(names[0])
         console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
         rows = [[p.name, p.type_name, str(p.default), p.meaning] for p in spec.parameters.values()]
-        console.print_table(Table(["parameter", "type", "default", "meaning"], rows, [False] * 4))
+        console.print_table(word_table(["parameter", "type", "default", "meaning"], rows))
         return
     rows = []
     for spec in map(registry.get_spec, names):
         needs = ["concepts"] if spec.needs_concepts else []
         needs += [f"{p} (not installed)" for p in spec.missing_packages()]
         rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
-    console.print_table(Table(["model", "title", "scope", "needs", "paper"], rows, [False] * 5))
+    console.print_table(word_table(["model", "title", "scope", "needs", "paper"], rows))
 
 
 @app.command()

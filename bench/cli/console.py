@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, Group
@@ -16,8 +15,9 @@ from rich.table import Table as RichTable
 
 from bench.experiment.events import Done, EpochDone, Event, Failed, Started
 from bench.records.store import known
+from bench.text.cells import digits
 from bench.text.printable import one_line, printable
-from bench.text.tables import Table, number
+from bench.text.tables import Table
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -60,7 +60,7 @@ class LiveProgress:
             self._running[label] = "starting"
         elif isinstance(event, EpochDone):
             e = event.epoch
-            self._running[label] = f"epoch {e.epoch}, valid IC {number(e.valid_ic, 4)}, {e.seconds:.1f} s"
+            self._running[label] = f"epoch {e.epoch}, valid IC {digits(known(e.valid_ic), '.4f')}, {e.seconds:.1f} s"
         else:
             self._running.pop(label, None)
             self._bar.advance(self._task)
@@ -84,8 +84,8 @@ class LiveProgress:
                 model,
                 str(len(records)),
                 str(self._failed[model] or ""),
-                number(rank_ic, 4),
-                number(fit, 1),
+                digits(rank_ic, ".4f"),
+                digits(fit, ".1f"),
                 escape(now),
             )
         return Group(table, self._bar)
@@ -101,38 +101,35 @@ def progress(models: list[str]) -> Iterator[PlainProgress | LiveProgress]:
         yield LiveProgress(models, live)
 
 
-def print_table(table: Table) -> None:
-    """A report table on the console: whole when piped; a narrow terminal gets the first columns, and is told so."""
-    table = replace(table, headers=_cells(table.headers), rows=[_cells(row) for row in table.rows])
-    if out.is_terminal:
-        shown = _columns_that_fit(table, out.width)
-        rich_table = RichTable(box=None, pad_edge=False)
-        for i in range(shown):
-            rich_table.add_column(escape(table.headers[i]), justify="right" if table.numeric[i] else "left")
-        for row in table.rows:
-            rich_table.add_row(*(escape(cell) for cell in row[:shown]))
-        out.print(rich_table)
-        if shown < len(table.headers):
-            say(f"(no room for: {', '.join(table.headers[shown:])}; the report has them)")
+def print_table(table: Table | None) -> None:
+    """A table, if there is one: whole when piped; a narrow terminal gets the first columns, and is told so."""
+    if table is None:
         return
-    from tabulate import tabulate
+    headers, *rows = [[one_line(text, LONGEST_CELL) for text in row] for row in (table.headers, *table.texts)]
+    if not out.is_terminal:
+        from tabulate import tabulate
 
-    align = ["right" if numeric else "left" for numeric in table.numeric]
-    print(tabulate(table.rows, table.headers, tablefmt="simple", colalign=align, disable_numparse=True))
+        print(tabulate(rows, headers, tablefmt="simple", colalign=table.alignment, disable_numparse=True))
+        return
+    shown = _columns_that_fit([headers, *rows], out.width)
+    rich_table = RichTable(box=None, pad_edge=False)
+    for header, column in zip(headers[:shown], table.columns, strict=False):
+        rich_table.add_column(escape(header), justify="right" if column.numeric else "left")
+    for row in rows:
+        rich_table.add_row(*map(escape, row[:shown]))
+    out.print(rich_table)
+    if shown < len(headers):
+        say(f"(no room for: {', '.join(headers[shown:])}; the report has them)")
 
 
-def _cells(texts: list[str]) -> list[str]:
-    return [one_line(text, LONGEST_CELL) for text in texts]
-
-
-def _columns_that_fit(table: Table, width: int) -> int:
+def _columns_that_fit(rows: list[list[str]], width: int) -> int:
     """How many of a table's first columns fit side by side, one space apart on each side; at least two."""
     used = 0
-    for i, header in enumerate(table.headers):
-        used += max(len(cell) for cell in (header, *(row[i] for row in table.rows))) + 2
+    for i, texts in enumerate(zip(*rows, strict=True)):
+        used += max(map(len, texts)) + 2
         if used > width:
             return max(i, 2)
-    return len(table.headers)
+    return len(rows[0])
 
 
 def say(text: str) -> None:
@@ -159,10 +156,9 @@ def elapsed(began: float) -> str:
 def _line(event: Done | Failed) -> str:
     if isinstance(event, Failed):
         return f"{event.trial.label}: FAILED: {printable(event.error)}"
-    record = event.record
-    metrics, fit = record["metrics"], record["fit"]
+    fit, (rank_ic, ic) = event.record["fit"], (known(event.record["metrics"][name]) for name in ("rank_ic", "ic"))
     epochs = f", best epoch {fit['best_epoch']} of {len(fit['history'])}" if fit["history"] else ""
     return (
-        f"{event.trial.label}: test Rank IC {number(metrics['rank_ic'], 4)}, IC {number(metrics['ic'], 4)}, "
+        f"{event.trial.label}: test Rank IC {digits(rank_ic, '.4f')}, IC {digits(ic, '.4f')}, "
         f"fit {fit['seconds']:.1f} s{epochs}"
     )

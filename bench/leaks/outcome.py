@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.leaks import Finding
 from bench.records.store import write_atomic
-from bench.text.tables import Table
+from bench.text.tables import Table, word_table
 
 _SHOWN = 4  # offences of a check; the file has all
 
@@ -23,7 +23,7 @@ def findings_table(findings: list[Finding]) -> Table:
         rows += [[finding.check, "FAIL", text] for text in finding.offences[:_SHOWN]]
         if len(finding.offences) > _SHOWN:
             rows.append([finding.check, "FAIL", f"and {len(finding.offences) - _SHOWN} more (--json lists all)"])
-    return Table(["check", "result", "what"], rows, [False] * 3)
+    return word_table(["check", "result", "what"], rows)
 
 
 def findings_record(name: str, source: str, config_hash: str, findings: list[Finding]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from bench.report.sections.run import details, failures, folds, opening
 from bench.report.sections.significance import differences
 from bench.text.document import Document
 from bench.text.language import current, language, translate
+from bench.text.tables import Table
 
 
 def build_document(facts: Facts, lang: str = "en") -> Document:
@@ -30,7 +31,8 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
             measured.scores(facts),
             folds(facts),
             differences(facts),
-            *details(facts),
         ]
+        tables = [block for s in sections if s is not None for block in s.blocks if isinstance(block, Table)]
+        sections += details(facts, tables)
         title = translate("Comparison: {name}", name=facts.run["name"])
         return Document(title, current(), tuple(s for s in sections if s is not None))

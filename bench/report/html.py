@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.records.store import write_atomic
-from bench.report.models import ModelNames
 from bench.report.page.inline import inline_svg
 from bench.text.cells import Cell
-from bench.text.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
+from bench.text.document import Block, Code, Document, Figure, Items, Prose, Section
 from bench.text.language import language, translate
 from bench.text.printable import printable
 from bench.text.sentences import Sentence
-from bench.text.tables import Table
+from bench.text.tables import Column, Entry, Table, models_of, sort_value
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ MAX_BYTES = 2_000_000
 LAST_WORD = 30
 """A longer last word of a sentence may be parted from the mark after it."""
 
+MAX_NAME = 100
+"""Characters of a model's name that its filter reads."""
+
 TALL = 25
 """A table with more rows scrolls within itself."""
 
 _PAGE = Path(__file__).with_name("page")
-_NUMBER = re.compile(r"[<>≤≥≈~\s]*([+\-−]?)(\d[\d,]*\.?\d*|\.\d+)(e[+\-]?\d+)?", re.IGNORECASE)
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_DATE = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)\b")
-_SPREAD = re.compile(r"(\S.*?)( ± .*| \[.*\])", re.DOTALL)
 
 
 def write_html(document: Document, path: Path, figures: Path | None = None) -> None:
@@ -71,17 +72,6 @@ def clean(value: Any) -> Any:
 def clip(text: str, limit: int = 1000) -> str:
     """Text of at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def sort_value(text: str) -> float | None:
-    """What a cell of a numeric column is sorted by: its leading number, or its date; None where it has none."""
-    if date := _DATE.match(text):
-        return float("".join(date.groups()))
-    if not (number := _NUMBER.match(text)):
-        return None
-    sign, digits, power = number.groups()
-    value = float(digits.replace(",", "") + (power or ""))
-    return -value if sign in ("-", "−") else value
 
 
 @dataclass(frozen=True)
@@ -125,11 +115,12 @@ def _template() -> jinja2.Template:
 def _render(document: Document, drawn: dict[str, Drawn]) -> str:
     from markupsafe import Markup
 
+    main = [row for table in document.tables() if table.name == "main" for row in table.rows]
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     return _template().render(
         document=document,
         sections=_Views(document, drawn).sections(),
-        models=ModelNames.of(document).names,
+        models=list(dict.fromkeys(model for row in main for model in _models(row))),
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -152,7 +143,6 @@ class _Views:
     counts: dict[str, int] = field(default_factory=lambda: {"table": 0, "figure": 0, "sentence": 0})
 
     def sections(self) -> list[dict[str, Any]]:
-        self.models = ModelNames.of(self.document)
         found = [
             {"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": self._blocks(section)}
             for i, section in enumerate(self.document.sections)
@@ -165,7 +155,7 @@ class _Views:
         return self.counts[what]
 
     def _blocks(self, section: Section) -> list[dict[str, Any]]:
-        several = sum(isinstance(block, Grid) for block in section.blocks) > 1
+        several = sum(isinstance(block, Table) for block in section.blocks) > 1
         views = [self._block(block, section, several) for block in section.blocks]
         return [view for view in views if view]
 
@@ -176,9 +166,9 @@ class _Views:
             return {"kind": "items", "entries": block.items, "named": all(label for label, _ in block.items)}
         if isinstance(block, Code):
             return {"kind": "code", "text": block.text}
-        if isinstance(block, Grid):
+        if isinstance(block, Table):
             title = section.title or self.document.title
-            return self._grid(block.table, block.name, f"{title}: {block.name}" if several else title)
+            return self._table(block, f"{title}: {block.name}" if several else title)
         return self._figure(block)
 
     def _sentence(self, sentence: Sentence) -> dict[str, Any]:
@@ -201,28 +191,42 @@ class _Views:
         number = self._count("figure")
         return {"kind": "figure", "n": number, "caption": figure.caption, "svg": svg, "why": drawn.why}
 
-    def _grid(self, table: Table, name: str, caption: str) -> dict[str, Any]:
-        of_row = self.models.of_rows(table)
+    def _table(self, table: Table, caption: str) -> dict[str, Any]:
         return {
             "kind": "grid",
             "n": self._count("table"),
-            "name": name,
+            "name": table.name,
             "caption": caption,
             "tall": len(table.rows) > TALL,
-            "columns": list(zip(table.headers, table.numeric, strict=True)),
+            "columns": [
+                {"title": c.title, "numeric": c.numeric, "means": translate(c.definition.text) if c.definition else ""}
+                for c in table.columns
+            ],
             "rows": [
-                {"models": " ".join(models), "cells": [_cell(t, n) for t, n in zip(row, table.numeric, strict=True)]}
-                for row, models in zip(table.rows, of_row, strict=True)
+                {
+                    "models": " ".join(_models(row)),
+                    "cells": [_cell(column, entry) for column, entry in zip(table.columns, row, strict=True)],
+                }
+                for row in table.rows
             ],
         }
 
 
-def _cell(text: str, numeric: bool) -> dict[str, Any]:
-    """A cell; of a number its interval apart, which is printed paler."""
-    text = clip(text)
-    spread = _SPREAD.fullmatch(text) if numeric else None
-    head, tail = (spread[1], spread[2]) if spread else (text, "")
-    return {"text": head, "spread": tail, "numeric": numeric, "value": sort_value(text) if numeric else None}
+def _cell(column: Column, entry: Entry) -> dict[str, Any]:
+    """A cell with what it is sorted by; of a figure its interval apart, which is printed paler."""
+    head, spread = column.parts(entry)
+    value = sort_value(entry) if column.numeric else math.nan
+    return {
+        "text": clip(head),
+        "spread": spread,
+        "numeric": column.numeric,
+        "value": value if math.isfinite(value) else None,
+    }
+
+
+def _models(row: Sequence[Entry]) -> list[str]:
+    """The models of a row as the page's filter knows them."""
+    return [clip(model, MAX_NAME).lower() for model in models_of(row)]
 
 
 def _figure_of(cell: Cell) -> str:

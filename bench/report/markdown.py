@@ -9,7 +9,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench.records.store import write_atomic
-from bench.text.document import FIGURES, Block, Code, Document, Figure, Grid, Items, Prose
+from bench.text.document import FIGURES, Block, Code, Document, Figure, Items, Prose
 from bench.text.language import language, listed
 from bench.text.printable import one_line, printable
 from bench.text.tables import Table
@@ -44,8 +44,8 @@ def _block(block: Block, folder: Path | None) -> str:
             listed((f"- **{escape(label)}**", escape(text)), ": ") if label else f"- {paragraph(text)}"
             for label, text in block.items
         )
-    if isinstance(block, Grid):
-        return as_markdown(block.table)
+    if isinstance(block, Table):
+        return as_markdown(block)
     if isinstance(block, Figure):
         relative = f"{FIGURES}/{block.name}.svg"
         if folder is None or not (folder / relative).is_file():
@@ -57,9 +57,8 @@ def _block(block: Block, folder: Path | None) -> str:
 
 def as_markdown(table: Table) -> str:
     """A pipe table, every cell escaped."""
-    rows = [[escape(cell) for cell in row] for row in table.rows]
-    align = ["right" if numeric else "left" for numeric in table.numeric]
-    return tabulate(rows, [escape(h) for h in table.headers], tablefmt="pipe", colalign=align, disable_numparse=True)
+    headers, *rows = [[escape(text) for text in row] for row in (table.headers, *table.texts)]
+    return tabulate(rows, headers, tablefmt="pipe", colalign=table.alignment, disable_numparse=True)
 
 
 def escape(text: str) -> str:

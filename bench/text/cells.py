@@ -15,6 +15,12 @@ import pandas as pd
 
 BOUNDS = ("_low", "_high", "_half")
 DASH = "–"
+MAGNITUDES = {
+    "money": ((1e9, " bn"), (1e6, " M"), (1e3, " k"), (0, "")),
+    "count": ((1e9, " G"), (1e6, " M"), (1e3, " k"), (0, "")),
+    "bytes": ((2**30, " GiB"), (2**20, " MiB"), (2**10, " KiB"), (0, " B")),
+}
+"""Formats of three significant digits with a unit, as `4.27 M`: the sizes from which each unit counts."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class Cell:
     """One measured figure.
 
     Formats like its value (a dash where there is none); a format that ends in `~` adds the interval in
-    brackets, one that ends in `±` its half-width.
+    brackets, one that ends in `±` its half-width. A format may also be a key of `MAGNITUDES`.
 
     Attributes:
         id: `table.row.column`.
@@ -38,17 +44,17 @@ class Cell:
     measured_as: Cell | None = field(default=None, repr=False, compare=False)
 
     def __format__(self, spec: str) -> str:
-        if spec.endswith("~"):
-            plain = spec[:-1]
-            if not self.has_interval:
-                return digits(self.value, plain)
-            return f"{digits(self.value, plain)} [{digits(self.low, plain)}, {digits(self.high, plain)}]"
+        return "".join(self.parts(spec))
+
+    def parts(self, spec: str) -> tuple[str, str]:
+        """The value, and what a format that ends in `~` or `±` adds of the interval."""
+        plain = spec.rstrip("~±")
+        head = digits(self.value, plain)
+        if plain == spec or not self.has_interval:
+            return head, ""
         if spec.endswith("±"):
-            plain = spec[:-1]
-            if not self.has_interval:
-                return digits(self.value, plain)
-            return f"{digits(self.value, plain)} ± {digits((self.high - self.low) / 2, plain.lstrip('+'))}"
-        return digits(self.value, spec)
+            return head, f" ± {digits((self.high - self.low) / 2, plain.lstrip('+'))}"
+        return head, f" [{digits(self.low, plain)}, {digits(self.high, plain)}]"
 
     @property
     def measured(self) -> bool:
@@ -73,9 +79,14 @@ class Cell:
 
 
 def digits(value: float, spec: str) -> str:
-    """A number in a format; a dash where there is none."""
+    """A number in a format of Python or of `MAGNITUDES`; a dash where there is none."""
     if not math.isfinite(value):
         return DASH
+    if spec in MAGNITUDES:
+        # Rounded first, so that 999,999 becomes 1.00 M and not 1e+03 k.
+        rounded = float(f"{value:.3g}")
+        size, unit = next(pair for pair in MAGNITUDES[spec] if abs(rounded) >= pair[0])
+        return (f"{rounded / size:#.3g}".rstrip(".") if size else f"{rounded:g}") + unit
     return format(int(value) if spec == "," else value, spec)
 
 
@@ -91,14 +102,27 @@ def cells_of(table: str, frame: pd.DataFrame, row: str | list[str]) -> dict[str,
     names = [row] if isinstance(row, str) else row
     found: dict[str, Cell] = {}
     for entry in frame.to_dict("records"):
-        where = f"{table}.{'-'.join(str(entry[n]) for n in names)}"
+        where = f"{table}.{row_name(entry, row)}"
         for column, value in entry.items():
-            if column in names or str(column).endswith(BOUNDS) or not _is_number(value):
-                continue
-            low, high = _bounds(entry, str(column), float(value))
-            name = f"{where}.{column}"
-            found[name] = Cell(name, float(value), low, high)
+            if column not in names and not str(column).endswith(BOUNDS) and _is_number(value):
+                found[f"{where}.{column}"] = cell_of(entry, str(column), where)
     return found
+
+
+def row_name(entry: Mapping[Any, Any], row: str | list[str]) -> str:
+    """The middle part of a cell's name: the values of the columns that name a row."""
+    return "-".join(str(entry[name]) for name in ([row] if isinstance(row, str) else row))
+
+
+def cell_of(entry: Mapping[Any, Any], column: str, where: str) -> Cell:
+    """The cell of a column in a row of a frame; `where` is `table.row`."""
+    value = entry.get(column)
+    value = math.nan if value is None else float(value)
+    low, high = entry.get(f"{column}_low"), entry.get(f"{column}_high")
+    if low is None or high is None:
+        half = float(entry.get(f"{column}_half", math.nan))
+        low, high = value - half, value + half
+    return Cell(f"{where}.{column}", value, float(low), float(high))
 
 
 def cell(cells: Mapping[str, Cell], name: str) -> Cell:
@@ -108,11 +132,3 @@ def cell(cells: Mapping[str, Cell], name: str) -> Cell:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.bool_))
-
-
-def _bounds(entry: Mapping[Any, Any], column: str, value: float) -> tuple[float, float]:
-    low, high = entry.get(f"{column}_low"), entry.get(f"{column}_high")
-    if low is not None and high is not None:
-        return float(low), float(high)
-    half = entry.get(f"{column}_half")
-    return (math.nan, math.nan) if half is None else (value - float(half), value + float(half))

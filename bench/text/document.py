@@ -28,14 +28,6 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """A table; `name` is that of its cells' table."""
-
-    name: str
-    table: Table
-
-
-@dataclass(frozen=True)
 class Figure:
     """A figure of the report's figure folder, left out where the file is missing."""
 
@@ -50,7 +42,7 @@ class Code:
     text: str
 
 
-Block = Prose | Items | Grid | Figure | Code
+Block = Prose | Items | Table | Figure | Code
 
 
 @dataclass(frozen=True)
@@ -76,6 +68,10 @@ class Document:
             for block in section.blocks:
                 if isinstance(block, Prose):
                     yield from ((section.id, sentence) for sentence in block.sentences)
+
+    def tables(self) -> Iterator[Table]:
+        for section in self.sections:
+            yield from (block for block in section.blocks if isinstance(block, Table))
 
     def figures(self) -> Iterator[Figure]:
         for section in self.sections:

@@ -6,9 +6,10 @@ A template is the same sentence in every language with the same named values, so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,25 @@ def translate(template: str, **values: Any) -> str:
     """The template in the current language, filled in; a template without translation stays English."""
     chosen = template if current() == "en" else table(current()).get(template, template)
     return chosen.format(**values) if values else chosen
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A template with its values, which becomes text where it is printed, in the language of that moment.
+
+    Values may be phrases and cells; a name among them stays as it is.
+    """
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return translate(self.template, **self.values)
+
+
+def phrase(template: str, **values: Any) -> Phrase:
+    """`translate`, put off until it is printed."""
+    return Phrase(template, values)
 
 
 def listed(parts: Iterable[str], separator: str = ", ") -> str:

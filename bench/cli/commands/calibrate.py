@@ -44,8 +44,5 @@ def calibrate(
         if done % 50 == 0 or done == repeats:
             console.say(f"{market}: {done} of {repeats} repeats, {console.elapsed(began)}")
 
-    frame = self_test.calibrate(results, settings, on_repeat)
-    table = calibration_table(frame)
-    if table is not None:
-        console.print_table(table)
+    console.print_table(calibration_table(self_test.calibrate(results, settings, on_repeat)))
     console.say(f"{results / self_test.FILE}")

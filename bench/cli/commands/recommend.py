@@ -40,7 +40,6 @@ def recommend(
     facts = gather(results, run_name or last_run(results))
     with language(lang):
         found = candidates_for(facts, constraints)
-        sentence, table = advice_sentence(found), candidate_table(found)
-    console.say(sentence.text)
-    console.print_table(table)
+        console.say(advice_sentence(found).text)
+        console.print_table(candidate_table(found))
     raise typer.Exit(0 if not found[0].reasons else 1)

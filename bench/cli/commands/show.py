@@ -63,7 +63,7 @@ def _show_run(results: Path, name: str, as_json: bool) -> None:
     from bench.advice.verdict import setup_line, verdict
     from bench.cli import console
     from bench.report.tables.main import main_table
-    from bench.text.tables import Table
+    from bench.text.tables import word_table
 
     facts = gather(results, name)
     if as_json:
@@ -79,7 +79,7 @@ def _show_run(results: Path, name: str, as_json: bool) -> None:
         [t["key"], t["model"], str(t["fold"]), str(t["seed"]), _status(facts.board, t["key"])]
         for t in facts.run["trials"]
     ]
-    console.print_table(Table(["trial", "model", "fold", "seed", "status"], rows, [False] * 5))
+    console.print_table(word_table(["trial", "model", "fold", "seed", "status"], rows))
 
 
 def _status(board: Any, key: str) -> str:

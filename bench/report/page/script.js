@@ -30,7 +30,7 @@
 
   const keyOf = (row, column, numeric) => {
     const cell = row.cells[column];
-    if (numeric) return cell.dataset.v === undefined ? null : Number(cell.dataset.v);
+    if (numeric) return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
     const text = cell.textContent.trim();
     return text === MISSING || text === "" ? null : text;
   };

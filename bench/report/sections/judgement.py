@@ -6,7 +6,6 @@ from bench.advice.capability import Capability, assess, load_capability, score_f
 from bench.advice.claims import is_given, judge, load_claims
 from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
-from bench.report.sections.run import grid
 from bench.report.tables import evidence as tables
 from bench.text.cells import Cell, cells_of
 from bench.text.document import Figure, Items, Prose, Section, section
@@ -24,7 +23,7 @@ def judgement(facts: Facts) -> list[Section]:
             "capability",
             translate("What each model can do"),
             _formula(),
-            grid("score", tables.capability_table(facts, found, advice)),
+            tables.capability_table(facts, found, advice),
             _missing(found),
         ),
     ]
@@ -83,7 +82,7 @@ def _formula() -> Prose:
         translate(
             "{weight:.0f} % {ability} ({cell}, 0 at {zero:g} and 1 at {one:g}{scale})",
             weight=100 * a.weight / total,
-            ability=translate(tables.ABILITIES.get(name, name)),
+            ability=tables.ability(name),
             cell=a.cell.replace("{model}", "*"),
             zero=a.zero,
             one=a.one,
@@ -109,7 +108,7 @@ def _formula() -> Prose:
 
 def _missing(found: list[Capability]) -> Prose | None:
     without = {
-        c.model: listed(translate(tables.ABILITIES.get(n, n)) for n, cell in c.cells.items() if not cell.measured)
+        c.model: listed(tables.ability(n) for n, cell in c.cells.items() if not cell.measured)
         for c in found
         if not c.score.measured
     }
@@ -151,7 +150,7 @@ def capture(facts: Facts) -> Section | None:
                 ),
             )
         ),
-        grid("capture", tables.capture_table(matrix)),
+        tables.capture_table(matrix),
         Figure("capture", translate("Capture of every model on every planted market.")),
         Items(left_out) if left_out else None,
     )
@@ -181,5 +180,5 @@ def claims(facts: Facts) -> Section | None:
                 ),
             )
         ),
-        grid("claims", tables.claims_table(judged)),
+        tables.claims_table(judged),
     )

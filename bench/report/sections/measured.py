@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.advice.facts import Facts
-from bench.report.sections.run import grid
 from bench.report.tables.interpretability import interpretability_table, method_table
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table, score_table
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
@@ -53,7 +52,7 @@ def technical(facts: Facts) -> Section | None:
                     Sentence(repeat_line(frame)),
                 )
             ),
-            grid(name, timing_table(frame)),
+            timing_table(frame, name),
         ]
     return section("technical", translate("Speed and size"), *blocks)
 
@@ -63,17 +62,6 @@ def growth(facts: Facts) -> Section | None:
     names = [n for n in facts.frames if n.split("-")[0] == "scaling"]
     if not names:
         return None
-    blocks = []
-    for name in names:
-        frame = facts.frame(name)
-        table = scaling_table(frame)
-        shown = [row[0] for row in table.rows]
-        theory = [COMPLEXITY.get(m.partition("[")[0], ("–", "–")) if "[" not in m else ("–", "–") for m in shown]
-        table.headers[1:1] = ["theory in T", "theory in N"]
-        table.numeric[1:1] = [False, False]
-        for row, (lookback, stocks) in zip(table.rows, theory, strict=True):
-            row[1:1] = [lookback, stocks]
-        blocks.append(grid(name, table))
     return section(
         "scaling",
         translate("How cost grows"),
@@ -87,7 +75,7 @@ def growth(facts: Facts) -> Section | None:
                 ),
             )
         ),
-        *blocks,
+        *(scaling_table(facts.frame(name), name, COMPLEXITY) for name in names),
         Figure("scaling_lookback", translate("Time of a day against the lookback.")),
         Figure("scaling_stocks", translate("Time of a day against the number of stocks.")),
     )
@@ -112,10 +100,10 @@ def interpretability(facts: Facts) -> Section | None:
                 ),
             )
         ),
-        grid("interpretability", interpretability_table(scores)),
+        interpretability_table(scores),
         Figure("lag_importance", translate("Share of the attribution by day of the window.")),
         Figure("field_importance", translate("Share of the attribution by field.")),
-        grid("methods", method_table(facts.frame("methods"))),
+        method_table(facts.frame("methods")),
     )
 
 
@@ -153,9 +141,9 @@ def portfolio(facts: Facts) -> Section | None:
         "portfolio",
         translate("Portfolio, after costs"),
         Prose((sentence,)),
-        grid("portfolio", portfolio_table(frame)),
-        grid("costs", cost_table(frame)),
-        grid("portfolio_setup", portfolio_setup_table(facts.portfolio_settings)),
+        portfolio_table(frame),
+        cost_table(frame),
+        portfolio_setup_table(facts.portfolio_settings),
         Figure("cumulative_excess", translate("Cumulative excess return after costs.")),
         Figure("drawdown", translate("Drawdown of the cumulative excess return.")),
         Figure("monthly_return", translate("Excess return by month.")),
@@ -164,14 +152,13 @@ def portfolio(facts: Facts) -> Section | None:
 
 def scores(facts: Facts) -> Section | None:
     """What the scores look like over time."""
-    table = score_table(facts.frame("scores")) if len(facts.frame("scores")) else None
     return section(
         "scores",
         translate("Scores over time"),
         Figure("cumulative_rank_ic", translate("Cumulative Rank IC.")),
         Figure("ic_by_month", translate("Rank IC by month.")),
         Figure("ic_by_year", translate("Rank IC by year.")),
-        grid("scores", table),
+        score_table(facts.frame("scores")),
         Figure("score_distribution", translate("Distribution of the standardised scores.")),
         Figure("deciles", translate("Mean raw label by decile of the score.")),
         Figure("calibration", translate("Mean train label against mean score, by decile of the score.")),

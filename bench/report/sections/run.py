@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
-from bench.report.definitions import column_definitions, outdated_sentence
+from bench.report.definitions import definitions_of, outdated_sentence
 from bench.report.tables import main
-from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
 from bench.text.cells import Cell
-from bench.text.document import Code, Figure, Grid, Items, Prose, Section, prose, section
+from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
 from bench.text.language import retold, translate
 from bench.text.sentences import Sentence, say
-from bench.text.tables import Table, translated
+from bench.text.tables import Table
 from zoo.config import LabelConfig
-
-
-def grid(name: str, table: Table | None) -> Grid | None:
-    """A table as a block, words translated; None where there is no table."""
-    return Grid(name, translated(table)) if table is not None else None
 
 
 def opening(facts: Facts) -> Section:
@@ -33,7 +29,7 @@ def opening(facts: Facts) -> Section:
                 Items(((translate("Setup"), setup_line(facts)),)),
                 Prose((Sentence(retold(note)),)) if note else None,
                 Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
-                grid("main", main.main_table(facts.board)),
+                main.main_table(facts.board),
                 prose(outdated_sentence(facts.board)),
                 _oracle(facts),
             )
@@ -57,16 +53,16 @@ def _oracle(facts: Facts) -> Prose | None:
 
 def failures(facts: Facts) -> Section | None:
     """What failed, and why."""
-    return section("failures", translate("Failures"), grid("failures", main.failure_table(facts.board)))
+    return section("failures", translate("Failures"), main.failure_table(facts.board))
 
 
 def folds(facts: Facts) -> Section | None:
     """Results by fold, where there are several."""
-    return section("folds", translate("Rank IC by fold"), grid("folds", main.fold_table(facts.board)))
+    return section("folds", translate("Rank IC by fold"), main.fold_table(facts.board))
 
 
-def details(facts: Facts) -> list[Section]:
-    """The data, the settings, the definitions, the command."""
+def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
+    """The data, the settings, the definitions of the columns of `tables`, the command."""
     board = facts.board
     found = [
         section("data", translate("Data"), _data(facts)),
@@ -75,21 +71,16 @@ def details(facts: Facts) -> list[Section]:
             translate("Settings"),
             Prose((Sentence(translate("Shared by all: {settings}.", settings=main.shared_settings(board))),)),
             Prose((Sentence(main.deviation_line(board)),)),
-            grid("settings", main.settings_table(board)),
+            main.settings_table(board),
         ),
         section(
             "definitions",
             translate("Definitions"),
-            Items(tuple((translate(name), translate(text)) for name, text in definitions(facts).items())),
+            Items(tuple((translate(title), translate(text)) for title, text in definitions_of(tables))),
         ),
         section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
     ]
     return [s for s in found if s is not None]
-
-
-def definitions(facts: Facts) -> dict[str, str]:
-    """What the columns of this report mean."""
-    return column_definitions() | (PORTFOLIO_DEFINITIONS if facts.has_portfolio else {})
 
 
 def _data(facts: Facts) -> Items | Prose:

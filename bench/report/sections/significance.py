@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.advice.facts import Facts
-from bench.report.sections.run import grid
 from bench.report.tables.significance import (
     calibration_table,
     pair_significance_table,
@@ -28,9 +27,9 @@ def differences(facts: Facts) -> Section | None:
         "pairs",
         translate("Which differences are real"),
         paragraph(_confidence_set(facts), _pairs(facts), _false_positives(facts)),
-        grid("significance", significance_table(board.significance)),
-        grid("pairs", pair_significance_table(board.pairs)),
-        grid("calibration", calibration_table(facts.frame("calibration"))),
+        significance_table(board.significance),
+        pair_significance_table(board.pairs),
+        calibration_table(facts.frame("calibration")),
     )
 
 

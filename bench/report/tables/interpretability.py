@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
-from bench.text.tables import Column, Row, Table, frame_rows, number, seconds
+from bench.text.cells import DASH
+from bench.text.language import phrase
+from bench.text.tables import Column, Table, frame_rows, table_of
 
-
-def _range(row: Row, name: str, digits: int = 2) -> str:
-    """`0.52 [0.41, 0.60]`; the number alone where it has no interval."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return number(row[name], digits)
-    return f"{number(row[name], digits)} [{number(low, digits)}, {number(high, digits)}]"
-
-
-SCORE_TABLE: list[Column] = [
-    Column("model", lambda r: r["model"], lambda r: r["model"]),
-    Column("interpretability [95 %]", lambda r: _range(r, "interpretability"), lambda r: r["interpretability"]),
-    Column("best method", lambda r: r["method"].replace("_", " "), lambda r: r["method"]),
-    Column("AUPRC", lambda r: number(r["auprc"], 2), lambda r: r["auprc"]),
-    Column("untrained", lambda r: number(r["control_auprc"], 2), lambda r: r["control_auprc"]),
-    Column("chance", lambda r: number(r["chance"], 2), lambda r: r["chance"]),
-    Column("peers", lambda r: number(r["peers"], 2), lambda r: r["peers"]),
-    Column("deletion (IC)", lambda r: number(r["deletion"], 3, True), lambda r: r["deletion"]),
-    Column("explains itself by", lambda r: r["native_axis"] or "–", lambda r: r["native_axis"]),
-    Column("s per day", lambda r: seconds(r["seconds_per_day"]), lambda r: r["seconds_per_day"]),
-]
-
-METHOD_TABLE: list[Column] = [
-    Column("model", lambda r: r["model"], lambda r: r["model"]),
-    Column("method", lambda r: r["method"].replace("_", " "), lambda r: r["method"]),
-    Column("AUPRC [95 %]", lambda r: _range(r, "auprc"), lambda r: r["auprc"]),
-    Column("untrained", lambda r: number(r["control_auprc"], 2), lambda r: r["control_auprc"]),
-    Column("chance", lambda r: number(r["chance"], 2), lambda r: r["chance"]),
-    Column("AUPRC lags", lambda r: number(r["auprc_lag"], 2), lambda r: r["auprc_lag"]),
-    Column("chance lags", lambda r: number(r["chance_lag"], 2), lambda r: r["chance_lag"]),
-    Column("AUPRC peers", lambda r: number(r["auprc_peers"], 2), lambda r: r["auprc_peers"]),
-    Column("chance peers", lambda r: number(r["chance_peers"], 2), lambda r: r["chance_peers"]),
-    Column("deletion (IC) [95 %]", lambda r: _range(r, "deletion", 3), lambda r: r["deletion"]),
-    Column("s per day", lambda r: seconds(r["seconds_per_day"]), lambda r: r["seconds_per_day"]),
-]
-
-_TEXT = {"model", "best method", "method", "explains itself by"}
+SCORE_TABLE = (
+    Column("model", "model"),
+    Column("interpretability", "interpretability [95 %]", ".2f~"),
+    Column("method", "best method"),
+    Column("auprc", "AUPRC", ".2f"),
+    Column("control_auprc", "untrained", ".2f"),
+    Column("chance", "chance", ".2f"),
+    Column("peers", "peers", ".2f"),
+    Column("deletion", "deletion (IC)", "+.3f"),
+    Column("native_axis", "explains itself by"),
+    Column("seconds_per_day", "s per day", ".3g"),
+)
+METHOD_TABLE = (
+    Column("model", "model"),
+    Column("method", "method"),
+    Column("auprc", "AUPRC [95 %]", ".2f~"),
+    Column("control_auprc", "untrained", ".2f"),
+    Column("chance", "chance", ".2f"),
+    Column("auprc_lag", "AUPRC lags", ".2f"),
+    Column("chance_lag", "chance lags", ".2f"),
+    Column("auprc_peers", "AUPRC peers", ".2f"),
+    Column("chance_peers", "chance peers", ".2f"),
+    Column("deletion", "deletion (IC) [95 %]", ".3f~"),
+    Column("seconds_per_day", "s per day", ".3g"),
+)
 
 
 def interpretability_table(scores: pd.DataFrame) -> Table | None:
     """One row per model, of `bench.attribution.frames.interpretability_scores`; None where nothing was measured."""
-    return _table(SCORE_TABLE, scores)
+    return _table("interpretability", SCORE_TABLE, scores, "model")
 
 
 def method_table(frame: pd.DataFrame) -> Table | None:
     """One row per model and method, of `bench.attribution.frames.interpretability_frame`; None if there are none."""
-    return _table(METHOD_TABLE, frame)
+    return _table("methods", METHOD_TABLE, frame, ["model", "method"])
 
 
-def _table(columns: list[Column], frame: pd.DataFrame) -> Table | None:
-    if frame.empty:
-        return None
-    rows = [[column.text(row) for column in columns] for row in frame_rows(frame)]
-    headers = [column.header for column in columns]
-    return Table(headers, rows, [header not in _TEXT for header in headers])
+def _table(name: str, columns: tuple[Column, ...], frame: pd.DataFrame, row: str | list[str]) -> Table | None:
+    rows = frame_rows(frame)
+    for entry in rows:
+        entry["native_axis"] = phrase(entry.get("native_axis") or DASH)
+        entry["method"] = phrase(entry["method"].replace("_", " "))
+    return table_of(name, columns, rows, row)

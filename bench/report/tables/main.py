@@ -1,4 +1,4 @@
-"""The tables of the report: one definition of columns, digits and units for console, markdown and page."""
+"""The comparison table, its folds, settings and failures."""
 
 from __future__ import annotations
 
@@ -6,108 +6,127 @@ import math
 from typing import Any
 
 from bench.experiment.deviations import deviation_sentence, uniform_settings
+from bench.metrics import Metric, list_metrics
 from bench.scores.leaderboard import Leaderboard
-from bench.text.language import listed, translate
-from bench.text.tables import Column, Row, Table, frame_rows, number, seconds, with_half, with_interval
+from bench.text.cells import DASH, Cell, cell_of, digits
+from bench.text.language import listed, phrase, translate
+from bench.text.tables import Column, Definition, Entry, ModelName, Row, Table, frame_rows, table_of, word_table
 from zoo.config import TrainConfig
 
+INTERVAL = Definition(
+    "± 95 %",
+    "half-width of a 95 % interval of the mean over days: stationary block bootstrap (Politis & Romano 1994), "
+    "2,000 draws shared by all models, block length chosen from the data (Politis & White 2004).",
+)
+SEED_SD = Definition(
+    "seed sd",
+    "standard deviation (ddof 1) over seeds of the mean over days; days and seeds are two sources of variance, "
+    "shown apart and never pooled.",
+)
+VERSUS = Definition(
+    "Rank IC − baseline",
+    "mean over days of the daily difference, with the 2.5 % and 97.5 % points of its paired block bootstrap; an "
+    "interval that holds 0 is no evidence of a difference.",
+)
+CAPTURE = Definition(
+    "capture", "IC of the model / IC of the oracle on the same days, with the interval of the paired bootstrap."
+)
+PARAMETERS = Definition(
+    "parameters", "trained numbers; for a model fitted in closed form its coefficients, for trees none."
+)
+FIT = Definition("fit s", "median wall time of a fit, validation included, with the other jobs of the run beside it.")
+LATENCY = Definition(
+    "one day ms",
+    "median time from panel to scores of one day's whole cross-section, one thread, measured alone after training, "
+    "all models interleaved.",
+)
 
-def _status(row: Row) -> str:
-    if row["status"] == "ok":
-        return row["model"]
-    return status_text(row["model"], row["status"], row["n_trials"], row["n_planned"])
 
-
-def status_text(model: str, status: str, done: int, planned: int) -> str:
-    """`gru (incomplete: 2 of 3 trials)`."""
-    return translate(
+def named(row: Row) -> ModelName:
+    """The model of a row, with its status where not all of its trials are done."""
+    model = row["model"]
+    if row.get("status", "ok") == "ok":
+        return ModelName(model, (model,))
+    text = phrase(
         "{model} ({status}: {done} of {planned} trials)",
         model=model,
-        status=translate(status),
-        done=done,
-        planned=planned,
+        status=phrase(row["status"]),
+        done=row["n_trials"],
+        planned=row["n_planned"],
     )
+    return ModelName(text, (model,))
 
 
-MAIN_COLUMNS: list[Column] = [
-    Column("model", _status, lambda r: r["model"]),
-    Column("Rank IC ± 95 %", lambda r: with_half(r["rank_ic"], r["rank_ic_half"]), lambda r: r["rank_ic"]),
-    Column("seed sd", lambda r: number(r["rank_ic_seed_sd"], 4), lambda r: r["rank_ic_seed_sd"]),
-    Column("IC ± 95 %", lambda r: with_half(r["ic"], r["ic_half"]), lambda r: r["ic"]),
-    Column("seed sd (IC)", lambda r: number(r["ic_seed_sd"], 4), lambda r: r["ic_seed_sd"]),
-    Column("Rank ICIR", lambda r: number(r["rank_icir"], 3), lambda r: r["rank_icir"]),
-    Column("ICIR", lambda r: number(r["icir"], 3), lambda r: r["icir"]),
-    Column("MSE", lambda r: number(r["mse"], 4), lambda r: r["mse"]),
-    Column(
-        "Rank IC − {baseline} [95 %]",
-        lambda r: with_interval(r["versus_baseline"], r["versus_baseline_low"], r["versus_baseline_high"]),
-        lambda r: r["versus_baseline"],
-    ),
-    Column("parameters", lambda r: f"{int(r['n_parameters']):,}" if r["n_parameters"] > 0 else "–"),
-    Column("fit s", lambda r: seconds(r["fit_seconds"]), lambda r: r["fit_seconds"]),
-    Column("one day ms", lambda r: seconds(r["latency_ms"]), lambda r: r["latency_ms"]),
-]
-
-CAPTURE_COLUMN = Column(
-    "capture % [95 %]",
-    lambda r: (
-        "–"
-        if not math.isfinite(r["capture"])
-        else f"{100 * r['capture']:.0f} [{100 * r['capture_low']:.0f}, {100 * r['capture_high']:.0f}]"
-    ),
-    lambda r: r["capture"],
-)
+def metric_columns(metric: Metric) -> list[Column]:
+    """A metric, with its interval and its deviation over seeds where it has them."""
+    title = phrase(f"{metric.title} {metric.unit}".rstrip())
+    definition = Definition(metric.title, metric.definition)
+    if not metric.interval:
+        return [Column(metric.name, title, metric.format, definition=definition)]
+    spread = "seed sd" if metric.name == "rank_ic" else phrase("seed sd ({metric})", metric=phrase(metric.title))
+    with_interval = phrase("{title} ± 95 %", title=title)
+    return [
+        Column(metric.name, with_interval, f"{metric.format}±", definition=definition),
+        Column(f"{metric.name}_seed_sd", spread, metric.format, definition=SEED_SD),
+    ]
 
 
 def main_table(board: Leaderboard) -> Table:
     """The comparison table, best Rank IC first; capture is added on planted markets."""
-    columns = list(MAIN_COLUMNS)
-    rows = frame_rows(board.frame)
-    if any(math.isfinite(row["capture"]) for row in rows):
-        columns.insert(2, CAPTURE_COLUMN)
-    baseline = board.baseline or "baseline"
-    return Table(
-        [translate(c.header, baseline=baseline) for c in columns],
-        [[c.text(row) for c in columns] for row in rows],
-        [False] + [True] * (len(columns) - 1),
-    )
+    first, *others = [column for m in list_metrics() if m.in_table for column in metric_columns(m)]
+    baseline = board.baseline or phrase("baseline")
+    columns = [
+        Column("model", "model"),
+        first,
+        Column("capture", "capture % [95 %]", ".0f~", 100, CAPTURE),
+        *others,
+        Column("versus_baseline", phrase("Rank IC − {baseline} [95 %]", baseline=baseline), "+.4f~", definition=VERSUS),
+        Column("n_parameters", "parameters", ",", definition=PARAMETERS),
+        Column("fit_seconds", "fit s", ".3g", definition=FIT),
+        Column("latency_ms", "one day ms", ".3g", definition=LATENCY),
+    ]
+    if bool(board.frame["capture"].isna().all()):
+        columns.pop(2)
+    rows = [r | {"model": named(r), "n_parameters": r["n_parameters"] or math.nan} for r in frame_rows(board.frame)]
+    return table_of("main", columns, rows) or Table("main", columns, [])
 
 
 def fold_table(board: Leaderboard) -> Table | None:
     """A row per fold: its segments and the Rank IC of each model, best model first; None for a single fold."""
-    folds, done = board.run["folds"], board.folds.set_index(["fold", "model"])
+    folds, done = board.run["folds"], board.folds.set_index(["model", "fold"])["rank_ic"]
     if len(folds) < 2 or board.folds.empty:
         return None
     pooled = [row for row in frame_rows(board.frame) if row["model"] in set(board.folds["model"])]
     models = [row["model"] for row in pooled]
-
-    def cell(fold: int, model: str) -> str:
-        if (fold, model) not in done.index:
-            return "–"
-        return with_half(float(done.at[(fold, model), "rank_ic"]), float(board.fold_halves.at[fold, model]))
-
-    rows = []
+    rows: list[list[Entry]] = []
     for i, fold in enumerate(folds):
         spans = [f"{first} .. {last}" for first, last in (fold[name] for name in ("train", "valid", "test"))]
-        days = board.folds.loc[board.folds["fold"] == i, "days"].max()
-        rows.append([str(i), *spans, number(days, 0), *(cell(i, model) for model in models)])
-    means = [with_half(row["rank_ic"], row["rank_ic_half"]) for row in pooled]
-    rows.append(["pooled", "", "", "", number(max((row["n_days"] for row in pooled), default=math.nan), 0), *means])
-    headers = ["fold", "train", "valid", "test", "days"]
-    return Table([*headers, *models], rows, [False] * 4 + [True] * (1 + len(models)))
+        days = float(board.folds.loc[board.folds["fold"] == i, "days"].max())
+        figures = [
+            cell_of({m: done.get((m, i)), f"{m}_half": float(board.fold_halves.at[i, m])}, m, f"folds.{i}")
+            for m in models
+        ]
+        rows.append([str(i), *spans, Cell(f"folds.{i}.days", days), *figures])
+        rows.append([str(i), *spans, Cell(f"folds.{i}.days", float(days)), *figures])
+    most_days = max((float(row["n_days"]) for row in pooled), default=math.nan)
+    means = [cell_of(row, "rank_ic", f"main.{row['model']}") for row in pooled]
+    rows.append([phrase("pooled"), "", "", "", Cell("folds.pooled.days", most_days), *means])
+    names = [Column(model, ModelName(model, (model,)), ".4f±") for model in models]
+    words = [Column(word, word) for word in ("fold", "train", "valid", "test")]
+    return Table("folds", [*words, Column("days", "days", ".0f"), *names], rows)
 
 
 def settings_table(board: Leaderboard) -> Table:
     """Per model: every parameter, and the training settings that differ from the shared ones."""
-    rows = []
+    rows: list[list[Entry]] = []
     for model in board.run["models"]:
         record = board.record_of(model)
-        if record is None:
-            continue
-        params = listed(f"{k} {v}" for k, v in record["params"].items()) or "none"
-        overrides = listed(f"{k} {v}" for k, v in record["train_set"].items()) or "none"
-        rows.append([model, params, overrides, trained_text(record["fit"]) or "–"])
-    return Table(["model", "parameters", "training overrides", "first trial"], rows, [False] * 4)
+        if record is not None:
+            name = ModelName(model, (model,))
+            settings = [listed(f"{k} {v}" for k, v in record[part].items()) for part in ("params", "train_set")]
+            rows.append([name, *(text or phrase("none") for text in settings), trained_text(record["fit"]) or DASH])
+    headers = ["model", "parameters", "training overrides", "first trial"]
+    return word_table(headers, rows, "settings")
 
 
 def trained_text(fit: dict[str, Any]) -> str:
@@ -118,9 +137,7 @@ def trained_text(fit: dict[str, Any]) -> str:
 
 
 def _fact(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else "–"
-    return "–" if value is None else str(value)
+    return digits(value, ".4g") if isinstance(value, float) else DASH if value is None else str(value)
 
 
 def failure_table(board: Leaderboard) -> Table | None:
@@ -128,10 +145,11 @@ def failure_table(board: Leaderboard) -> Table | None:
     if not board.failures:
         return None
     rows = [
-        [f["model"], str(f["fold"]), str(f["seed"]), f["error"], f"failed/{key}.json"]
+        [ModelName(f["model"], (f["model"],)), str(f["fold"]), str(f["seed"]), f["error"], f"failed/{key}.json"]
         for key, f in board.failures.items()
     ]
-    return Table(["model", "fold", "seed", "why", "details"], rows, [False] * 5)
+    headers = ["model", "fold", "seed", "why", "details"]
+    return word_table(headers, rows, "failures")
 
 
 def shared_settings(board: Leaderboard) -> str:

@@ -2,103 +2,107 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
-from bench.text.language import translate
-from bench.text.tables import Column, Row, Table, frame_rows, number, with_interval
+from bench.text.cells import Cell
+from bench.text.language import phrase
+from bench.text.tables import Column, Definition, ModelName, Row, Table, frame_rows, table_of
 
-SIGNIFICANCE_TABLE: list[Column] = [
-    Column("model", lambda r: r["model"], lambda r: r["model"]),
-    Column("Rank IC", lambda r: number(r["rank_ic"], 4), lambda r: r["rank_ic"]),
-    Column("Newey-West t", lambda r: number(r["nw_t"], 2), lambda r: r["nw_t"]),
-    Column("in the 90 % confidence set (p)", lambda r: _set(r), lambda r: r["mcs_p"]),
-    Column("best − model", lambda r: number(r["best_pair_difference"], 4, True), lambda r: r["best_pair_difference"]),
-    Column("p (Holm)", lambda r: number(r["best_pair_holm"], 4), lambda r: r["best_pair_holm"]),
-    Column("better than", lambda r: _count(r, "better_than"), lambda r: r["better_than"]),
-    Column("worse than", lambda r: _count(r, "worse_than"), lambda r: r["worse_than"]),
-    Column("sd over seeds", lambda r: number(r["sd_seeds"], 4), lambda r: r["sd_seeds"]),
-    Column("sd over days", lambda r: number(r["sd_days"], 4), lambda r: r["sd_days"]),
-    Column("sd of the rest", lambda r: number(r["sd_rest"], 4), lambda r: r["sd_rest"]),
-    Column("seeds", lambda r: str(r["n_seeds"]), lambda r: r["n_seeds"]),
-    Column("days", lambda r: str(r["n_days"]), lambda r: r["n_days"]),
-]
+NEWEY_WEST = Definition(
+    "Newey-West t", "mean / its standard error with autocovariances up to lag 4 (days / 100)^(2/9), Bartlett weights."
+)
+CONFIDENCE_SET = Definition(
+    "90 % confidence set",
+    "Hansen, Lunde & Nason 2011, range statistic, 10,000 block-bootstrap draws: holds the best model in 90 % of "
+    "samples; p is the smallest size at which a model would be left out.",
+)
+HOLM = Definition(
+    "p (Holm)",
+    "two-sided bootstrap p-value of a pair, and after Holm's correction for all pairs; different = at most 5 % "
+    "after it.",
+)
+DETECTABLE = Definition(
+    "detectable at 80 % power",
+    "the smallest true difference that the test of this pair alone would find four times in five.",
+)
+DEVIATIONS = Definition(
+    "sd over seeds, days, rest",
+    "the variance of one seed's mean Rank IC split into what seeds, days and neither explain, as standard deviations.",
+)
 
-PAIR_TABLE: list[Column] = [
-    Column("pair", lambda r: f"{r['a']} − {r['b']}"),
-    Column(
-        "Rank IC difference [95 %]",
-        lambda r: with_interval(r["difference"], r["low"], r["high"]),
-        lambda r: r["difference"],
-    ),
-    Column("p", lambda r: number(r["p"], 4), lambda r: r["p"]),
-    Column("p (Holm)", lambda r: number(r["p_holm"], 4), lambda r: r["p_holm"]),
-    Column("detectable at 80 % power", lambda r: number(r["detectable"], 4), lambda r: r["detectable"]),
-    Column("verdict", lambda r: r["verdict"]),
-]
-
-CALIBRATION_TABLE: list[Column] = [
-    Column("market", lambda r: r["market"], lambda r: r["market"]),
-    Column("truth", lambda r: "no difference" if r["true_null"] else "networks differ by their seeds"),
-    Column("model", lambda r: translate("{model}, {n} seed(s) a name", model=r["model"], n=r["n_seeds"])),
-    Column("days x stocks", lambda r: f"{r['n_days']} x {r['n_stocks']}"),
-    Column(
-        "called different",
-        lambda r: translate("{n} of {total}", n=r["rejections"], total=r["repeats"]),
-        lambda r: r["rejections"],
-    ),
-    Column("rate % [95 %]", lambda r: _percent(r, "rate"), lambda r: r["rate"]),
-    Column("expected of an exact test %", lambda r: _percent(r, "expected")),
-    Column("within", lambda r: "yes" if r["within"] else "no", lambda r: r["within"]),
-    Column("interval without 0 %", lambda r: _share(r["interval_rate"]), lambda r: r["interval_rate"]),
-    Column("interval of IC misses 0 %", lambda r: _share(r["miss_rate"]), lambda r: r["miss_rate"]),
-    Column("interval of oracle IC misses %", lambda r: _share(r["oracle_miss_rate"]), lambda r: r["oracle_miss_rate"]),
-    Column("sd over seeds", lambda r: number(r["seed_sd"], 4), lambda r: r["seed_sd"]),
-]
+SIGNIFICANCE_TABLE = (
+    Column("model", "model"),
+    Column("rank_ic", "Rank IC", ".4f"),
+    Column("nw_t", "Newey-West t", ".2f", definition=NEWEY_WEST),
+    Column("mcs", "in the 90 % confidence set (p)", ".3f", definition=CONFIDENCE_SET),
+    Column("best_pair_difference", "best − model", "+.4f"),
+    Column("best_pair_holm", "p (Holm)", ".4f", definition=HOLM),
+    Column("better_than", "better than", ".0f"),
+    Column("worse_than", "worse than", ".0f"),
+    Column("sd_seeds", "sd over seeds", ".4f", definition=DEVIATIONS),
+    Column("sd_days", "sd over days", ".4f", definition=DEVIATIONS),
+    Column("sd_rest", "sd of the rest", ".4f", definition=DEVIATIONS),
+    Column("n_seeds", "seeds", ".0f"),
+    Column("n_days", "days", ".0f"),
+)
+PAIR_TABLE = (
+    Column("model", "pair"),
+    Column("difference", "Rank IC difference [95 %]", "+.4f~"),
+    Column("p", "p", ".4f"),
+    Column("p_holm", "p (Holm)", ".4f", definition=HOLM),
+    Column("detectable", "detectable at 80 % power", ".4f", definition=DETECTABLE),
+    Column("verdict", "verdict"),
+)
+CALIBRATION_TABLE = (
+    Column("market", "market"),
+    Column("truth", "truth"),
+    Column("model", "model"),
+    Column("size", "days x stocks", ",.0f"),
+    Column("called", "called different", ",.0f"),
+    Column("rate", "rate % [95 %]", ".1f~", 100),
+    Column("expected", "expected of an exact test %", ".1f", 100),
+    Column("holds", "within", ".0f"),
+    Column("interval_rate", "interval without 0 %", ".1f", 100),
+    Column("miss_rate", "interval of IC misses 0 %", ".1f", 100),
+    Column("oracle_miss_rate", "interval of oracle IC misses %", ".1f", 100),
+    Column("seed_sd", "sd over seeds", ".4f"),
+)
 
 
 def significance_table(frame: pd.DataFrame) -> Table | None:
     """One row per model of a `significance_frame`; None for an empty one."""
-    return _table(SIGNIFICANCE_TABLE, frame, texts=1)
+    return table_of("significance", SIGNIFICANCE_TABLE, [row | _compared(row) for row in frame_rows(frame)])
+
+
+def _compared(row: Row) -> Row:
+    """What is told only of models that were tested on the same days."""
+    if not row["comparable"]:
+        return {"mcs": phrase("other days"), "better_than": None, "worse_than": None}
+    inside = phrase("yes" if row["mcs_included"] else "no")
+    return {"mcs": phrase("{inside} ({p:.3f})", inside=inside, p=Cell("p", row["mcs_p"]))}
 
 
 def pair_significance_table(frame: pd.DataFrame) -> Table | None:
     """One row per pair of a `pair_frame`; None for an empty one."""
-    table = _table(PAIR_TABLE, frame, texts=1)
-    return None if table is None else Table(table.headers, table.rows, [*table.numeric[:-1], False])
+    rows = frame_rows(frame.rename(columns={"low": "difference_low", "high": "difference_high"}))
+    for row in rows:
+        row["model"] = ModelName(f"{row['a']} − {row['b']}", (row["a"], row["b"]))
+        row["verdict"] = phrase(row["verdict"])
+    return table_of("pairs", PAIR_TABLE, rows, ["a", "b"])
 
 
 def calibration_table(frame: pd.DataFrame) -> Table | None:
     """One row per market of a `calibration_frame`; None for an empty one."""
-    return _table(CALIBRATION_TABLE, frame, texts=3)
+    return table_of("calibration", CALIBRATION_TABLE, [row | _test(row) for row in frame_rows(frame)], "market")
 
 
-def _table(columns: list[Column], frame: pd.DataFrame, texts: int) -> Table | None:
-    """A table whose first `texts` columns are left-aligned."""
-    if frame.empty:
-        return None
-    return Table(
-        [c.header for c in columns],
-        [[c.text(row) for c in columns] for row in frame_rows(frame)],
-        [i >= texts for i in range(len(columns))],
-    )
-
-
-def _set(row: Row) -> str:
-    if not row["comparable"]:
-        return "other days"
-    return f"{translate('yes' if row['mcs_included'] else 'no')} ({number(row['mcs_p'], 3)})"
-
-
-def _count(row: Row, name: str) -> str:
-    return str(row[name]) if row["comparable"] else "–"
-
-
-def _share(value: float) -> str:
-    return number(100 * value, 1) if math.isfinite(value) else "–"
-
-
-def _percent(row: Row, name: str) -> str:
-    span = f"{100 * row[f'{name}_low']:.1f}, {100 * row[f'{name}_high']:.1f}"
-    return f"{100 * row[name]:.1f} [{span}]" if name in row else f"[{span}]"
+def _test(row: Row) -> Row:
+    model, (low, high) = row["model"], (100 * row[f"expected_{end}"] for end in ("low", "high"))
+    return {
+        "truth": phrase("no difference" if row["true_null"] else "networks differ by their seeds"),
+        "model": ModelName(phrase("{model}, {n} seed(s) a name", model=model, n=row["n_seeds"]), (model,)),
+        "size": phrase("{days} x {stocks}", days=row["n_days"], stocks=row["n_stocks"]),
+        "called": phrase("{n} of {total}", n=row["rejections"], total=row["repeats"]),
+        "expected": phrase("[{low:.1f}, {high:.1f}]", low=low, high=high),
+        "holds": phrase("yes" if row["within"] else "no"),
+    }

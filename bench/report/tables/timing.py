@@ -3,61 +3,77 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import re
+from collections.abc import Mapping
 
 import pandas as pd
 
 from bench.speed.clock import UNSTABLE_SPREAD
-from bench.text.language import listed, retold, translate
-from bench.text.tables import Column, Row, Table, frame_rows, number, seconds
+from bench.text.cells import DASH
+from bench.text.language import listed, phrase, retold, translate
+from bench.text.tables import Column, ModelName, Table, frame_rows, table_of
+
+TIMING_TABLE = (
+    Column("model", "model"),
+    Column("mode", "mode"),
+    Column("one_day_p50_ms", "one day p50 ms", ".3g"),
+    Column("one_day_p90_ms", "p90", ".3g"),
+    Column("one_day_p99_ms", "p99", ".3g"),
+    Column("one_day_spread", "spread %", ".1f", 100),
+    Column("one_stock_p50_ms", "one stock p50 ms", ".3g"),
+    Column("one_stock_p99_ms", "p99", ".3g"),
+    Column("train_step_p50_ms", "train step p50 ms", ".3g"),
+    Column("train_step_p99_ms", "p99", ".3g"),
+    Column("train_samples_per_s", "train samples/s", ",.0f"),
+    Column("offline_samples_per_s", "offline samples/s", ",.0f"),
+    Column("train_memory_mib", "train peak MiB", ".3g"),
+    Column("one_day_memory_mib", "one day peak MiB", ".3g"),
+    Column("n_parameters", "parameters", ",.0f"),
+    Column("flops_forward", "kFLOPs a row", ".1f", 1e-3),
+)
+SCALING_TABLE = (
+    Column("model", "model"),
+    *(
+        Column(f"{quantity}_exponent_{axis}{part}", f"{quantity} in {name}{header}", ".2f~")
+        for axis, name in (("lookback", "T"), ("stocks", "N"))
+        for quantity in ("time", "memory")
+        for part, header in (("", " [95 %]"), ("_end", ", large"))
+    ),
+    Column("largest_lookback", "largest T", ",.0f"),
+    Column("largest_stocks", "largest N", ",.0f"),
+    Column("what", "what"),
+)
 
 
-def timing_table(frame: pd.DataFrame) -> Table:
+def timing_table(frame: pd.DataFrame, name: str = "timing") -> Table | None:
     """Rows of `bench.speed.frames.timing_frame`, fastest one-day latency first within machine, device and mode."""
-    columns = [
-        Column("model", lambda r: translate("{model} (unstable)", model=r["model"]) if r["unstable"] else r["model"]),
-        Column("mode", lambda r: f"{r['device']} {r['mode']}"),
-        Column("one day p50 ms", lambda r: seconds(r["one_day_p50_ms"])),
-        Column("p90", lambda r: seconds(r["one_day_p90_ms"])),
-        Column("p99", lambda r: seconds(r["one_day_p99_ms"])),
-        Column("spread %", lambda r: _percent(r["one_day_spread"])),
-        Column("one stock p50 ms", lambda r: seconds(r["one_stock_p50_ms"])),
-        Column("p99", lambda r: seconds(r["one_stock_p99_ms"])),
-        Column("train step p50 ms", lambda r: seconds(r["train_step_p50_ms"])),
-        Column("p99", lambda r: seconds(r["train_step_p99_ms"])),
-        Column("train samples/s", lambda r: _count(r["train_samples_per_s"])),
-        Column("offline samples/s", lambda r: _count(r["offline_samples_per_s"])),
-        Column("train peak MiB", lambda r: seconds(r["train_memory_mib"])),
-        Column("one day peak MiB", lambda r: seconds(r["one_day_memory_mib"])),
-        Column("parameters", lambda r: _count(r["n_parameters"])),
-        Column("kFLOPs a row", lambda r: number(r["flops_forward"] / 1000, 1)),
-    ]
-    ordered = frame.sort_values(["machine", "device", "mode", "one_day_p50_ms"], kind="stable")
-    return _table(columns, frame_rows(ordered), text=2)
+    rows = frame_rows(frame.sort_values(["machine", "device", "mode", "one_day_p50_ms"], kind="stable"))
+    for row in rows:
+        model = row["model"]
+        text = phrase("{model} (unstable)", model=model) if row["unstable"] else model
+        row |= {"model": ModelName(text, (model,)), "mode": f"{row['device']} {row['mode']}"}
+    return table_of(name, TIMING_TABLE, rows)
 
 
-def scaling_table(frame: pd.DataFrame) -> Table:
-    """Rows of `bench.speed.scaling_frames.scaling_frame`: exponents over all sizes and over the three largest."""
-    columns = [
-        Column("model", lambda r: r["model"]),
-        *(
-            Column(
-                f"{quantity} in {name}{header}", lambda r, key=f"{quantity}_exponent_{axis}{part}": _exponent(r, key)
-            )
-            for axis, name in (("lookback", "T"), ("stocks", "N"))
-            for quantity in ("time", "memory")
-            for part, header in (("", " [95 %]"), ("_end", ", large"))
-        ),
-        Column("largest T", lambda r: _count(r["largest_lookback"])),
-        Column("largest N", lambda r: _count(r["largest_stocks"])),
-        Column("what", lambda r: retold(r["what"])),
-    ]
-    measured = [
-        r for r in frame_rows(frame) if not math.isnan(r["largest_lookback"]) or not math.isnan(r["largest_stocks"])
-    ]
-    table = _table(columns, measured, text=1)
-    table.numeric[-1] = False
-    return table
+def scaling_table(
+    frame: pd.DataFrame, name: str = "scaling", theory: Mapping[str, tuple[str, str]] | None = None
+) -> Table | None:
+    """Rows of `bench.speed.scaling_frames.scaling_frame`: exponents over all sizes and over the three largest.
+
+    Args:
+        theory: cost in T and in N by model, to stand beside what was measured of whole models.
+    """
+    columns = list(SCALING_TABLE)
+    if theory is not None:
+        columns[1:1] = [Column(f"theory_{axis}", f"theory in {axis}") for axis in "TN"]
+    rows = [r for r in frame_rows(frame) if not (math.isnan(r["largest_lookback"]) and math.isnan(r["largest_stocks"]))]
+    for row in rows:
+        label = row["model"]
+        # `localformer.attention` and `gru[hidden_size=64]` are about a model, too.
+        row |= {"model": ModelName(label, (re.split(r"[.\[]", label)[0],)), "what": retold(row["what"])}
+        if theory is not None:
+            row["theory_T"], row["theory_N"] = (phrase(cost) for cost in theory.get(label, (DASH, DASH)))
+    return table_of(name, columns, rows)
 
 
 def repeat_line(frame: pd.DataFrame) -> str:
@@ -88,23 +104,3 @@ def repeat_line(frame: pd.DataFrame) -> str:
         "UNSTABLE (spread or repeat above {limit:.0%}): {rows}.", limit=UNSTABLE_SPREAD, rows=listed(unstable)
     )
     return line + translate(" ") + warning
-
-
-def _table(columns: list[Column], rows: list[Row], *, text: int) -> Table:
-    """The first `text` columns hold words."""
-    numeric = [i >= text for i in range(len(columns))]
-    return Table([c.header for c in columns], [[c.text(row) for c in columns] for row in rows], numeric)
-
-
-def _exponent(row: Row, key: str) -> str:
-    low, high = row.get(f"{key}_low", math.nan), row.get(f"{key}_high", math.nan)
-    interval = f" [{number(low, 2)}, {number(high, 2)}]" if math.isfinite(low) and math.isfinite(high) else ""
-    return number(row[key], 2) + interval
-
-
-def _percent(value: float) -> str:
-    return number(100 * value, 1)
-
-
-def _count(value: Any) -> str:
-    return f"{value:,.0f}" if math.isfinite(value) else "–"

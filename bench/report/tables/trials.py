@@ -10,7 +10,8 @@ from bench.metrics.daily import summary
 from bench.records.store import RunStore, known, strict
 from bench.report.tables.main import trained_text
 from bench.stats.bootstrap import bootstrap_means, interval
-from bench.text.tables import Table, number, with_interval
+from bench.text.cells import cell_of, digits
+from bench.text.tables import Column, Table
 
 DRAWS = 2000
 
@@ -45,8 +46,8 @@ def lines(trial: dict[str, Any]) -> list[str]:
         f"fingerprint {trial['fingerprint']}",
         f"segments: {spans}",
         f"training: {train}" if fit["history"] else f"training: fitted as a whole, loss {trial['train']['loss']}",
-        f"fit: {number(fit['seconds'], 1)} s on {trial['device']}{f'; {how}' if how else ''}{rows}; "
-        f"scores of the test days in {number(trial['predict_seconds'], 2)} s",
+        f"fit: {digits(fit['seconds'], '.1f')} s on {trial['device']}{f'; {how}' if how else ''}{rows}; "
+        f"scores of the test days in {digits(trial['predict_seconds'], '.2f')} s",
         f"versions: {', '.join(f'{k} {v}' for k, v in trial['versions'].items())}",
     ]
 
@@ -55,12 +56,10 @@ def metrics_table(trial: dict[str, Any]) -> Table:
     """The metrics on the test days of a trial of `with_intervals`."""
     figures = {name: known(value) for name, value in trial["metrics"].items()}
     means = _means()
-    rows = [
-        [m.title, with_interval(figures[m.name], figures[f"{m.name}_low"], figures[f"{m.name}_high"])] for m in means
-    ]
     others = [m for m in list_metrics() if m.in_frame and m not in means]
-    rows += [[m.title, number(figures[m.name], 4)] for m in others]
-    return Table([f"{figures['days']:.0f} test days", "mean [95 %]"], rows, [False, True])
+    rows = [[m.title, cell_of(figures, m.name, trial["key"])] for m in (*means, *others)]
+    columns = [Column("metric", f"{figures['days']:.0f} test days"), Column("mean", "mean [95 %]", ".4f~")]
+    return Table("trial", columns, rows)
 
 
 def _text(value: Any) -> str:
