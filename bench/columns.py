@@ -29,7 +29,7 @@ class Part(BaseModel):
         return cls(**{name: mapping.get(name) for name in cls.model_fields} | more)
 
 
-class Row(Part):
+class FrameRow(Part):
     """Base of the rows of frames: fields in the order of the columns.
 
     Attributes:

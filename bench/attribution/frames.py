@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 
 from bench.attribution.truth import above
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.records.store import RunStore, read_json
 
 FILE = "attribution.json"
 
 
-class MethodRow(Row):
+class MethodRow(FrameRow):
     """A model explained by one method; figures are means over the model's measured trials (seeds)."""
 
     key = ("model", "method")
@@ -58,7 +58,7 @@ class MethodRow(Row):
     seconds_per_day: Real = means("processor time to explain all stocks of a day on one CPU thread, median over days")
 
 
-class InterpretabilityRow(Row):
+class InterpretabilityRow(FrameRow):
     """What explanations of a model show, by its best method."""
 
     model: str = means("registry name")
@@ -79,7 +79,7 @@ class InterpretabilityRow(Row):
     n_trials: int = means("trials explained")
 
 
-class ProfileRow(Row):
+class ProfileRow(FrameRow):
     """A share of the mean attribution, by day of the window or by field."""
 
     model: str = means("registry name")
@@ -91,7 +91,7 @@ class ProfileRow(Row):
     read: bool = means("the market's signal reads it")
 
 
-class CurveRow(Row):
+class CurveRow(FrameRow):
     """A point of the curves behind `deletion`, means over trials."""
 
     model: str = means("registry name")

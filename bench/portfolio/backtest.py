@@ -119,7 +119,7 @@ def backtest(
     result = simulate(costs=costs)
     daily: Any = result.daily[list(DAILY)].reset_index(drop=True)
     daily.insert(0, "datetime", panel.days[days.start : days.stop].astype("datetime64[ns]"))
-    figures = {"days": len(daily), "trades": len(result.trades), "block_days": block_length(result.means("excess"))}
+    figures = {"days": len(daily), "trades": len(result.trades), "block_days": block_length(result.column("excess"))}
     return figures | asdict(report), daily
 
 

@@ -82,15 +82,15 @@ def portfolio_report(
         share, covered: see `capacity`.
     """
     result = simulate(costs=costs)
-    excess = result.means("excess")
+    excess = result.column("excess")
     return PortfolioReport(
         published=risk(excess),
-        published_before_costs=risk(result.means("return") - result.means("bench")),
+        published_before_costs=risk(result.column("return") - result.column("bench")),
         compounded=risk(excess, mode="product"),
         net=performance(result.net),
-        bench=performance(result.means("bench")),
-        turnover=float(result.means("turnover").mean()),
-        cost=float(result.means("cost").mean()),
+        bench=performance(result.column("bench")),
+        turnover=float(result.column("turnover").mean()),
+        cost=float(result.column("cost").mean()),
         break_even=break_even_rate(result),
         sensitivity=tuple(_cost_case(simulate, rate) for rate in rates),
         capacity=float("nan") if dollar_volume is None else capacity(result, dollar_volume, share, covered),
@@ -103,8 +103,8 @@ def break_even_rate(result: PortfolioResult) -> float:
     mean(return - bench) / mean(turnover); below 0 the portfolio trails its benchmark before costs. NaN
     without trades.
     """
-    turnover = float(result.means("turnover").mean())
-    gross = float((result.means("return") - result.means("bench")).mean())
+    turnover = float(result.column("turnover").mean())
+    gross = float((result.column("return") - result.column("bench")).mean())
     return gross / turnover if turnover > 0 else float("nan")
 
 
@@ -129,7 +129,7 @@ def capacity(result: PortfolioResult, dollar_volume: np.ndarray, share: float = 
     start = len(dollar_volume) - len(result.daily)
     if start < 0 or (len(stock) and stock.max() >= dollar_volume.shape[1]):
         raise DataError(f"dollar_volume has shape {dollar_volume.shape}, too small for the simulated portfolio")
-    account = np.concatenate([[result.initial], result.means("account")[:-1]])[day - start]
+    account = np.concatenate([[result.initial], result.column("account")[:-1]])[day - start]
     market = np.asarray(dollar_volume[day, stock], dtype=np.float64)
     size = account * share * market / np.abs(result.trades["value"].to_numpy())
     known = size[np.isfinite(size)]
@@ -138,4 +138,4 @@ def capacity(result: PortfolioResult, dollar_volume: np.ndarray, share: float = 
 
 def _cost_case(simulate: Simulation, rate: float) -> CostCase:
     result = simulate(costs=Costs(open=rate, close=rate, minimum=0.0))
-    return CostCase(rate, risk(result.means("excess")), performance(result.net))
+    return CostCase(rate, risk(result.column("excess")), performance(result.net))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import create_model
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, RECORD
 from bench.portfolio.costs import COST_RATES
@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}
 
 
-class _Portfolio(Row):
+class _Portfolio(FrameRow):
     """The portfolios of a model's scores; fractions, not per cent, unless said otherwise."""
 
     model: str = means("registry name")

@@ -49,7 +49,7 @@ class PortfolioResult:
     @property
     def net(self) -> np.ndarray:
         """`[T]` daily return after costs."""
-        return self.means("return") - self.means("cost")
+        return self.column("return") - self.column("cost")
 
 
 def topk_dropout(

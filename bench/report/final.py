@@ -168,9 +168,7 @@ def _claims(facts: Facts) -> list[parts.Claimed]:
             claim=one.claim.claim,
             verdict=one.verdict,
             why=one.why,
-            tests=[
-                parts.Tested(**dict(_named(t.cell)), relation=t.relation, to=_named(t.other)) for t in one.compared
-            ],
+            tests=[parts.Tested(**dict(_named(t.cell)), relation=t.relation, to=_named(t.other)) for t in one.compared],
         )
         for one in judged
     ]

@@ -7,15 +7,17 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import ConfigDict, Field
 
 from bench.advice.guide import USES
-from bench.columns import Part, Real, Row, means
+from bench.columns import FrameRow, Part, Real, means
 from bench.portfolio.frames import PortfolioRow
 from bench.stats.pairs import PairRow
 
 SCHEMA_VERSION = 1
 Days = tuple[str, str]
 Status = Literal["ok", "incomplete", "failed"]
-LeaderboardRow, FoldRow, EvidenceRow = TypeVar("LeaderboardRow"), TypeVar("FoldRow"), TypeVar("EvidenceRow")
-"""Rows whose columns depend on the metrics that are registered, and those of further tables."""
+# Their columns depend on the metrics that are registered, so the types are made when they are needed.
+LeaderboardRow = TypeVar("LeaderboardRow")
+FoldRow = TypeVar("FoldRow")
+EvidenceRow = TypeVar("EvidenceRow")
 
 
 class Figures(Part):
@@ -150,10 +152,10 @@ class Portfolio(Part):
     settings: dict[str, Any] | None = means(
         "what was simulated; costs and limit are fractions, lot in shares, initial and cost_minimum in money"
     )
-    results: list[PortfolioRow] = means("best excess first; cells portfolio.<model>.<column>")
+    results: list[PortfolioRow] = means("best excess first")  # type: ignore[valid-type] - a type made by a call
 
 
-class CaptureRow(Row):
+class CaptureRow(FrameRow):
     """A model on the planted markets, a column for each with its interval."""
 
     model_config = ConfigDict(extra="allow")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.records.store import RunStore, known
 from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
@@ -15,7 +15,7 @@ from bench.scores.series import comparable, read_frames
 from bench.stats.bootstrap import bootstrap_means, interval
 
 
-class DecileRow(Row):
+class DecileRow(FrameRow):
     """A tenth of the scores of a model, means over days."""
 
     model: str = means("registry name")
@@ -31,7 +31,7 @@ class DecileRow(Row):
     excess_high: Real = means("97.5 % point")
 
 
-class HistogramRow(Row):
+class HistogramRow(FrameRow):
     """A bin of the scores standardised within their day; the outermost hold what lies beyond them too."""
 
     model: str = means("registry name")
@@ -40,7 +40,7 @@ class HistogramRow(Row):
     share: Real = means("of all scores; adds up to 1")
 
 
-class ScoreRow(Row):
+class ScoreRow(FrameRow):
     """The scores of a model."""
 
     model: str = means("registry name")
@@ -54,7 +54,7 @@ class ScoreRow(Row):
     missing_label: Real = means("share of member rows without label")
 
 
-class MonthRow(Row):
+class MonthRow(FrameRow):
     """A month of a model, means over its days."""
 
     model: str = means("registry name")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import create_model
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.store import RunStore, read_json
 from bench.scores.series import Frames, Records, by_seed
@@ -16,7 +16,7 @@ from bench.stats import inference
 from zoo.errors import ConfigError
 
 
-class _Front(Row):
+class _Front(FrameRow):
     model: str = means("registry name")
     title: str = means("printed name")
     scope: Literal["sample", "day", ""] = means("sample: scores each row alone; day: the rows of a day together")
@@ -27,7 +27,7 @@ class _Front(Row):
     n_days: int = means("test days with a Rank IC")
 
 
-class _Beside(Row):
+class _Beside(FrameRow):
     versus_baseline: Real = means("rank_ic minus that of the baseline, mean of daily differences")
     versus_baseline_low: Real = means("2.5 % point of its paired bootstrap")
     versus_baseline_high: Real = means("97.5 % point")
@@ -47,7 +47,7 @@ NOT_METRICS = {"datetime", "days", "key", "fold", "seed", *_Front.model_fields, 
 DRAWS = 2000
 
 
-def leaderboard_row() -> type[Row]:
+def leaderboard_row() -> type[FrameRow]:
     """The type of the frame's rows: a model with every metric that is registered.
 
     Raises:
@@ -66,7 +66,7 @@ def leaderboard_row() -> type[Row]:
     return create_model("LeaderboardRow", __base__=(_Beside, create_model("_Measured", __base__=_Front, **metrics)))
 
 
-def fold_row() -> type[Row]:
+def fold_row() -> type[FrameRow]:
     """The type of the rows of a model and fold: the daily metrics of the main table."""
     shown = [metric for metric in list_metrics(derived=False) if metric.in_table]
     metrics: dict[str, Any] = {m.name: (Real, means(m.definition)) for m in shown}
@@ -76,7 +76,7 @@ def fold_row() -> type[Row]:
         fold=(int, means("index")),
         **metrics,
         days=(int, means("test days with a Rank IC")),
-        __base__=Row,
+        __base__=FrameRow,
     )
 
 

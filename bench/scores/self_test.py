@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.records.machine import cpu_name, versions
 from bench.records.store import read_json, write_atomic
 from bench.stats import inference
@@ -37,7 +37,7 @@ TRUE_NULL = "null"
 """The market on which the two names truly do not differ."""
 
 
-class CalibrationRow(Row):
+class CalibrationRow(FrameRow):
     """A market on which one model was compared with itself under two names, or the true null."""
 
     key = ("market",)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from pydantic import create_model
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.records.store import read_json, write_atomic
 from bench.speed.clock import UNSTABLE_SPREAD, Timing
 from zoo.errors import ConfigError
@@ -31,7 +31,7 @@ FORMAT = 1
 _SCALING = "-scaling"
 
 
-class _Timing(Row):
+class _Timing(FrameRow):
     """What was timed of a model on a machine; times in milliseconds, memory in MiB."""
 
     machine: str = means("of the device")

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from pydantic import create_model
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.speed.frames import optional_float, read_records
 from bench.stats.exponents import fitted, fitted_end
 
 
-class _Scaling(Row):
+class _Scaling(FrameRow):
     """How the cost of a model grows."""
 
     machine: str = means("of the device")
@@ -49,7 +49,7 @@ _EXPONENTS: dict[str, Any] = {
 ScalingRow = create_model("ScalingRow", __base__=_Scaling, **_EXPONENTS)
 
 
-class PointRow(Row):
+class PointRow(FrameRow):
     """A size at which a model was measured."""
 
     machine: str = means("of the device")

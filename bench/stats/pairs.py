@@ -15,14 +15,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bench.columns import Real, Row, means
+from bench.columns import FrameRow, Real, means
 from bench.stats import inference
 from bench.stats.confidence_set import model_confidence_set, relative_block
 
 DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
 
 
-class PairRow(Row):
+class PairRow(FrameRow):
     """Two ranked models, compared on the days both have."""
 
     key = ("a", "b")
@@ -38,7 +38,7 @@ class PairRow(Row):
     n_days: int = means("days that both have")
 
 
-class SignificanceRow(Row):
+class SignificanceRow(FrameRow):
     """What the daily Rank IC of a model can tell apart."""
 
     model: str = means("registry name")

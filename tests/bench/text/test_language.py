@@ -21,6 +21,7 @@ from bench.advice.claims import load_claims
 from bench.advice.facts import Facts, gather
 from bench.advice.recommend import Constraints, advice_sentence, recommend
 from bench.attribution.frames import InterpretabilityRow, MethodRow
+from bench.columns import FrameRow
 from bench.portfolio.frames import PortfolioRow
 from bench.report.build import build_document
 from bench.report.definitions import column_definitions
@@ -68,9 +69,9 @@ PORTFOLIO = {
 }
 
 
-def made_up(columns: dict[str, str], models: list[str], seed: int, **fixed: Any) -> pd.DataFrame:
+def made_up(kind_of_row: type[FrameRow], models: list[str], seed: int, **fixed: Any) -> pd.DataFrame:
     """A frame with the columns of a producer: numbers with intervals around them, `fixed` as given."""
-    rng = np.random.default_rng(seed)
+    rng, columns = np.random.default_rng(seed), kind_of_row.dtypes()
     rows = []
     for i, model in enumerate(models):
         row: dict[str, Any] = {}
@@ -83,7 +84,7 @@ def made_up(columns: dict[str, str], models: list[str], seed: int, **fixed: Any)
                     row[name] = row[name.removesuffix(end)] + sign * 0.05
         row |= {"model": model} | {k: v[i % len(v)] if isinstance(v, list) else v for k, v in fixed.items()}
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    return kind_of_row.frame(rows)
 
 
 def matrix_of(board: Leaderboard) -> CaptureMatrix:
@@ -213,7 +214,7 @@ def written() -> set[str]:
         "report/*.py",
         "report/sections/*.py",
         "report/tables/*.py",
-        "advice/*.py",
+        "advice/**/*.py",
         "experiment/deviations.py",
         "text/*.py",
     )
@@ -224,6 +225,8 @@ def written() -> set[str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 if node.func.id in ("say", "translate", "Column", "Table"):
                     found |= set(constants(node.args[0]))
+                if node.func.id == "Use":
+                    found |= set(constants(node.args[1]))
                 if node.func.id == "listed" and len(node.args) == 2:
                     found |= set(constants(node.args[1]))
             if (
