@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,16 @@ class Description:
     features: str
     n_features: int
     lookback: int
-    layers: list[Layer]
-    parts: dict[str, list[Layer]]
-    edges: Edges
     n_parameters: int
-    flops: float | None
-    step_flops: float | None
-    activation_bytes: float
-    reach: int | None
-    half_reach: int | None
-    built_reach: int | None
+    layers: list[Layer] = field(default_factory=list)
+    parts: dict[str, list[Layer]] = field(default_factory=dict)
+    edges: Edges = field(default_factory=dict)
+    flops: float | None = None
+    step_flops: float | None = None
+    activation_bytes: float = 0.0
+    reach: int | None = None
+    half_reach: int | None = None
+    built_reach: int | None = None
 
     @property
     def step_rows(self) -> int:
@@ -81,7 +81,10 @@ def describe_model(name: str, config: ExperimentConfig) -> Description:
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         model = registry.build(name, n_features=data.n_features, lookback=data.lookback, **chosen)
-        measured = _measure(model, spec, size) if spec.gradient_trained else _fitted_as_a_whole(model)
+        if spec.gradient_trained:
+            measured: dict[str, Any] = _measure(model, spec, size)
+        else:
+            measured = {"n_parameters": sum(b.numel() for b in model.buffers() if b.is_floating_point())}
     params = {**{p.name: p.default for p in spec.parameters.values()}, **chosen}
     return Description(spec, params, train, config.data.features, data.n_features, data.lookback, **measured)
 
@@ -92,7 +95,7 @@ def _measure(model: Network, spec: registry.ModelSpec, size: tuple[int, int]) ->
     layers = cost.layers_of(model, *size)
     parts, edges = _parts(model, layers, size)
     flops, step_flops = cost.flops_per_row(model, *size, rows=rows)
-    kept = cost.activation_bytes_per_row(model, *size, rows=rows)
+    activation_bytes = cost.activation_bytes_per_row(model, *size, rows=rows)
     by_lag = cost.gradient_by_lag(model, *size).flip(0)
     seen = by_lag.nonzero().flatten()
     half = (by_lag.cumsum(0) >= by_lag.sum() / 2).nonzero().flatten()
@@ -103,7 +106,7 @@ def _measure(model: Network, spec: registry.ModelSpec, size: tuple[int, int]) ->
         "n_parameters": sum(p.numel() for p in model.parameters()),
         "flops": flops,
         "step_flops": step_flops,
-        "activation_bytes": kept,
+        "activation_bytes": activation_bytes,
         "reach": int(seen[-1]) + 1 if len(seen) else 0,
         "half_reach": int(half[0]) + 1 if len(seen) else 0,
         "built_reach": getattr(model, "receptive_field", None),
@@ -136,21 +139,6 @@ def _part_of(name: str, parts: dict[str, list[Layer]]) -> str:
     """The part that a parameter or module belongs to; modules that hold several parts belong to none."""
     pieces = name.split(".")
     return next((part for n in range(len(pieces), 0, -1) if (part := ".".join(pieces[:n])) in parts), "")
-
-
-def _fitted_as_a_whole(model: Network) -> dict[str, Any]:
-    return {
-        "layers": [],
-        "parts": {},
-        "edges": {},
-        "n_parameters": sum(b.numel() for b in model.buffers() if b.is_floating_point()),
-        "flops": None,
-        "step_flops": None,
-        "activation_bytes": 0.0,
-        "reach": None,
-        "half_reach": None,
-        "built_reach": None,
-    }
 
 
 def resolve(target: str, overrides: dict[str, Any]) -> tuple[list[str], ExperimentConfig, bool]:

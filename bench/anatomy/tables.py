@@ -30,7 +30,7 @@ def shape_text(shape: tuple[int | str, ...]) -> str:
     return f"[{', '.join(map(str, shape))}]" if shape else DASH
 
 
-def facts(described: Description) -> list[str]:
+def cost_lines(described: Description) -> list[str]:
     """Cost, memory and reach, a sentence each."""
     d, spec = described, described.spec
     lines = [
@@ -47,8 +47,8 @@ def facts(described: Description) -> list[str]:
         f"FLOPs a row{alone}: {digits(d.flops, 'count')} to score, {digits(d.step_flops, 'count')} to train. "
         f"A multiply-add is 2; element-wise work is not counted.",
         f"Memory of a training step: {digits(d.training_bytes, 'bytes')} = {digits(16 * d.n_parameters, 'bytes')} for "
-        f"weights, gradients and Adam's two averages, and {digits(d.activation_bytes * d.step_rows, 'bytes')} that autograd "
-        f"keeps for the backward pass of {d.step_rows} rows, measured on a few and scaled; float32, on the CPU.",
+        f"weights, gradients and Adam's two averages, and {digits(d.activation_bytes * d.step_rows, 'bytes')} that "
+        f"autograd keeps for the backward pass of {d.step_rows} rows, measured on a few and scaled; float32, CPU.",
         _reach_sentence(d),
     ]
     return lines

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from bench.records.store import write_atomic
 from bench.report.page.inline import inline_svg
 from bench.text.cells import Cell
-from bench.text.document import Block, Code, Document, Figure, Items, Prose, Section
+from bench.text.document import Document, Figure
 from bench.text.language import language, translate
 from bench.text.printable import printable
 from bench.text.sentences import Sentence
-from bench.text.tables import Column, Entry, Table, models_of, sort_value
+from bench.text.tables import Entry, Table, models_of, sort_value
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def render_html(document: Document, figures: Path | None = None) -> str:
         figures: folder of the figures; None, or a file that is missing, leaves a figure out.
     """
     with language(document.language):
-        drawn = {figure.name: _draw(figure, figures, i) for i, figure in enumerate(document.figures())}
+        drawn = {figure.name: _draw(figure, figures) for figure in document.figures()}
         page = _render(document, drawn)
         for name in sorted((n for n in drawn if drawn[n].svg), key=lambda n: len(drawn[n].svg), reverse=True):
             if len(page.encode()) < MAX_BYTES:
@@ -76,19 +76,22 @@ def clip(text: str, limit: int = 1000) -> str:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure of the page: its markup, or why it is not there; neither where there is no file."""
+    """A figure of the page: its markup, or why it is not there; neither where there is no file.
+
+    `inline_svg` lets through allowed elements and escaped text only, so that the template need not escape it.
+    """
 
     svg: str = ""
     why: str = ""
 
 
-def _draw(figure: Figure, figures: Path | None, number: int) -> Drawn:
+def _draw(figure: Figure, figures: Path | None) -> Drawn:
     # A name is a file of the folder, not a way out of it.
     if figures is None or not _FILE.fullmatch(figure.name):
         return Drawn()
     path = figures / f"{figure.name}.svg"
     try:
-        return Drawn(inline_svg(path.read_text(encoding="utf-8"), f"f{number}-", clean(clip(figure.caption))))
+        return Drawn(inline_svg(path.read_text(encoding="utf-8"), figure.name))
     except FileNotFoundError:
         return Drawn()
     except (OSError, UnicodeDecodeError, DataError) as error:
@@ -108,7 +111,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         finalize=clean,
     )
-    environment.filters["clip"] = clip
+    environment.filters |= {"clip": clip, "parted": _parted, "told": _told, "models": _models}
     return environment.get_template("template.html.j2")
 
 
@@ -117,10 +120,21 @@ def _render(document: Document, drawn: dict[str, Drawn]) -> str:
 
     main = [row for table in document.tables() if table.name == "main" for row in table.rows]
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    counts: Counter[str] = Counter()
+
+    def number(kind: str, count: int = 1) -> int:
+        """The number of the next table, figure or sentence, or of the first of several."""
+        counts[kind] += count
+        return counts[kind] - count + 1
+
     return _template().render(
         document=document,
-        sections=_Views(document, drawn).sections(),
+        sections=_sections(document, drawn),
+        drawn=drawn,
         models=list(dict.fromkeys(model for row in main for model in _models(row))),
+        number=number,
+        sort_value=sort_value,
+        tall=TALL,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -134,104 +148,43 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@dataclass
-class _Views:
-    """Turns blocks into what the template prints; counts tables, figures and sentences as they come."""
-
-    document: Document
-    drawn: dict[str, Drawn]
-    counts: dict[str, int] = field(default_factory=lambda: {"table": 0, "figure": 0, "sentence": 0})
-
-    def sections(self) -> list[dict[str, Any]]:
-        found = [
-            {"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": self._blocks(section)}
-            for i, section in enumerate(self.document.sections)
+def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any]]:
+    """The sections with what there is of them: of one of figures alone nothing may be left."""
+    found = []
+    for i, section in enumerate(document.sections):
+        blocks = [b for b in section.blocks if not (isinstance(b, Figure) and drawn[b.name] == Drawn())]
+        title = section.title or document.title
+        several = sum(isinstance(block, Table) for block in blocks) > 1
+        views = [
+            {
+                "kind": type(block).__name__,
+                "block": block,
+                "caption": f"{title}: {block.name}" if several and isinstance(block, Table) else title,
+            }
+            for block in blocks
         ]
-        # Of a section of figures alone nothing may be left.
-        return [section for section in found if section["blocks"]]
-
-    def _count(self, what: str) -> int:
-        self.counts[what] += 1
-        return self.counts[what]
-
-    def _blocks(self, section: Section) -> list[dict[str, Any]]:
-        several = sum(isinstance(block, Table) for block in section.blocks) > 1
-        views = [self._block(block, section, several) for block in section.blocks]
-        return [view for view in views if view]
-
-    def _block(self, block: Block, section: Section, several: bool) -> dict[str, Any]:
-        if isinstance(block, Prose):
-            return {"kind": "prose", "label": block.label, "sentences": [self._sentence(s) for s in block.sentences]}
-        if isinstance(block, Items):
-            return {"kind": "items", "entries": block.items, "named": all(label for label, _ in block.items)}
-        if isinstance(block, Code):
-            return {"kind": "code", "text": block.text}
-        if isinstance(block, Table):
-            title = section.title or self.document.title
-            return self._table(block, f"{title}: {block.name}" if several else title)
-        return self._figure(block)
-
-    def _sentence(self, sentence: Sentence) -> dict[str, Any]:
-        """A sentence, its last word apart: the mark that follows it must not begin a line."""
-        cells = [f"{cell.id} = {_figure_of(cell)}" for cell in sentence.cells]
-        cut = sentence.text.rfind(" ") + 1 if cells else len(sentence.text)
-        if len(sentence.text) - cut > LAST_WORD:
-            cut = len(sentence.text)
-        number = self._count("sentence")
-        return {"text": sentence.text[:cut], "end": sentence.text[cut:], "cells": cells, "id": f"r{number}"}
-
-    def _figure(self, figure: Figure) -> dict[str, Any]:
-        from markupsafe import Markup
-
-        drawn = self.drawn[figure.name]
-        if not drawn.svg and not drawn.why:
-            return {}
-        # What `inline_svg` answers holds allowed elements and escaped text only.
-        svg = Markup(drawn.svg)
-        number = self._count("figure")
-        return {"kind": "figure", "n": number, "caption": figure.caption, "svg": svg, "why": drawn.why}
-
-    def _table(self, table: Table, caption: str) -> dict[str, Any]:
-        return {
-            "kind": "grid",
-            "n": self._count("table"),
-            "name": table.name,
-            "caption": caption,
-            "tall": len(table.rows) > TALL,
-            "columns": [
-                {"title": c.title, "numeric": c.numeric, "means": translate(c.definition.text) if c.definition else ""}
-                for c in table.columns
-            ],
-            "rows": [
-                {
-                    "models": " ".join(_models(row)),
-                    "cells": [_cell(column, entry) for column, entry in zip(table.columns, row, strict=True)],
-                }
-                for row in table.rows
-            ],
-        }
+        if views:
+            found.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
+    return found
 
 
-def _cell(column: Column, entry: Entry) -> dict[str, Any]:
-    """A cell with what it is sorted by; of a figure its interval apart, which is printed paler."""
-    head, spread = column.parts(entry)
-    value = sort_value(entry) if column.numeric else math.nan
-    return {
-        "text": clip(head),
-        "spread": spread,
-        "numeric": column.numeric,
-        "value": value if math.isfinite(value) else None,
-    }
+def _parted(sentence: Sentence) -> tuple[str, str]:
+    """A sentence, and its last word apart where a mark follows: it must not begin a line."""
+    text = sentence.text
+    cut = text.rfind(" ") + 1
+    if not sentence.cells or len(text) - cut > LAST_WORD:
+        cut = len(text)
+    return text[:cut], text[cut:]
+
+
+def _told(cell: Cell) -> str:
+    """A cell with its value and interval: counts in full, other figures to four digits."""
+    return f"{cell.id} = " + (f"{cell:,}" if cell.measured and cell.value.is_integer() else f"{cell:.4g~}")
 
 
 def _models(row: Sequence[Entry]) -> list[str]:
     """The models of a row as the page's filter knows them."""
     return [clip(model, MAX_NAME).lower() for model in models_of(row)]
-
-
-def _figure_of(cell: Cell) -> str:
-    """A cell's value and interval: counts in full, other figures to four digits."""
-    return f"{cell:,}" if cell.measured and cell.value.is_integer() else f"{cell:.4g~}"
 
 
 def _anchor(name: str) -> str:

@@ -123,12 +123,12 @@ def models_of(row: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m for entry in row if isinstance(entry, ModelName) for m in entry.models))
 
 
-def sort_value(entry: Entry) -> float:
-    """What an entry of a column of figures is sorted by: a cell's value, a phrase's first number; NaN = nothing."""
-    if isinstance(entry, Phrase):
-        numbers = (v.value if isinstance(v, Cell) else v for v in entry.values.values())
-        return next((float(n) for n in numbers if isinstance(n, (int, float))), math.nan)
-    return entry.value if isinstance(entry, Cell) else math.nan
+def sort_value(entry: Entry) -> float | None:
+    """What an entry of a column of figures is sorted by: a cell's value, a phrase's first number; None = nothing."""
+    values = entry.values.values() if isinstance(entry, Phrase) else [entry]
+    numbers = (v.value if isinstance(v, Cell) else v for v in values)
+    value = next((float(n) for n in numbers if isinstance(n, (int, float))), math.nan)
+    return value if math.isfinite(value) else None
 
 
 def _entry(where: str, column: Column, row: Mapping[Any, Any]) -> Entry:

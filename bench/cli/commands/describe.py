@@ -35,7 +35,7 @@ def describe(
     described = [describe_model(name, config) for name in names]
     if single:
         (one,) = described
-        for line in tables.facts(one):
+        for line in tables.cost_lines(one):
             console.say(line)
         if one.layers:
             console.say("")

@@ -117,14 +117,14 @@ def cumulative_rank_ic(material: Material) -> Canvas | None:
         legend.append(key(f"{style.short(baseline)}, the baseline", color=style.INK, linestyle=(0, (4, 2))))
     panels = Panels(
         "Cumulative Rank IC",
-        [style.short(m) for m in drawn],
+        drawn,
         y="sum of daily Rank IC",
         legend=legend,
-        notes=not_drawn(drawn, material.models),
+        wanted=material.models,
     )
     at = thinned(len(days))
     rows = material.facts.board.frame.set_index("model")
-    for model, axes in zip(drawn, panels.axes, strict=True):
+    for model, axes in panels:
         zero_line(axes)
         if baseline in total and model != baseline:
             axes.plot(days[at], total[baseline][at], color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
@@ -171,17 +171,17 @@ def ic_by_year(material: Material) -> Canvas | None:
     years = pd.DatetimeIndex(daily.index).year
     panels = Panels(
         "Rank IC by year",
-        [str(year) for year in sorted(set(years))],
+        sorted(set(years.astype(str))),
         x="mean Rank IC, line: 95 % interval over the year's days",
         notes=not_drawn(drawn, material.models),
         height=0.3 + 0.17 * len(drawn),
         left=1.25,
     )
     position = np.arange(len(drawn))
-    for year, axes in zip(sorted(set(years)), panels.axes, strict=True):
-        mine = daily.loc[years == year, drawn]
-        mean, days = mine.mean().to_numpy(), mine.notna().sum().to_numpy()
-        low, high = interval(bootstrap_means(mine.to_numpy(), draws=2000, seed=0))
+    for year, axes in panels:
+        of_year = daily.loc[years == int(year), drawn]
+        mean, days = of_year.mean().to_numpy(), of_year.notna().sum().to_numpy()
+        low, high = interval(bootstrap_means(of_year.to_numpy(), draws=2000, seed=0))
         axes.axvline(0.0, color=style.INK, linewidth=0.6, alpha=0.6, zorder=0)
         axes.hlines(position, low, high, color=style.OWN, linewidth=1.1, alpha=0.75)
         for i, model in enumerate(drawn):

@@ -24,7 +24,7 @@ def lag_importance(material: Material) -> Canvas | None:
         return None
     panels = Panels(
         f"Attribution by day of the window, on {_market(material.explained)}",
-        [style.short(m) for m in drawn],
+        drawn,
         x="days back",
         y="share, %",
         legend=[
@@ -32,10 +32,10 @@ def lag_importance(material: Material) -> Canvas | None:
             key("the model's own attention", color=style.OTHER, linestyle=(0, (3, 2))),
             key("days the market reads", color=style.INK, marker="v", linestyle="none", markersize=4),
         ],
-        notes=not_drawn(drawn, material.models),
+        wanted=material.models,
         height=1.05,
     )
-    for model, axes in zip(drawn, panels.axes, strict=True):
+    for model, axes in panels:
         mine = matching(lags, model=model, method=method[model])
         back, share = np.asarray(mine["name"]).astype(int), 100 * np.asarray(mine["share"])
         axes.fill_between(back, 0, share, step="mid", color=style.OWN, alpha=0.35, linewidth=0)

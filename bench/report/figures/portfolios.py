@@ -38,8 +38,7 @@ def cumulative_excess(material: Material) -> Canvas | None:
         key("after costs", color=style.OWN),
         key("before costs", color=style.OTHER, linestyle=_BEFORE, linewidth=0.9),
     ]
-    notes = not_drawn(list(series), material.models)
-    panels = _panels("Cumulative excess return", series, "% of the account", legend, notes)
+    panels = _panels("Cumulative excess return", material, legend, [])
 
     def draw(axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
         at = thinned(len(days))
@@ -57,9 +56,8 @@ def drawdown(material: Material) -> Canvas | None:
     series = material.portfolios
     if not series:
         return None
-    notes = not_drawn(list(series), material.models)
     title = "Drawdown of the cumulative excess return after costs"
-    panels = _panels(title, series, "% of the account", [], [*notes, "Daily series: mean over seeds."])
+    panels = _panels(title, material, [], ["Daily series: mean over seeds."])
 
     def draw(axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
         total = frame["excess"].cumsum().to_numpy()
@@ -93,8 +91,9 @@ def monthly_return(material: Material) -> Canvas | None:
     return draw_heat(f"Excess return after costs by {word}, per cent", heat, "%")
 
 
-def _panels(title: str, series: dict[str, pd.DataFrame], y: str, legend: list[Line2D], notes: list[str]) -> Panels:
-    return Panels(title, [style.short(m, 13) for m in series], y=y, legend=legend, notes=notes)
+def _panels(title: str, material: Material, legend: list[Line2D], notes: list[str]) -> Panels:
+    names, y = list(material.portfolios), "% of the account"
+    return Panels(title, names, y=y, legend=legend, notes=notes, wanted=material.models, longest=13)
 
 
 def _each(
@@ -103,9 +102,9 @@ def _each(
     draw: Callable[[Axes, str, np.ndarray, pd.DataFrame], str],
 ) -> Canvas:
     """Draw every panel; `draw` answers with what a reader sees on pointing at it."""
-    for (model, frame), axes in zip(series.items(), panels.axes, strict=True):
+    for model, axes in panels:
         zero_line(axes)
-        whole = frame[["excess", "cost"]].dropna().assign(before=lambda f: f["excess"] + f["cost"])
+        whole = series[model][["excess", "cost"]].dropna().assign(before=lambda f: f["excess"] + f["cost"])
         panels.canvas.tip(axes, draw(axes, model, calendar.day_numbers(whole.index), whole))
     days = [calendar.day_numbers(frame.index) for frame in series.values()]
     calendar.label_days(panels.axes[0], np.concatenate(days))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.figures.kit import style
-from bench.report.figures.kit.canvas import Canvas, Panels, key, not_drawn
+from bench.report.figures.kit.canvas import Canvas, Panels, key
 from bench.report.figures.material import Material, kept, matching
 from bench.speed.scaling_frames import scaling_points
 
@@ -44,16 +44,18 @@ def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None
     note = [f"{symbol}^p: time grows with the power p of {symbol} over the three largest sizes."] if len(frame) else []
     panels = Panels(
         f"Time of a day against {x.split(' ')[0]}",
-        [style.short(m, 13) for m in names],
+        names,
+        longest=13,
         x=f"{x} ({other} {fixed}, {device})",
         y="ms a day",
         legend=legend,
-        notes=[*not_drawn(names, material.models), *note],
+        wanted=material.models,
+        notes=note,
     )
     by_model = {m: matching(points, model=m).sort_values(by="size") for m in names}
     # The scales are shared: set for every panel they would be set anew for all panels each time.
     panels.axes[0].set(xscale="log", yscale="log")
-    for name, axes in zip(names, panels.axes, strict=True):
+    for name, axes in panels:
         # One line with gaps: a line for every pair of models would make the file three times as large.
         rivals = [rows for rival, rows in by_model.items() if rival != name]
         x_all = np.concatenate([np.append(rows["size"], np.nan) for rows in rivals] or [np.empty(0)])

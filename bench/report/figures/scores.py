@@ -14,7 +14,6 @@ from bench.report.figures.kit.canvas import (
     dot,
     few_ticks,
     key,
-    not_drawn,
     zero_line,
 )
 from bench.report.figures.material import Material, kept, matching
@@ -28,16 +27,16 @@ def score_distribution(material: Material) -> Canvas | None:
         return None
     panels = Panels(
         "Distribution of the scores",
-        [style.short(m) for m in drawn],
+        drawn,
         x="score, standardised within its day; the outermost bins hold what lies beyond",
         y="share of scores, %",
         legend=[
             key("scores", color=style.OWN),
             key("normal distribution", color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9),
         ],
-        notes=not_drawn(drawn, material.models),
+        wanted=material.models,
     )
-    for model, axes in zip(drawn, panels.axes, strict=True):
+    for model, axes in panels:
         mine = matching(frame, model=model)
         edges = np.append(mine["low"], mine["high"].tolist()[-1])
         share = np.asarray(mine["share"])
@@ -66,13 +65,13 @@ def deciles(material: Material) -> Canvas | None:
         return None
     panels = Panels(
         "Label by decile of the score",
-        [style.short(m) for m in drawn],
+        drawn,
         x="decile of the score within the day, 10 = highest",
         y="bp beyond the day's mean",
         legend=[key("mean over days, line: 95 % interval", color=style.OWN, marker="o")],
-        notes=not_drawn(drawn, material.models),
+        wanted=material.models,
     )
-    for model, axes in zip(drawn, panels.axes, strict=True):
+    for model, axes in panels:
         mine = matching(frame, model=model)
         zero_line(axes)
         axes.vlines(mine["decile"], 1e4 * mine["excess_low"], 1e4 * mine["excess_high"], color=style.OWN, linewidth=1.1)
@@ -95,16 +94,16 @@ def calibration(material: Material) -> Canvas | None:
         return None
     panels = Panels(
         "Calibration by decile of the score",
-        [style.short(m) for m in drawn],
+        drawn,
         x="mean score, in units of the training label",
         y="mean training label",
         legend=[
             key("deciles", color=style.OWN, marker="o"),
             key("as forecast", color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9),
         ],
-        notes=not_drawn(drawn, material.models),
+        wanted=material.models,
     )
-    for model, axes in zip(drawn, panels.axes, strict=True):
+    for model, axes in panels:
         mine = matching(frame, model=model)
         mine = kept(mine, np.isfinite(mine["train_label"])).sort_values(by="decile")
         ends = np.array([mine["score"].min(), mine["score"].max()])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.records.store import known
 from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, thinned
 from bench.report.figures.material import Material
@@ -31,11 +32,11 @@ def training(material: Material) -> Canvas | None:
     most = max(len(found) for found in drawn.values())
     if most > MOST_TRIALS:
         notes.append(f"The first {MOST_TRIALS} of {most} trials of each model.")
-    return draw_training({style.short(m): (m, found[:MOST_TRIALS]) for m, found in drawn.items()}, notes)
+    return draw_training({m: found[:MOST_TRIALS] for m, found in drawn.items()}, notes)
 
 
-def draw_training(drawn: dict[str, tuple[str, list[dict[str, Any]]]], notes: list[str]) -> Canvas:
-    """Panel title -> model and records of its trials."""
+def draw_training(drawn: dict[str, list[dict[str, Any]]], notes: list[str]) -> Canvas:
+    """One panel by name, with the records of its trials."""
     from matplotlib.ticker import MaxNLocator
 
     panels = Panels(
@@ -52,10 +53,12 @@ def draw_training(drawn: dict[str, tuple[str, list[dict[str, Any]]]], notes: lis
         right=0.5,
         height=0.95 if len(drawn) > 1 else 1.9,
         widest=2.6 if len(drawn) > 1 else 5.0,
+        longest=16 if len(drawn) > 1 else 60,
         share_x=False,
     )
     losses: list[Axes] = []
-    for i, ((model, records), axes) in enumerate(zip(drawn.values(), panels.axes, strict=True)):
+    for i, (name, axes) in enumerate(panels):
+        records = drawn[name]
         loss = axes.twinx()
         losses.append(loss)
         for record in records:
@@ -68,7 +71,7 @@ def draw_training(drawn: dict[str, tuple[str, list[dict[str, Any]]]], notes: lis
         epochs = "; ".join(
             f"seed {r['seed']} epoch {r['fit']['best_epoch']} of {len(r['fit']['history'])}" for r in records
         )
-        panels.canvas.tip(axes, f"{model}: kept {epochs}")
+        panels.canvas.tip(axes, f"{records[0]['model']}: kept {epochs}")
     low = min(a.dataLim.ymin for a in losses)
     high = max(a.dataLim.ymax for a in losses)
     for loss in losses:
@@ -82,8 +85,8 @@ def _draw(axes: Axes, loss: Axes, record: dict[str, Any]) -> None:
     history = record["fit"]["history"]
     # Stages follow each other; the epochs of a stage begin anew.
     epoch = np.arange(1, len(history) + 1)
-    valid = np.array([_known(h.get("valid_ic")) for h in history])
-    train = np.array([_known(h.get("train_loss")) for h in history])
+    valid = np.array([known(h.get("valid_ic")) for h in history])
+    train = np.array([known(h.get("train_loss")) for h in history])
     at = thinned(len(history), 100)
     axes.plot(epoch[at], valid[at], color=style.OWN, linewidth=1.0, alpha=0.85)
     best = record["fit"]["best_epoch"]
@@ -98,7 +101,3 @@ def _draw(axes: Axes, loss: Axes, record: dict[str, Any]) -> None:
         first = next((v for v in train[of_stage] if math.isfinite(v) and v != 0), math.nan)
         mine = at[of_stage[at]]
         loss.plot(epoch[mine], train[mine] / first, color=style.OTHER, linestyle=_DASHES, linewidth=0.9, alpha=0.85)
-
-
-def _known(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -25,7 +25,7 @@ def trial_training(store: RunStore, record: dict[str, Any]) -> Canvas | None:
     """The training curves; None for a model fitted as a whole."""
     if not record["fit"]["history"]:
         return None
-    return draw_training({_name(record): (record["model"], [record])}, [])
+    return draw_training({_name(record): [record]}, [])
 
 
 def trial_predictions(store: RunStore, record: dict[str, Any]) -> Canvas | None:
@@ -41,7 +41,7 @@ def trial_predictions(store: RunStore, record: dict[str, Any]) -> Canvas | None:
     chosen = [whole[i] for i in thinned(len(whole), STOCKS)]
     panels = Panels(
         f"Scores of {_name(record)} over time",
-        [style.short(str(symbol)) for symbol in chosen],
+        chosen,
         y="score",
         legend=[
             key("score of the stock", color=style.OWN),
@@ -51,7 +51,7 @@ def trial_predictions(store: RunStore, record: dict[str, Any]) -> Canvas | None:
         height=1.3,
     )
     at = thinned(len(days), 250)
-    for symbol, axes in zip(chosen, panels.axes, strict=True):
+    for symbol, axes in panels:
         axes.fill_between(days[at], low[at], high[at], color=style.INK, alpha=0.25, linewidth=0)
         scores = wide[symbol].to_numpy()
         axes.plot(days[at], scores[at], color=style.OWN, linewidth=1.0)
@@ -72,6 +72,7 @@ def trial_distribution(store: RunStore, record: dict[str, Any]) -> Canvas | None
     panels = Panels(
         f"Scores of {_name(record)}",
         ["share of all scores, %", "standard deviation within the day"],
+        longest=40,
         most=2,
         height=1.7,
         gap=0.6,

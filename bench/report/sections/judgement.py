@@ -8,9 +8,9 @@ from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
 from bench.report.tables import evidence as tables
 from bench.text.cells import Cell, cells_of
-from bench.text.document import Figure, Items, Prose, Section, section
+from bench.text.document import Figure, Items, Prose, Section, prose, section
 from bench.text.language import listed, retold, translate
-from bench.text.sentences import Sentence, say
+from bench.text.sentences import say
 
 
 def judgement(facts: Facts) -> list[Section]:
@@ -64,18 +64,16 @@ def _basis(facts: Facts) -> Prose | None:
                 rank_ic=facts.cell(f"main.{best}.rank_ic"),
             )
         )
-    return Prose(tuple(sentences))
+    return prose(*sentences)
 
 
-def _recommend() -> Prose:
+def _recommend() -> Prose | None:
     command = "python -m bench recommend --max-latency-ms 5 --stocks 300 --lookback 60 --device cpu --need explain"
-    return Prose(
-        (Sentence(translate("Which one for your constraints: {command}", command=command)),),
-        label=translate("Other constraints."),
-    )
+    sentence = say("Which one for your constraints: {command}", command=command)
+    return prose(sentence, label=translate("Other constraints."))
 
 
-def _formula() -> Prose:
+def _formula() -> Prose | None:
     abilities = load_capability().abilities
     total = sum(a.weight for a in abilities.values())
     parts = [
@@ -90,19 +88,14 @@ def _formula() -> Prose:
         )
         for name, a in abilities.items()
     ]
-    return Prose(
-        (
-            Sentence(translate("Overall score = 10 x ({parts}).", parts=" + ".join(parts))),
-            Sentence(
-                translate(
-                    "The parts' 95 % half-widths add in quadrature; that of speed is what its samples or its repeat "
-                    "differ by, times of a fit count as exact. A strength is an ability "
-                    "in which the model is surely above 0 and cannot be told from the best, a weakness one in which it "
-                    "is surely below the median; a use is named where the guide cannot tell the model from its first "
-                    "choice."
-                )
-            ),
-        )
+    return prose(
+        say("Overall score = 10 x ({parts}).", parts=" + ".join(parts)),
+        say(
+            "The parts' 95 % half-widths add in quadrature; that of speed is what its samples or its repeat differ by, "
+            "times of a fit count as exact. A strength is an ability in which the model is surely above 0 and cannot "
+            "be told from the best, a weakness one in which it is surely below the median; a use is named where the "
+            "guide cannot tell the model from its first choice."
+        ),
     )
 
 
@@ -117,7 +110,7 @@ def _missing(found: list[Capability]) -> Prose | None:
     text = listed(
         (translate("{model} ({abilities})", model=model, abilities=gone) for model, gone in without.items()), "; "
     )
-    return Prose((Sentence(translate("No score, because not measured: {models}.", models=text)),))
+    return prose(say("No score, because not measured: {models}.", models=text))
 
 
 def capture(facts: Facts) -> Section | None:
@@ -134,21 +127,19 @@ def capture(facts: Facts) -> Section | None:
     return section(
         "capture",
         translate("Capture matrix: what each model finds where the truth is known"),
-        Prose(
-            (
-                say(
-                    "Share of the attainable IC in per cent, with 95 % intervals over {days:,} test days; on null the "
-                    "IC itself, which must hold 0. Source {source}, {settings}.",
-                    days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
-                    source=market.run["data"]["source"],
-                    settings=retold(market.run["note"] or market.run["protocol"]).rstrip(".。"),
-                ),
-                say(
-                    "IC of the true signal: {ics}.",
-                    *[Cell(f"oracle.{m}.ic", ic) for m, ic in oracle.items()],
-                    ics=listed(f"{m} {ic:.3f}" for m, ic in oracle.items()),
-                ),
-            )
+        prose(
+            say(
+                "Share of the attainable IC in per cent, with 95 % intervals over {days:,} test days; on null the "
+                "IC itself, which must hold 0. Source {source}, {settings}.",
+                days=Cell("capture.matrix.n_days", float(market.frame["n_days"].to_numpy().max())),
+                source=market.run["data"]["source"],
+                settings=retold(market.run["note"] or market.run["protocol"]).rstrip(".。"),
+            ),
+            say(
+                "IC of the true signal: {ics}.",
+                *[Cell(f"oracle.{m}.ic", ic) for m, ic in oracle.items()],
+                ics=listed(f"{m} {ic:.3f}" for m, ic in oracle.items()),
+            ),
         ),
         tables.capture_table(matrix),
         Figure("capture", translate("Capture of every model on every planted market.")),
@@ -168,17 +159,15 @@ def claims(facts: Facts) -> Section | None:
     return section(
         "claims",
         translate("Published claims, tested"),
-        Prose(
-            (
-                say(
-                    "Of {n} published claims {confirmed} are confirmed, {refuted} refuted and {undecided} not decided.",
-                    *rests_on,
-                    n=len(judged),
-                    confirmed=count["confirmed"],
-                    refuted=count["refuted"],
-                    undecided=count["not decided"],
-                ),
-            )
+        prose(
+            say(
+                "Of {n} published claims {confirmed} are confirmed, {refuted} refuted and {undecided} not decided.",
+                *rests_on,
+                n=len(judged),
+                confirmed=count["confirmed"],
+                refuted=count["refuted"],
+                undecided=count["not decided"],
+            ),
         ),
         tables.claims_table(judged),
     )

@@ -6,7 +6,7 @@ from bench.advice.facts import Facts
 from bench.report.tables.interpretability import interpretability_table, method_table
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table, score_table
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
-from bench.text.document import Figure, Prose, Section, section
+from bench.text.document import Figure, Section, prose, section
 from bench.text.language import translate
 from bench.text.sentences import Sentence, say
 
@@ -38,19 +38,14 @@ def technical(facts: Facts) -> Section | None:
         frame = facts.frame(name)
         first = frame.iloc[0]
         blocks += [
-            Prose(
-                (
-                    say(
-                        "{device}, {mode}: {threads} thread(s), a day of {stocks} stocks, lookback {lookback}, random "
-                        "weights and data; samples of two passes, all models in turn.",
-                        device=first["device_name"],
-                        mode=first["mode"],
-                        threads=int(first["threads"]),
-                        stocks=int(first["stocks"]),
-                        lookback=int(first["lookback"]),
-                    ),
-                    Sentence(repeat_line(frame)),
-                )
+            prose(
+                say(
+                    "{device}, {mode}: {threads} thread(s), a day of {stocks} stocks, lookback {lookback}, random "
+                    "weights and data; samples of two passes, all models in turn.",
+                    device=first["device_name"],
+                    **{name: first[name] for name in ("mode", "threads", "stocks", "lookback")},
+                ),
+                Sentence(repeat_line(frame)),
             ),
             timing_table(frame, name),
         ]
@@ -65,14 +60,10 @@ def growth(facts: Facts) -> Section | None:
     return section(
         "scaling",
         translate("How cost grows"),
-        Prose(
-            (
-                Sentence(
-                    translate(
-                        "Exponents of time and memory in the lookback T and the number of stocks N, fitted over all "
-                        "sizes, and over the three largest, where fixed costs no longer hide them."
-                    )
-                ),
+        prose(
+            say(
+                "Exponents of time and memory in the lookback T and the number of stocks N, fitted over all sizes, and "
+                "over the three largest, where fixed costs no longer hide them."
             )
         ),
         *(scaling_table(facts.frame(name), name, COMPLEXITY) for name in names),
@@ -89,15 +80,11 @@ def interpretability(facts: Facts) -> Section | None:
     return section(
         "interpretability",
         translate("Interpretability, against the planted truth"),
-        Prose(
-            (
-                Sentence(
-                    translate(
-                        "Area under the precision-recall curve of a model's attributions against the inputs the "
-                        "planted signal reads, from 0 at chance to 1; an untrained network must fall to chance. "
-                        "Deletion is the IC lost when the inputs ranked first are removed, beyond random removal."
-                    )
-                ),
+        prose(
+            say(
+                "Area under the precision-recall curve of a model's attributions against the inputs the planted signal "
+                "reads, from 0 at chance to 1; an untrained network must fall to chance. Deletion is the IC lost when "
+                "the inputs ranked first are removed, beyond random removal."
             )
         ),
         interpretability_table(scores),
@@ -140,7 +127,7 @@ def portfolio(facts: Facts) -> Section | None:
     return section(
         "portfolio",
         translate("Portfolio, after costs"),
-        Prose((sentence,)),
+        prose(sentence),
         portfolio_table(frame),
         cost_table(frame),
         portfolio_setup_table(facts.portfolio_settings),

@@ -16,25 +16,19 @@ from bench.text.tables import Table
 from zoo.config import LabelConfig
 
 
-def opening(facts: Facts) -> Section:
+def opening(facts: Facts) -> Section | None:
     """Verdict, setup, main table: the first screen."""
     note = facts.run["note"]
-    return Section(
+    return section(
         "verdict",
         "",
-        tuple(
-            block
-            for block in (
-                Prose(tuple(verdict(facts))),
-                Items(((translate("Setup"), setup_line(facts)),)),
-                Prose((Sentence(retold(note)),)) if note else None,
-                Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
-                main.main_table(facts.board),
-                prose(outdated_sentence(facts.board)),
-                _oracle(facts),
-            )
-            if block is not None
-        ),
+        prose(*verdict(facts)),
+        Items(((translate("Setup"), setup_line(facts)),)),
+        prose(Sentence(retold(note)) if note else None),
+        Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
+        main.main_table(facts.board),
+        prose(outdated_sentence(facts.board)),
+        _oracle(facts),
     )
 
 
@@ -69,8 +63,8 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
         section(
             "settings",
             translate("Settings"),
-            Prose((Sentence(translate("Shared by all: {settings}.", settings=main.shared_settings(board))),)),
-            Prose((Sentence(main.deviation_line(board)),)),
+            prose(say("Shared by all: {settings}.", settings=main.shared_settings(board))),
+            prose(Sentence(main.deviation_line(board))),
             main.settings_table(board),
         ),
         section(
@@ -83,7 +77,7 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
     return [s for s in found if s is not None]
 
 
-def _data(facts: Facts) -> Items | Prose:
+def _data(facts: Facts) -> Items | Prose | None:
     run = facts.run
     notes = [retold(note) for note in run["data"]["notes"]]
     reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
@@ -100,5 +94,5 @@ def _data(facts: Facts) -> Items | Prose:
     if run["data"]["snapshot_concepts"]:
         notes.append(translate("Look-ahead: the concepts carry no dates, so today's groups stand for all of history."))
     if not notes:
-        return Prose((Sentence(translate("Nothing was assumed or missing.")),))
+        return prose(say("Nothing was assumed or missing."))
     return Items(tuple(("", note) for note in notes))

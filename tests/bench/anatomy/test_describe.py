@@ -12,7 +12,7 @@ import torch
 from bench.anatomy.dataflow import has_circle, ranks
 from bench.anatomy.describe import STOCKS, Description, describe_model, resolve
 from bench.anatomy.drawing import boxes_of, draw_architecture
-from bench.anatomy.tables import deviation_line, facts, layer_table, settings_table, summary_table
+from bench.anatomy.tables import cost_lines, deviation_line, layer_table, settings_table, summary_table
 from bench.experiment.config import load_config
 from bench.experiment.deviations import UNIFORM_CONFIG
 from bench.experiment.presets import CONFIGS
@@ -71,7 +71,7 @@ def test_flops_of_an_mlp_and_what_it_keeps_for_the_backward_pass() -> None:
 def test_a_training_step_of_a_day_scope_network_holds_a_whole_day_at_least() -> None:
     one, day = (describe("gats", batch_size=rows, hidden_size=8) for rows in (1, STOCKS))
     assert one.training_bytes == day.training_bytes
-    assert f"the backward pass of {STOCKS} rows" in " ".join(facts(one))
+    assert f"the backward pass of {STOCKS} rows" in " ".join(cost_lines(one))
     assert describe("gats", batch_size=3 * STOCKS, hidden_size=8).step_rows == 3 * STOCKS
     assert describe("gru", batch_size=1, hidden_size=8).step_rows == 1
 
@@ -88,7 +88,7 @@ def test_the_measured_receptive_field_of_a_tcn_is_the_built_one_where_the_lookba
     found = describe("tcn", lookback=lookback, hidden_size=8, num_layers=2)
     assert found.built_reach == 13 == 1 + 2 * 2 * (1 + 2)
     assert found.reach == seen
-    assert f"{seen} of {lookback} days" in " ".join(facts(found))
+    assert f"{seen} of {lookback} days" in " ".join(cost_lines(found))
 
 
 def test_a_transformer_of_two_layers_is_drawn_as_a_chain() -> None:
@@ -114,13 +114,13 @@ def test_rows_are_named_in_shapes_and_layers_used_by_their_parent_have_none() ->
 def test_models_fitted_as_a_whole_say_so() -> None:
     linear = describe("linear")
     assert linear.layers == []
-    assert "Fitted as a whole" in facts(linear)[-1]
-    assert f"{T * linear.n_features + 1:,} fitted numbers" in facts(linear)[-1]
+    assert "Fitted as a whole" in cost_lines(linear)[-1]
+    assert f"{T * linear.n_features + 1:,} fitted numbers" in cost_lines(linear)[-1]
 
 
 def test_settings_show_what_is_used_what_is_uniform_and_what_is_published() -> None:
     config = load_config(CONFIGS / "quick.yaml", {"models.gats.params": {"hidden_size": 16}, "train.lr": 0.5})
-    rows = {row[0]: row[1:] for row in settings_table(describe_model("gats", config)).rows}
+    rows = {row[0]: row[1:] for row in settings_table(describe_model("gats", config)).texts}
     assert rows["lr"] == ["0.5", "0.001", "0.0001"]
     assert rows["params.hidden_size"] == ["16", "64", "64"]
     assert rows["params.dropout"] == ["0", "0", "0.7"]
@@ -132,8 +132,9 @@ def test_an_experiment_is_summarised_with_its_deviations() -> None:
     assert not single
     described = [describe_model(name, config) for name in names]
     table = summary_table(described)
-    assert [row[0] for row in table.rows] == ["gru", "mlp"]
-    assert table.rows[0][-1] == "hidden_size 8"
+    assert table is not None
+    assert [row[0] for row in table.texts] == ["gru", "mlp"]
+    assert table.texts[0][-1] == "hidden_size 8"
     assert "mlp: lr 0.1 instead of 0.001" in deviation_line(described)
 
 

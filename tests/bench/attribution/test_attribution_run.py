@@ -313,10 +313,10 @@ def test_the_tables_print_every_model_with_dashes_for_what_is_unknown(local):
     methods = method_table(interpretability_frame(local))
     assert scores is not None
     assert methods is not None
-    assert {r[0] for r in scores.rows} == {"linear", "mlp", "lightgbm"}
+    assert {r[0] for r in scores.texts} == {"linear", "mlp", "lightgbm"}
     untrained = scores.headers.index("untrained")
-    assert next(r for r in scores.rows if r[0] == "lightgbm")[untrained] == "–"
-    assert all(len(r) == len(methods.headers) == len(methods.numeric) for r in methods.rows)
+    assert next(r for r in scores.texts if r[0] == "lightgbm")[untrained] == "–"
+    assert all(len(r) == len(methods.headers) == len(methods.alignment) for r in methods.texts)
 
 
 def test_the_command_measures_and_prints(own_copy):

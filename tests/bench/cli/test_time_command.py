@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from bench.cli.commands.time import register
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
 from bench.speed import clock, frames, scaling_frames
+from bench.text.tables import models_of
 from zoo.errors import ConfigError, ZooError
 
 ROOT = Path(__file__).parents[3]
@@ -126,8 +127,8 @@ def test_a_second_run_replaces_what_it_measured_and_nothing_else(timed, tmp_path
 
 def test_the_table_has_a_row_per_model_and_mode(timed):
     table = timing_table(frames.timing_frame(timed[0]))
-    assert len(table.rows) == 6
-    assert all(len(r) == len(table.headers) == len(table.numeric) for r in table.rows)
+    assert table is not None
+    assert len(table.texts) == 6
 
 
 def test_percentiles_spread_and_repeat_come_from_the_samples():
@@ -169,8 +170,9 @@ def test_scaling_has_a_row_per_network_variant_and_attention(scaled):
     assert (whole["fixed_stocks"], whole["fixed_lookback"]) == (50, 5)
     assert "fitted as a whole" in row(frame, "linear")["reason"]
     table = scaling_table(frame)
-    assert len(table.rows) == 7
-    assert all(len(r) == len(table.headers) == len(table.numeric) for r in table.rows)
+    assert table is not None
+    assert len(table.texts) == 7
+    assert models_of(table.rows[1]) == ("gats",)
 
 
 def test_points_of_scaling_are_the_sizes_asked_for(scaled):

@@ -33,7 +33,7 @@ from bench.portfolio.orders import Costs
 from bench.portfolio.risk import performance, risk
 from bench.portfolio.topk_dropout import topk_dropout
 from bench.records.store import RunStore, digest
-from bench.report.tables.portfolio import cost_table, money, portfolio_setup_table, portfolio_table
+from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
 from zoo.data.panel import FIELDS, Panel
 from zoo.data.split import DayRange
@@ -498,12 +498,12 @@ def test_a_model_without_a_fold_is_not_ranked_and_a_failed_one_is_empty(written)
     assert np.isnan(frame["seed_sd"].iloc[0])
     table = portfolio_table(frame)
     assert table is not None
-    assert [row[0] for row in table.rows] == [
+    assert [row[0] for row in table.texts] == [
         "gru",
         "tcn (incomplete: 1 of 2 trials)",
         "mlp (missing: 0 of 1 trials)",
     ]
-    assert set(table.rows[2][1:-1]) == {"–"}
+    assert set(table.texts[2][1:-1]) == {"–"}
 
 
 def test_an_account_that_is_lost_shows_no_compounded_figures(written):
@@ -523,13 +523,13 @@ def test_the_tables_print_what_was_measured(finished):
     assert table is not None
     assert costs is not None
     assert setup is not None
-    assert table.rows[0][0] == first["model"]
-    assert table.rows[0][1].startswith(f"{100 * first['annual_excess']:+.1f} [")
-    assert table.rows[0][-1] == "4 / 1"
+    assert table.texts[0][0] == first["model"]
+    assert table.texts[0][1].startswith(f"{100 * first['annual_excess']:+.1f} [")
+    assert table.texts[0][-1] == "4 / 1"
     assert costs.headers[1:5] == [f"excess % at {rate} bp" for rate in (0, 5, 15, 30)]
-    assert costs.rows[0][5] == f"{first['break_even_bp']:.1f}"
-    assert ["names held", "4 of 20 (median)"] in setup.rows
-    assert all(len(row) == len(t.headers) == len(t.numeric) for t in (table, costs, setup) for row in t.rows)
+    assert costs.texts[0][5] == f"{first['break_even_bp']:.1f}"
+    assert ["names held", "4 of 20 (median)"] in setup.texts
+    assert all(len(row) == len(t.headers) == len(t.alignment) for t in (table, costs, setup) for row in t.texts)
 
 
 def test_without_figures_there_are_no_tables(tmp_path):
@@ -539,14 +539,6 @@ def test_without_figures_there_are_no_tables(tmp_path):
     assert portfolio_table(frame) is None
     assert cost_table(frame) is None
     assert portfolio_setup_table(portfolio_settings(store)) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(4.2e6, "4.20 M"), (999_999, "1.00 M"), (123_456, "123 k"), (7.5, "7.5"), (2.5e9, "2.50 bn"), (np.nan, "–")],
-)
-def test_money_has_three_digits_and_a_unit(value, text):
-    assert money(value) == text
 
 
 def test_reading_needs_neither_torch_nor_arch(finished):

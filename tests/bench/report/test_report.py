@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import os
 import re
 import shutil
@@ -24,7 +23,6 @@ from bench.advice.verdict import verdict
 from bench.records.store import RunStore
 from bench.report import write_report
 from bench.report.markdown import escape
-from bench.text.tables import number, with_interval
 from zoo.data.sources import load_panel
 
 HOSTILE = "<script>alert(1)</script>|\n# heading\n\n[link](javascript:1) ![i](http://x) **b** `code` &lt; \\| <!-- $"
@@ -376,20 +374,3 @@ def test_cutting_a_long_text_cuts_no_escape_in_half(mark, length):
     inline = [t for t in tokens if t.type == "inline"]
     assert inline[3].content == "last"
     assert "".join(c.content for c in inline[2].children or []) == whole[:997] + "..."
-
-
-# Numbers as text
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "sign", "text"),
-    [(0.12345, 4, False, "0.1235"), (0.5, 2, True, "+0.50"), (math.nan, 4, False, "–"), (None, 4, False, "–")],
-)
-def test_numbers_have_fixed_digits_and_missing_ones_a_dash(value, digits, sign, text):
-    assert number(value, digits, sign) == text
-
-
-def test_an_interval_of_nothing_is_a_dash():
-    assert with_interval(math.nan, 0.0, 1.0) == "–"
-    assert with_interval(0.01, -0.02, 0.04) == "+0.0100 [-0.0200, +0.0400]"
-    assert with_interval(math.inf, 0, 1) == "–"

@@ -249,7 +249,7 @@ def test_folds_count_by_their_days(written):
     np.testing.assert_allclose(decile_frame(store, store.run())["names"], (10 * 1 + 40 * 2) / 50)
     table = score_table(score_frame(store, store.run()))
     assert table is not None
-    assert table.rows[0][2:] == ["1.300", "0.0", "–"]
+    assert table.texts[0][2:] == ["1.300", "0.0", "–"]
 
 
 def test_a_decile_that_is_never_filled_is_nan(written):

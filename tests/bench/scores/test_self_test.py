@@ -97,7 +97,7 @@ def test_a_rate_beyond_the_binomial_interval_is_called_so(tmp_path):
     assert not frame["within"][0]
     table = calibration_table(frame)
     assert table is not None
-    assert table.rows[0][4:8] == ["17 of 200", "8.5 [5.0, 13.3]", "[2.0, 8.0]", "no"]
+    assert table.texts[0][4:8] == ["17 of 200", "8.5 [5.0, 13.3]", "[2.0, 8.0]", "no"]
 
 
 def test_one_seed_has_no_spread_over_seeds(tmp_path):

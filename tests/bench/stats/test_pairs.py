@@ -219,13 +219,13 @@ def test_the_confidence_set_holds_the_best_models_as_often_as_promised():
 def test_tables_show_every_model_and_pair(models, pairs):
     table = significance_table(models)
     assert table is not None
-    assert [row[0] for row in table.rows] == ["good", "twin", "bad"]
-    assert table.rows[2][3].startswith("no (")
+    assert [row[0] for row in table.texts] == ["good", "twin", "bad"]
+    assert table.texts[2][3].startswith("no (")
     shown = pair_significance_table(pairs)
     assert shown is not None
-    assert shown.rows[1][0] == "good − bad"
-    assert shown.rows[1][-1] == DIFFERENT
-    assert {len(row) for row in shown.rows} == {len(shown.headers)} == {len(shown.numeric)}
+    assert shown.texts[1][0] == "good − bad"
+    assert shown.texts[1][-1] == DIFFERENT
+    assert {len(row) for row in shown.texts} == {len(shown.headers)} == {len(shown.alignment)}
 
 
 def test_an_empty_frame_has_no_table():
@@ -237,5 +237,5 @@ def test_a_model_with_other_days_is_shown_as_such(daily):
     holed = daily.assign(late=daily["good"].where(daily.index > DAYS[5]))
     table = significance_table(significance_frame(holed, {}))
     assert table is not None
-    assert table.rows[3][3] == "other days"
-    assert table.rows[3][6] == "–"
+    assert table.texts[3][3] == "other days"
+    assert table.texts[3][6] == "–"

@@ -29,6 +29,23 @@ def test_a_cell_that_was_not_measured_is_a_dash_and_one_without_interval_a_numbe
     assert f"{Cell('t.m.x', 190.0):,}" == "190"
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        *((4.2e6, "money", "4.20 M"), (999_999, "money", "1.00 M"), (123_456, "money", "123 k"), (7.5, "money", "7.5")),
+        *(
+            (2.5e9, "money", "2.50 bn"),
+            (math.nan, "money", "–"),
+            (6.08e6, "count", "6.08 M"),
+            (3.1e9, "count", "3.10 G"),
+        ),
+        *((0, "bytes", "0 B"), (3 * 2**20, "bytes", "3.00 MiB"), (512, "bytes", "512 B")),
+    ],
+)
+def test_a_magnitude_has_three_digits_and_a_unit(value, form, text):
+    assert f"{Cell('t.m.x', value):{form}}" == text
+
+
 def test_per_cent_scales_the_interval_and_keeps_the_name():
     scaled = Cell("t.m.x", 0.5, 0.4, 0.7).percent
     assert (scaled.id, scaled.value, scaled.low, scaled.high) == ("t.m.x", 50, 40, 70)

@@ -99,6 +99,12 @@ class Canvas:
 class Panels:
     """Small multiples on shared scales, one panel a name.
 
+    Iterating gives every name with its axes.
+
+    Args:
+        wanted: names of which those without a panel are told in a note.
+        longest: characters of a name that are shown.
+
     Attributes:
         canvas: the figure.
         axes: in the order of the names.
@@ -113,6 +119,8 @@ class Panels:
         y: str = "",
         legend: Sequence[Any] = (),
         notes: Sequence[str] = (),
+        wanted: Sequence[str] = (),
+        longest: int = 16,
         right: float = 0.0,
         height: float = 0.95,
         most: int = 5,
@@ -130,7 +138,8 @@ class Panels:
         width = min((WIDTH - left - right - _SIDE - gap * (self.columns - 1)) / self.columns, widest)
         total = left + self.columns * width + gap * (self.columns - 1) + right + _SIDE
         tall = top + self.rows * height + (self.rows - 1) * gap_y + bottom
-        self.canvas = Canvas(title, tall, max(total, 5.4), notes)
+        self.canvas = Canvas(title, tall, max(total, 5.4), [*not_drawn(names, wanted), *notes])
+        self.names = names
         self.axes: list[Axes] = []
         for i, name in enumerate(names):
             row, column = divmod(i, self.columns)
@@ -143,7 +152,14 @@ class Panels:
             # Ticks are half the time of drawing; inner panels share those at the edges.
             axes.xaxis.set_visible(lowest or not share_x)
             axes.yaxis.set_visible(column == 0 or not share_y)
-            axes.set_title(name, loc="left", fontsize=style.TEXT_SIZE, pad=4, fontweight="bold", color=style.INK)
+            axes.set_title(
+                style.short(name, longest),
+                loc="left",
+                fontsize=style.TEXT_SIZE,
+                pad=4,
+                fontweight="bold",
+                color=style.INK,
+            )
             self.axes.append(axes)
         middle = (left + (self.columns * (width + gap) - gap) / 2) / self.canvas.width
         if x:
@@ -153,6 +169,9 @@ class Panels:
             self.canvas.text(0.1, centre, y, rotation=90, va="center", ha="left")
         if legend:
             self.canvas.legend(legend)
+
+    def __iter__(self) -> Iterator[tuple[str, Axes]]:
+        yield from zip(self.names, self.axes, strict=True)
 
     def value(self, axes: Axes, text: str) -> None:
         """A figure at the right end of a panel's title line."""
