@@ -11,7 +11,7 @@ from pydantic import create_model
 from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, RECORD
-from bench.portfolio.costs import COST_RATES
+from bench.portfolio.costs import COST_RATES, break_even_rate
 from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
@@ -181,7 +181,6 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
     published = risk(series["excess"])
     before = series["return"] - series["bench"]
     account, bench = _performance(series["return"] - series["cost"]), _performance(series["bench"])
-    turnover = float(series["turnover"].mean())
     weights = [entry["days"] for entry in folds]
     figures = {
         "annual_excess": published.annualised,
@@ -193,9 +192,9 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
         "sharpe": account.sharpe,
         "wealth_drawdown": account.max_drawdown,
         "win_rate": account.win_rate,
-        "turnover": turnover,
+        "turnover": float(series["turnover"].mean()),
         "cost": float(series["cost"].mean()),
-        "break_even_bp": 1e4 * float(before.mean()) / turnover if turnover > 0 else np.nan,
+        "break_even_bp": 1e4 * break_even_rate(before, series["turnover"]),
         "capacity": float(np.min([known(entry["capacity"]) for entry in folds])),
     }
     for k, name in enumerate(RATE_COLUMNS.values()):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_runs import SMALL, key_of_trial, run_cli
+from simulated import simulated
 
 from bench.experiment.config import PortfolioConfig, load_config
 from bench.experiment.evidence import Evidence, read_evidence, read_scores, refresh, write_evidence
@@ -31,7 +32,6 @@ from bench.portfolio.frames import (
 from bench.portfolio.market import universe_return
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import performance, risk
-from bench.portfolio.topk_dropout import topk_dropout
 from bench.records.store import RunStore, digest
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
@@ -86,7 +86,7 @@ def test_the_figures_follow_from_the_stored_scores(finished, plan):
     score[test.start : test.stop] = read_scores(store, key, panel, test)
     close = panel.field("close")[: test.stop]
     bench = universe_return(panel.field("close"), panel.member)[: test.stop]
-    whole = topk_dropout(
+    whole = simulated(
         score[: test.stop],
         close,
         names=panel.symbols,
@@ -103,8 +103,10 @@ def test_the_figures_follow_from_the_stored_scores(finished, plan):
         np.testing.assert_allclose(stored[name], whole.column(name), rtol=1e-12, atol=1e-15)
     assert stored["excess"].iloc[0] == -stored["bench"].iloc[0]
     entry = evidence.trials[key]
-    assert entry["published"]["annualised"] == pytest.approx(risk(whole.column("excess")).annualised, rel=1e-9)
-    assert entry["net"]["annual_return"] == pytest.approx(performance(whole.net).annual_return, rel=1e-9)
+    alone = store.run() | {"trials": [{"key": key, "model": "gru", "fold": 0, "seed": 0}]}
+    row = portfolio_frame(store, alone).set_index("model").loc["gru"]
+    assert row["annual_excess"] == pytest.approx(risk(whole.column("excess")).annualised, rel=1e-9)
+    assert row["compounded_annual_return"] == pytest.approx(performance(whole.net).annual_return, rel=1e-9)
     assert entry["days"] == len(test) == len(stored)
 
 
@@ -123,7 +125,7 @@ def test_limits_and_lots_know_what_came_before_the_first_day():
     bench = universe_return(panel.field("close"), panel.member)
     config = PortfolioConfig(limit=0.05, lot=100, initial=1e5)
     _, daily = backtest(score[30:], panel, days, bench, config, 3, 1)
-    whole = topk_dropout(
+    whole = simulated(
         score,
         panel.field("close"),
         names=panel.symbols,
@@ -149,10 +151,9 @@ def test_costs_capacity_and_the_rates_of_the_sensitivity_are_those_asked_for():
     config = PortfolioConfig(cost_open=0.002, cost_close=0.002, cost_minimum=0)
     figures, daily = backtest(score, panel, days, bench, config, 3, 1)
     np.testing.assert_allclose(daily["cost"], 0.002 * daily["turnover"], atol=1e-15)
-    assert figures["cost"] == pytest.approx(daily["cost"].mean())
     assert [case["rate"] for case in figures["sensitivity"]] == [0, 5e-4, 15e-4, 30e-4]
     free, dear = (figures["sensitivity"][k]["excess"]["annualised"] for k in (0, 3))
-    assert free > figures["published"]["annualised"] > dear
+    assert free > risk(daily["excess"].to_numpy()).annualised > dear
     assert 0 < figures["capacity"] < 1e8
     without = Panel(panel.days, panel.symbols, ("close",), panel.values[:, :, 3:4], panel.member)
     assert np.isnan(backtest(score, without, days, bench, config, 3, 1)[0]["capacity"])
@@ -222,7 +223,7 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
     after = read_evidence(store, RECORD)
     assert portfolio_settings(store)["topk"] == 2
-    assert all(after.trials[key]["turnover"] != before.trials[key]["turnover"] for key in keys)
+    assert all(after.trials[key]["sensitivity"] != before.trials[key]["sensitivity"] for key in keys)
     folder = store.trial_folder(keys[0])
     scores = pd.read_parquet(folder / "scores.parquet")
     scores.assign(score=-scores["score"]).to_parquet(folder / "scores.parquet", index=False)
