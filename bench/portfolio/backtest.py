@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.data.panel import Panel
     from zoo.data.split import DayRange
 
-RECORD = "portfolio"
+STORED_AS = "portfolio"
 DAILY = ("return", "bench", "cost", "turnover", "excess")
 """Daily series of `portfolio.parquet`, as `PortfolioResult.daily` has them: `return` before costs."""
 
@@ -42,7 +42,7 @@ def measure_backtests(plan: Plan, store: RunStore, keys: Sequence[str]) -> None:
     Raises:
         DataError: the benchmark cannot be read, or does not cover the test days.
     """
-    refresh(plan, store, keys, RECORD, backtest_settings(plan), lambda: _simulator(plan))
+    refresh(plan, store, keys, STORED_AS, backtest_settings(plan), lambda: _simulator(plan))
 
 
 def check_benchmark(plan: Plan) -> None:

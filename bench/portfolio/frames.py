@@ -10,7 +10,7 @@ from pydantic import create_model
 
 from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
-from bench.portfolio.backtest import DAILY, RECORD
+from bench.portfolio.backtest import DAILY, STORED_AS
 from bench.portfolio.costs import COST_RATES, break_even_rate
 from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
 from bench.records.store import RunStore, known
@@ -65,7 +65,7 @@ MEANS += ("wealth_drawdown", "win_rate", "turnover", "cost", "break_even_bp", "c
 
 def portfolio_settings(store: RunStore) -> dict[str, Any]:
     """What the portfolios of a run were simulated with, see `backtest.backtest_settings`; empty if none were."""
-    return read_evidence(store, RECORD).settings
+    return read_evidence(store, STORED_AS).settings
 
 
 def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     is that of its worst fold. A model is `ranked` if it has every fold; the others come last. A row is all NaN where
     nothing was measured.
     """
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, STORED_AS)
     entries = evidence.current(run)
     wide = _wide(evidence, entries)
     intervals = _intervals(wide["excess"], entries)
@@ -86,7 +86,7 @@ def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
 def portfolio_daily(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """Daily series by model and day, mean over seeds; in the run's order."""
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, STORED_AS)
     wide = _wide(evidence, evidence.current(run))
     parts = []
     for model in run["models"]:

@@ -17,7 +17,7 @@ from bench.experiment.config import PortfolioConfig, load_config
 from bench.experiment.evidence import Evidence, read_evidence, read_scores, refresh, write_evidence
 from bench.experiment.plan import Plan, make_plan
 from bench.portfolio.backtest import (
-    RECORD,
+    STORED_AS,
     backtest,
     backtest_settings,
     check_benchmark,
@@ -97,7 +97,7 @@ def test_the_figures_follow_from_the_stored_scores(finished, plan):
         limit=None,
         lot=None,
     )
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, STORED_AS)
     stored = evidence.daily[evidence.daily["key"] == key]
     for name in ("return", "bench", "cost", "turnover", "excess"):
         np.testing.assert_allclose(stored[name], whole.column(name), rtol=1e-12, atol=1e-15)
@@ -219,9 +219,9 @@ def test_measuring_again_does_nothing(own_copy, plan):
 def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
-    after = read_evidence(store, RECORD)
+    after = read_evidence(store, STORED_AS)
     assert portfolio_settings(store)["topk"] == 2
     assert all(after.trials[key]["sensitivity"] != before.trials[key]["sensitivity"] for key in keys)
     folder = store.trial_folder(keys[0])
@@ -231,7 +231,7 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     record["files"]["scores.parquet"] = digest(folder / "scores.parquet")
     (folder / "record.json").write_text(json.dumps(record))
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
-    turned = read_evidence(store, RECORD)
+    turned = read_evidence(store, STORED_AS)
     changed = [key for key in keys if turned.trials[key] != after.trials[key]]
     assert changed == [keys[0]]
     assert len(turned.daily) == len(before.daily)
@@ -240,14 +240,14 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
 def test_trials_without_scores_keep_their_figures_and_trials_of_another_plan_go(own_copy):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     for key in keys:
         (store.trial_folder(key) / "scores.parquet").unlink()
     unchanged = state(store)
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
     assert state(store) == unchanged
     measure_backtests(plan_of("gru"), store, keys)
-    after = read_evidence(store, RECORD)
+    after = read_evidence(store, STORED_AS)
     assert {entry["model"] for entry in after.trials.values()} == {"gru", "linear"}
     assert all(after.trials[key] == before.trials[key] for key in after.trials)
     assert set(after.daily["key"]) == set(after.trials)
@@ -261,13 +261,13 @@ def test_figures_of_other_settings_are_not_mixed_with_the_current_ones(own_copy)
     frame = portfolio_frame(store, store.run()).set_index("model")
     assert frame.loc["gru", ["status", "n_trials"]].tolist() == ["incomplete", 1]
     assert frame.loc["tcn", ["status", "n_trials", "topk"]].tolist() == ["ok", 2, 2]
-    assert read_evidence(store, RECORD).trials[key]["settings"]["topk"] == 4
+    assert read_evidence(store, STORED_AS).trials[key]["settings"]["topk"] == 4
 
 
 @pytest.mark.parametrize("damage", ["portfolio.json", "portfolio.parquet"])
 def test_a_damaged_file_is_no_evidence_and_is_measured_again(own_copy, plan, damage):
     store = RunStore.open(own_copy, "small")
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     path = store.folder / damage
     path.write_bytes(path.read_bytes()[:-9])
     frame = portfolio_frame(store, store.run())
@@ -275,7 +275,7 @@ def test_a_damaged_file_is_no_evidence_and_is_measured_again(own_copy, plan, dam
     assert frame["annual_excess"].isna().all()
     assert portfolio_daily(store, store.run()).empty
     measure_backtests(plan, store, [t["key"] for t in store.run()["trials"]])
-    assert read_evidence(store, RECORD).trials == before.trials
+    assert read_evidence(store, STORED_AS).trials == before.trials
 
 
 def test_a_trial_that_cannot_be_simulated_is_stored_with_the_reason_and_the_others_go_on(own_copy, plan):
@@ -334,9 +334,9 @@ def index_file(tmp_path: Path, plan: Plan):
 def test_the_excess_is_taken_to_a_given_index(own_copy, index_file):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD).daily
+    before = read_evidence(store, STORED_AS).daily
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=str(index_file())), store, keys)
-    daily = read_evidence(store, RECORD).daily
+    daily = read_evidence(store, STORED_AS).daily
     np.testing.assert_allclose(daily["bench"], 0.01)
     np.testing.assert_array_equal(daily["return"], before["return"])
     np.testing.assert_allclose(daily["excess"], daily["return"] - 0.01 - daily["cost"], atol=1e-15)
@@ -344,10 +344,10 @@ def test_the_excess_is_taken_to_a_given_index(own_copy, index_file):
     # Another column of the file is another benchmark, and so is another content.
     flat = f"{index_file()}#other"
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=flat), store, keys)
-    assert (read_evidence(store, RECORD).daily["bench"] == 0).all()
+    assert (read_evidence(store, STORED_AS).daily["bench"] == 0).all()
     index_file(lambda frame: frame.assign(other=frame["close"]))
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=flat), store, keys)
-    np.testing.assert_allclose(read_evidence(store, RECORD).daily["bench"], 0.01)
+    np.testing.assert_allclose(read_evidence(store, STORED_AS).daily["bench"], 0.01)
 
 
 def test_an_index_need_only_cover_the_test_days(index_file, plan):
@@ -410,7 +410,7 @@ def written(tmp_path: Path):
             columns = {"bench": 0.001, "cost": 0.0005, "turnover": 0.2, "excess": excess, "key": key}
             daily.append(pd.DataFrame({"datetime": days, "return": excess + 0.0015, **columns}))
         store.write_run({"models": list(dict.fromkeys(m for m, _, _ in trials)), "trials": planned})
-        write_evidence(store, RECORD, Evidence({"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
+        write_evidence(store, STORED_AS, Evidence({"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
         return store
 
     return write
