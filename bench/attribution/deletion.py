@@ -96,7 +96,6 @@ def measure_deletion(deletion: Deletion, cells: np.ndarray | None, lags: np.ndar
     low, high = interval(resampled_means(area.reshape(-1, 1), day.ravel(), order.ravel(), draws=1000))
     return {
         "unit": "cell" if cells is not None else "lag",
-        "days": area.shape[1],
         "shares": list(SHARES),
         "ic": curve.mean(axis=1).tolist(),
         "ic_random": random.mean(axis=(0, 2)).tolist(),

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from bench.attribution.frames import FILE
-from bench.attribution.methods import captum_installed
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import truth_of
 from bench.records.store import RunStore, read_json, write_json
@@ -65,7 +64,7 @@ def measure_attributions(
     features = make_feature_set(data.features, data.lookback)
     truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
     folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
-    settings = {**asdict(effort), "captum": captum_installed()}
+    settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path) or {}
     if stored.get("format") != FORMAT:
@@ -76,7 +75,7 @@ def measure_attributions(
     torch.set_num_threads(1)
     try:
         for trial in chosen:
-            if not fresh and stored["trials"].get(trial["key"], {}).get("settings") == settings:
+            if not fresh and settings.items() <= stored["trials"].get(trial["key"], {}).get("settings", {}).items():
                 continue
             began = time.perf_counter()
             try:

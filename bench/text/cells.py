@@ -65,6 +65,16 @@ class Cell:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
+    def least(self) -> float:
+        """The lower end of the interval; the value where there is none, which counts as exact."""
+        return self.low if self.has_interval else self.value
+
+    @property
+    def most(self) -> float:
+        """The upper end, likewise."""
+        return self.high if self.has_interval else self.value
+
+    @property
     def percent(self) -> Cell:
         """The same cell in per cent."""
         return self.scaled(100)

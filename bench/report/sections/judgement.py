@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.advice.capability import Capability, assess, load_capability, score_frame
+from bench.advice.capability import Capability, assess, capability_frame, load_capability
 from bench.advice.claims import is_given, judge, load_claims
 from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
@@ -149,7 +149,7 @@ def capture(facts: Facts) -> Section | None:
 
 def claims(facts: Facts) -> Section | None:
     """Published claims, judged."""
-    cells = facts.cells | cells_of("score", score_frame(assess(facts)), "model")
+    cells = facts.cells | cells_of("score", capability_frame(assess(facts)), "model")
     data = facts.run["data"]["name"]
     judged = [judge(claim, cells, data) for claim in load_claims().claims]
     count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
