@@ -151,6 +151,10 @@ class DataConfig(Section):
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
+    timezone: str | None = Field(
+        default=None, description="zone of the exchange, such as Asia/Tokyo, for dates stored as UTC moments"
+    )
+    skip_bad_files: bool = Field(default=False, description="go on without the files of a directory that are broken")
     concepts: str | None = Field(default=None, description="file of concepts, or a column of the source")
     universe: UniverseConfig | None = Field(
         default=None, description="file of members, or {top_liquidity: 300, window: 60}; by default every stock"

@@ -20,13 +20,19 @@ def open_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = No
     """The panel a data configuration describes: read, grouped, restricted to its universe.
 
     Args:
-        config: only `source`, `vwap`, `concepts` and `universe` count.
+        config: `features`, `lookback`, `label` and `split` do not count.
         source: read instead of `config.source`, as `load_panel` takes it.
 
     Raises:
         DataError: as `load_panel` and `apply_universe`.
     """
-    panel = load_panel(config.source if source is None else source, vwap=config.vwap, concepts=config.concepts)
+    panel = load_panel(
+        config.source if source is None else source,
+        vwap=config.vwap,
+        concepts=config.concepts,
+        timezone=config.timezone,
+        skip_bad_files=config.skip_bad_files,
+    )
     if config.universe is None:
         return panel
     from zoo.data.universe import apply_universe
@@ -39,19 +45,24 @@ def load_panel(
     *,
     vwap: Literal["source", "typical"] = "source",
     concepts: str | Path | None = None,
+    timezone: str | None = None,
+    skip_bad_files: bool = False,
     cache: bool = True,
 ) -> Panel:
     """Read a source of daily data as a panel.
 
     Args:
-        source: a long frame (date and symbol as columns or as index levels), or one of
-            `FILE.csv`, `FILE.csv.gz`, `FILE.parquet`: a row per stock and day;
-            a directory of such files, the file's name being the symbol where no column holds it;
+        source: a frame, long (date and symbol as columns or as index levels) or wide, or one of
+            `FILE.csv`, also .txt, .tsv, .gz and .zip, `FILE.parquet`: a row per stock and day, or one of the other
+            layouts of `zoo.data.sources.layout`;
+            a directory of such files, in folders or not, the file's name being the symbol where no column holds it;
             a directory in qlib's binary format, optionally `DIR?market=csi300` or `DIR#csi300`;
             `planted:NAME[?param=value&...]`; `installed:NAME`.
         vwap: `typical` takes (high + low + close) / 3 instead of the source's vwap.
         concepts: a file symbol, concept[, start, end], or a column of the source. By default a column
             `sector` or `industry` is used where there is one.
+        timezone: the zone of the exchange, for dates that are stored as UTC moments; by default their times tell.
+        skip_bad_files: go on without the files of a directory that cannot be read.
         cache: files of 5 MB and more are parsed once and memory-mapped from then on; see `zoo.data.cache`.
 
     Raises:
@@ -65,7 +76,7 @@ def load_panel(
     column = str(concepts) if concepts is not None and file is None else None
 
     def read() -> Panel:
-        return _read(source, vwap, file, column)
+        return _read(source, vwap, file, column, timezone, skip_bad_files)
 
     files = _files(source) if cache else []
     if not files or isinstance(source, pd.DataFrame):
@@ -76,6 +87,7 @@ def load_panel(
     path, market = (source, None) if _scheme(source) else paths.split_market(source)
     where = str(path.resolve() if isinstance(path, Path) else path)
     options = {"source": where, "market": market, "vwap": vwap, "column": column, "concepts": grouping}
+    options |= {"timezone": timezone, "skip": "bad files" if skip_bad_files else None}
     return through_cache([*files, *([grouping] if grouping else [])], options, read)
 
 
@@ -99,7 +111,12 @@ def _files(source: str | Path | pd.DataFrame) -> list[str]:
 
 
 def _read(
-    source: str | Path | pd.DataFrame, vwap: Literal["source", "typical"], file: Path | None, column: str | None
+    source: str | Path | pd.DataFrame,
+    vwap: Literal["source", "typical"],
+    file: Path | None,
+    column: str | None,
+    timezone: str | None,
+    skip: bool,
 ) -> Panel:
     from zoo.data.sources import paths
 
@@ -107,7 +124,7 @@ def _read(
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
-        panel = frame_panel(source, concepts=column)
+        panel = frame_panel(source, concepts=column, timezone=timezone)
     elif scheme == "planted":
         from zoo.data.sources.planted import planted_panel
 
@@ -117,7 +134,7 @@ def _read(
 
         panel = installed_panel(str(source).partition(":")[2])
     else:
-        panel = paths.path_panel(source, concepts=column)
+        panel = paths.path_panel(source, concepts=column, timezone=timezone, skip_bad_files=skip)
     if column is not None and (panel.concepts is None or scheme):
         near = paths.nearest(Path(column))
         raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")

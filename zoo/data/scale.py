@@ -1,0 +1,109 @@
+"""Prices on another scale than those beside them: other units, reverse splits and splits that were not adjusted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.data.panel import Panel
+
+FACTOR = 4.5
+"""A price this many times another one, or less than one part of it, is on another scale."""
+_UNDONE_DAYS = 3
+_NEAR = 0.25  # of the way, in logs
+_BLOCK = 1 << 22  # cells at a time
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class ScaleBreaks:
+    """Where prices change their scale, by stock and day, `[K]` each.
+
+    Attributes:
+        day, stock: positions in the panel.
+        field: the price.
+        price: its value there.
+        before: the last close before; of open, high and low the close of the same day.
+        undone: whether the close is back within three days, so that these prices are wrong, not those after them.
+    """
+
+    day: np.ndarray
+    stock: np.ndarray
+    field: np.ndarray
+    price: np.ndarray
+    before: np.ndarray
+    undone: np.ndarray
+
+    @property
+    def ratio(self) -> np.ndarray:
+        return self.price / self.before
+
+
+def scale_breaks(panel: Panel) -> ScaleBreaks:
+    """Closes 4.5 times the last one before, or below 1 / 4.5 of it, and opens, highs and lows as far from the close.
+
+    A close that comes back is told once, where it leaves.
+    """
+    parts: list[tuple[np.ndarray, ...]] = []
+    close_at = panel.fields.index("close")
+    others = [k for k, name in enumerate(panel.fields) if name in ("open", "high", "low")]
+    step = max(1, _BLOCK // panel.n_days)
+    for low in range(0, panel.n_stocks, step):
+        block = panel.stock_major[low : low + step]
+        close = block[:, :, close_at]
+        stock, day, before, undone = _jumps(close)
+        parts.append((day, stock + low, np.full(len(day), close_at), close[stock, day], before, undone))
+        for k in others:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                ratio = block[:, :, k] / close
+                stock, day = np.nonzero((ratio > FACTOR) | (ratio < 1 / FACTOR))
+            there = np.full(len(day), k), block[stock, day, k], close[stock, day], np.ones(len(day), bool)
+            parts.append((day, stock + low, *there))
+    day, stock, fields, price, before, undone = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((fields != close_at, day, stock))
+    day, stock, fields, price, before, undone = (a[order] for a in (day, stock, fields, price, before, undone))
+    # Of one stock and day the close says enough.
+    first = np.append(True, (np.diff(stock) != 0) | (np.diff(day) != 0)) if len(day) else np.empty(0, bool)
+    names = np.array(panel.fields, dtype=object)[fields]
+    return ScaleBreaks(*(a[first] for a in (day, stock, names, price.astype(float), before.astype(float), undone)))
+
+
+def scale_notes(panel: Panel) -> list[str]:
+    """One note on all breaks, naming the first with stock and day."""
+    breaks = scale_breaks(panel)
+    number = len(breaks.day)
+    if not number:
+        return []
+    told = []
+    for k in range(min(number, _NAMED)):
+        ratio = breaks.ratio[k]
+        times = f"x{ratio:.3g}" if ratio > 1 else f"1/{1 / ratio:.3g}"
+        guess = "a wrong price, perhaps in other units" if breaks.undone[k] else "perhaps a split not adjusted for"
+        beside = "after" if breaks.field[k] == "close" else "beside a close of"
+        prices = f"{breaks.field[k]} {breaks.price[k]:.6g} {beside} {breaks.before[k]:.6g}"
+        told.append(f"{panel.symbols[breaks.stock[k]]} {panel.days[breaks.day[k]]}: {prices} ({times}, {guess})")
+    more = f"; {number - _NAMED:,} more" if number > _NAMED else ""
+    what = "price is" if number == 1 else "prices are"
+    return [f"{number:,} {what} on another scale than the one before: {'; '.join(told)}{more}"]
+
+
+def _jumps(close: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Stock, day, close before and whether it comes back, of the jumps of `[n, D]` closes."""
+    none = np.empty(0, np.int64)
+    results: list[tuple[np.ndarray, ...]] = [(none, none, none.astype(np.float32), none.astype(bool))]
+    for stock in range(len(close)):
+        known = np.flatnonzero(np.isfinite(close[stock]))
+        values = close[stock, known]
+        ratio = values[1:] / values[:-1]
+        hits = np.flatnonzero((ratio > FACTOR) | (ratio < 1 / FACTOR)) + 1
+        skip_until = -1
+        for at in hits.tolist():
+            if at <= skip_until:
+                continue
+            before, after = values[at - 1], values[at + 1 : at + 1 + _UNDONE_DAYS]
+            near = np.abs(np.log(after / before)) < _NEAR * abs(np.log(values[at] / before))
+            skip_until = at + 1 + int(near.argmax()) if near.any() else -1
+            place = (np.array([stock]), known[[at]], values[[at - 1]], np.array([bool(near.any())]))
+            results.append(place)
+    return tuple(np.concatenate(column) for column in zip(*results, strict=True))  # type: ignore[return-value]
