@@ -39,7 +39,7 @@ def usual_days(close: np.ndarray) -> np.ndarray:
 
 
 def calendar_notes(panel: Panel) -> list[str]:
-    """What is not as with daily bars on weekdays: other bars, and stocks that trade on weekends among some that do not."""
+    """What is not as with daily bars on weekdays: other bars, and stocks that trade on weekends among others."""
     notes = []
     periods = panel.periods_per_year
     if periods != USUAL and panel.n_days > 1:

@@ -14,6 +14,7 @@ _UNDONE_DAYS = 3
 _NEAR = 0.25  # of the way, in logs
 _BLOCK = 1 << 22  # cells at a time
 _NAMED = 3
+_CENTS = (90, 111)  # a hundred times, and the move of a day
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def scale_breaks(panel: Panel) -> ScaleBreaks:
         stock, day, before, undone = _jumps(close)
         parts.append((day, stock + low, np.full(len(day), close_at), close[stock, day], before, undone))
         for k in others:
-            with np.errstate(invalid="ignore", divide="ignore"):
+            with np.errstate(all="ignore"):
                 ratio = block[:, :, k] / close
                 stock, day = np.nonzero((ratio > FACTOR) | (ratio < 1 / FACTOR))
             there = np.full(len(day), k), block[stock, day, k], close[stock, day], np.ones(len(day), bool)
@@ -79,7 +80,9 @@ def scale_notes(panel: Panel) -> list[str]:
     for k in range(min(number, _NAMED)):
         ratio = breaks.ratio[k]
         times = f"x{ratio:.3g}" if ratio > 1 else f"1/{1 / ratio:.3g}"
-        guess = "a wrong price, perhaps in other units" if breaks.undone[k] else "perhaps a split not adjusted for"
+        guess = "a wrong price" if breaks.undone[k] else "perhaps a split that is not adjusted for"
+        if _CENTS[0] < max(ratio, 1 / ratio) < _CENTS[1]:
+            guess = "perhaps in other units, such as pence"
         beside = "after" if breaks.field[k] == "close" else "beside a close of"
         prices = f"{breaks.field[k]} {breaks.price[k]:.6g} {beside} {breaks.before[k]:.6g}"
         told.append(f"{panel.symbols[breaks.stock[k]]} {panel.days[breaks.day[k]]}: {prices} ({times}, {guess})")
@@ -95,14 +98,16 @@ def _jumps(close: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     for stock in range(len(close)):
         known = np.flatnonzero(np.isfinite(close[stock]))
         values = close[stock, known]
-        ratio = values[1:] / values[:-1]
+        with np.errstate(all="ignore"):
+            ratio = values[1:] / values[:-1]
         hits = np.flatnonzero((ratio > FACTOR) | (ratio < 1 / FACTOR)) + 1
         skip_until = -1
         for at in hits.tolist():
             if at <= skip_until:
                 continue
             before, after = values[at - 1], values[at + 1 : at + 1 + _UNDONE_DAYS]
-            near = np.abs(np.log(after / before)) < _NEAR * abs(np.log(values[at] / before))
+            logs = np.log(np.append(after, values[at]).astype(np.float64)) - np.log(float(before))
+            near = np.abs(logs[:-1]) < _NEAR * abs(logs[-1])
             skip_until = at + 1 + int(near.argmax()) if near.any() else -1
             place = (np.array([stock]), known[[at]], values[[at - 1]], np.array([bool(near.any())]))
             results.append(place)

@@ -36,7 +36,7 @@ class Table:
         separator: what stands between the cells of a text file.
         texts: as `read`, the cells as they are written; None where the format has numbers.
         zone: the time zone that moments are moved to; None leaves it to their times of day.
-        told: what was decided about the values while they were read, a sentence each (kept as keys).
+        told: what was decided about the values while they were read, and of which columns; see `tell`.
     """
 
     where: str
@@ -49,7 +49,13 @@ class Table:
     separator: str = ","
     texts: Callable[[str], pd.Series] | None = None
     zone: str | None = None
-    told: dict[str, None] = field(default_factory=dict)
+    told: dict[str, list[str]] = field(default_factory=dict)
+
+    def tell(self, text: str, column: str | None = None) -> None:
+        """Keep a sentence on the values, and the column that it is about."""
+        columns = self.told.setdefault(text, [])
+        if column is not None and column not in columns:
+            columns.append(column)
 
     def series(self, column: str) -> pd.Series:
         """The values of a column.
@@ -107,27 +113,26 @@ def to_days(table: Table, column: str, *, optional: bool = False) -> np.ndarray:
     days = moments.days
     bad = np.isnat(days)
     if bad.any():
-        empty = series.isna().to_numpy(dtype=bool)
-        bad &= ~empty if optional else True
+        if optional:
+            bad[bad] = [not pd.isna(v) and str(v).strip().casefold() not in BLANK for v in series[bad]]
         if bad.any():
-            first = int((bad & empty if (bad & empty).any() else bad).argmax())
             problem = f"is no date ({moments.told or 'YYYY-MM-DD or YYYYMMDD'})"
-            raise table.bad_cell(series, column, first, problem)
+            raise table.bad_cell(series, column, int(bad.argmax()), problem)
     elif moments.told:
-        table.told[moments.told] = None
+        table.tell(moments.told)
     if not optional and len(days) and (days.min() < YEARS[0] or days.max() >= YEARS[1]):
         first = int(((days < YEARS[0]) | (days >= YEARS[1])).argmax())
         raise table.bad_cell(series, column, first, f"is {days[first]}, a year that no market has; write YYYY-MM-DD")
     if moments.seconds is None or (not (moments.seconds > 0).any() and table.zone is None):
         return days
     if table.zone is not None:
-        table.told[f"times are taken as UTC and moved to {table.zone}"] = None
+        table.tell(f"times are taken as UTC and moved to {table.zone}")
         return in_zone(days, moments.seconds, table.zone)
     days, told, unclear = own_days(days, moments.seconds)
     if unclear:
         raise DataError(f"{table.where}: column {column!r}: {unclear}")
     if told:
-        table.told[told] = None
+        table.tell(told)
     return days
 
 
@@ -153,7 +158,11 @@ def _moments(series: pd.Series) -> Moments:
         whole = (numbers == np.floor(numbers)) & (numbers >= 0) & (numbers < 9e18)
         texts = np.array([str(int(v)) if ok else str(v) for v, ok in zip(values, whole, strict=True)], dtype=np.str_)
     else:
-        texts = np.array([_name(value) for value in values], dtype=np.str_)
+        # Texts alone are as they are; twenty times faster than one by one.
+        texts = np.asarray(values, dtype=object)
+        if pd.api.types.infer_dtype(texts, skipna=False) != "string":
+            texts = np.array([_name(value) for value in values], dtype=object)
+        texts = texts.astype(np.str_)
     found = parse_moments(texts)
     seconds = None if found.seconds is None else np.append(found.seconds, -1)[codes]
     return Moments(np.append(found.days, NAT)[codes], seconds, found.told)
@@ -200,12 +209,9 @@ def _may_be_thousands(table: Table, column: str, values: np.ndarray) -> bool:
     if role_of(column, outright=False) != "volume" or not len(values):
         return False
     known = values[np.isfinite(values)]
-    thousandfold = known * 1000
-    return bool(
-        (known != np.floor(known)).any()
-        and (known < 1000).all()
-        and (np.abs(thousandfold - np.rint(thousandfold)) < 1e-6).all()
-    )
+    thousands = known * 1000
+    small = bool((known != np.floor(known)).any() and (known < 1000).all())
+    return small and bool((np.abs(thousands - np.rint(thousands)) < 1e-6).all())
 
 
 def _from_texts(table: Table, column: str, series: pd.Series, mark: str | None) -> np.ndarray:
@@ -218,8 +224,8 @@ def _from_texts(table: Table, column: str, series: pd.Series, mark: str | None) 
         if "?" in told:
             problem = "may have a decimal or a thousands comma, as all of the column; write it without commas"
         raise table.bad_cell(series, column, int(bad.argmax()), problem)
-    if told:
-        table.told[f"column {column}: {', '.join(sorted(told))}"] = None
+    for text in sorted(told):
+        table.tell(text, column)
     return values
 
 
@@ -253,7 +259,7 @@ def to_names(table: Table, column: str, *, optional: bool = False) -> tuple[np.n
             raise table.bad_cell(series, column, int((codes == k).argmax()), "holds a NUL character")
     blanks = [text for text, name in zip(raw, texts, strict=True) if name and text != name]
     if blanks:
-        table.told[f"blanks around {len(blanks):,} spellings of column {column} are cut, such as {blanks[0]!r}"] = None
+        table.tell(f"blanks around names are cut, such as {blanks[0]!r}", column)
     return codes, names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from zoo.errors import DataError, did_you_mean
@@ -18,8 +19,10 @@ PANEL_ROLES: Mapping[str, Synonyms] = {
         ("index", "level0", "unnamed0", "indexlevel0"),
     ),
     "symbol": (
-        ("symbol", "ticker", "instrument", "code", "tickersymbol", "stockcode", "tscode", "permno", "isin")
-        + ("股票代码", "证券代码", "代码"),
+        (
+            *("symbol", "ticker", "instrument", "code", "tickersymbol", "stockcode", "tscode", "permno", "isin"),
+            *("股票代码", "证券代码", "代码"),
+        ),
         ("name", "stock", "sym", "tic", "secid", "asset", "名称", "股票名称", "证券简称"),
         ("level1", "indexlevel1"),
     ),
@@ -31,8 +34,10 @@ PANEL_ROLES: Mapping[str, Synonyms] = {
         ("last", "lastprice", "prc", "最新价", "c"),
     ),
     "adj_close": (
-        ("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted", "adjcp", "adjustedcloseprice")
-        + ("复权收盘价", "后复权收盘价", "前复权收盘价"),
+        (
+            *("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted", "adjustedcloseprice", "adjcp"),
+            *("复权收盘价", "后复权收盘价", "前复权收盘价"),
+        ),
     ),
     "vwap": (("vwap",), ("avgprice", "averageprice", "vw", "均价", "成交均价")),
     "volume": (("volume", "vol", "tradedvolume", "sharevolume", "成交量", "成交量手", "成交量股"), ("v",)),
@@ -54,9 +59,10 @@ CONCEPT_ROLES: Mapping[str, Synonyms] = {
 }
 
 
-def key(name: object) -> str:
+@lru_cache(maxsize=1 << 16)
+def key(name: str) -> str:
     """The letters and digits of a column name, lower case: `Adj. Close` -> `adjclose`."""
-    return "".join(ch for ch in str(name).casefold() if ch.isalnum())
+    return "".join(ch for ch in name.casefold() if ch.isalnum())
 
 
 def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] = PANEL_ROLES) -> dict[str, str]:
@@ -85,7 +91,7 @@ _OUTRIGHT = {spelling: role for role, tiers in PANEL_ROLES.items() for spelling 
 _ANY = {spelling: role for role, tiers in reversed(PANEL_ROLES.items()) for tier in tiers for spelling in tier}
 
 
-def role_of(name: object, *, outright: bool = True) -> str | None:
+def role_of(name: str, *, outright: bool = True) -> str | None:
     """The role that a name spells, one of the first tier only where `outright`."""
     return (_OUTRIGHT if outright else _ANY).get(key(name))
 

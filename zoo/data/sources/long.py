@@ -18,7 +18,7 @@ from zoo.data.sources.concepts import concepts_of_rows
 from zoo.data.sources.layout import recognise_layout
 from zoo.data.sources.layout.grid import long_table
 from zoo.data.sources.layout.kinds import Kind
-from zoo.data.sources.parts import Part, place_on_grid, read_keys
+from zoo.data.sources.parts import Part, check_twins, place_on_grid, read_keys
 from zoo.data.sources.tables.zones import known_zone
 from zoo.data.sources.values import Tally, absent_fields, drop_wrong_change
 from zoo.errors import DataError
@@ -90,6 +90,7 @@ def tables_panel(
     close = values[:, :, fields.index("close")].T
     if not np.isfinite(close).any():
         raise DataError(f"{name}: no row has a close price")
+    symbol_notes += check_twins(close, symbols)
     notes = [*reading_notes(parts), *_told(parts), *symbol_notes, *tally.notes(), *absent_fields(fields), *bad.notes()]
     if empty:
         files = "file without rows is" if len(empty) == 1 else "files without rows are"
@@ -113,8 +114,9 @@ def _told(parts: Sequence[Part]) -> list[str]:
     """What was decided about the values of each file, once, with the files where they are not all."""
     files: dict[str, list[str]] = {}
     for part in parts:
-        for text in part.table.told:
-            files.setdefault(text, []).append(part.table.where)
+        for text, columns in part.table.told.items():
+            told = f"{text}: {', '.join(columns)}" if columns else text
+            files.setdefault(told, []).append(part.table.where)
     total = len(parts)
     return [
         text if len(where) == total else f"{text} ({len(where):,} of {total:,} files: {listed(where)})"
@@ -156,7 +158,7 @@ def _columns(part: Part, tally: Tally, unseen: np.ndarray) -> Iterator[tuple[str
                 told = (
                     f"{alone:,} rows have a close but no adjusted close: no price, as a return to it would be made up"
                 )
-                part.table.told[told] = None
+                part.table.tell(told)
         yield "close", adjusted
     for role in (*FIELDS, *EXTRA):
         if role not in part.roles or (role == "close" and "adj_close" in part.roles):
@@ -166,7 +168,7 @@ def _columns(part: Part, tally: Tally, unseen: np.ndarray) -> Iterator[tuple[str
         except DataError as error:
             if role not in OPTIONAL:
                 raise
-            part.table.told[f"column {part.roles[role]} is left out: {error}"] = None
+            part.table.tell(f"a column that nobody needs is left out ({error})", part.roles[role])
             continue
         if ratio is not None and role in ("open", "high", "low", "vwap"):
             values = values * ratio

@@ -62,7 +62,7 @@ def place_on_grid(parts: Sequence[Part], name: str) -> tuple[np.ndarray, np.ndar
         present[part.day] = True
         rows.update(dict(zip(part.names, np.bincount(part.stock, minlength=len(part.names)).tolist(), strict=True)))
     days = (np.flatnonzero(present) + first).astype("datetime64[D]")
-    spelling = _spellings(rows)
+    spelling = _spellings(parts, rows)
     symbols = sorted(set(spelling.values()))
     _check_size(len(days), len(symbols), sum(len(part.day) for part in parts), name)
     calendar = (np.cumsum(present) - 1).astype(np.int32)
@@ -81,14 +81,43 @@ def place_on_grid(parts: Sequence[Part], name: str) -> tuple[np.ndarray, np.ndar
     return days, np.array(symbols, dtype=np.str_), notes
 
 
-def _spellings(rows: Counter[str]) -> dict[str, str]:
-    """Every symbol that has rows -> how it is spelled in most of them, case apart."""
-    by_fold: dict[str, str] = {}
-    used = [text for text, number in rows.items() if number]
-    for text in used:
-        best = by_fold.get(text.casefold(), text)
-        by_fold[text.casefold()] = min(best, text, key=lambda each: (-rows[each], each))
-    return {text: by_fold[text.casefold()] for text in used}
+def _spellings(parts: Sequence[Part], rows: Counter[str]) -> dict[str, str]:
+    """Every symbol that has rows -> how it is spelled in most of them; those that share days stay apart."""
+    by_fold: dict[str, list[str]] = {}
+    for text in sorted((text for text, number in rows.items() if number), key=lambda text: (-rows[text], text)):
+        by_fold.setdefault(text.casefold(), []).append(text)
+    result = {texts[0]: texts[0] for texts in by_fold.values()}
+    for texts in by_fold.values():
+        taken: set[int] = set(_days_of(parts, texts[0])) if len(texts) > 1 else set()
+        for text in texts[1:]:
+            own = set(_days_of(parts, text))
+            result[text] = text if own & taken else texts[0]
+            taken |= own
+    return result
+
+
+def _days_of(parts: Sequence[Part], text: str) -> list[int]:
+    return [
+        day for part in parts if text in part.names for day in part.day[part.stock == part.names.index(text)].tolist()
+    ]
+
+
+def check_twins(close: np.ndarray, symbols: np.ndarray) -> list[str]:
+    """A note on symbols that differ in case alone and trade on the same days; `close` is `[D, N]`.
+
+    Raises:
+        DataError: their prices are the same: one of them is a copy.
+    """
+    by_fold: dict[str, list[int]] = {}
+    for k, symbol in enumerate(symbols.tolist()):
+        by_fold.setdefault(symbol.casefold(), []).append(k)
+    twins = [(group[0], other) for group in by_fold.values() for other in group[1:]]
+    for one, two in twins:
+        both = np.isfinite(close[:, one]) & np.isfinite(close[:, two])
+        if both.sum() > 1 and (close[both, one] == close[both, two]).all():
+            raise DataError(f"{symbols[one]} and {symbols[two]} differ in case only and have the same prices; keep one")
+    names = listed(f"{symbols[one]} and {symbols[two]}" for one, two in twins)
+    return [f"symbols that differ in case only trade on the same days and are two stocks: {names}"] if twins else []
 
 
 def _check_size(n_days: int, n_stocks: int, n_rows: int, name: str) -> None:

@@ -19,43 +19,12 @@ from zoo.data.sources.layout.kinds import Kind, kinds_of, names_are_dates
 
 FIELD_WORDS = frozenset({"field", "variable", "item", "attribute", "indicator", "metric", "feature", "price", "指标"})
 VALUE_WORDS = frozenset({"value", "values", "val", "0", "unnamed3", "数值"})
-NO_TICKERS = frozenset(
-    [
-        "amount",
-        "turnover",
-        "turn",
-        "return",
-        "returns",
-        "ret",
-        "shrout",
-        "marketcap",
-        "mktcap",
-        "pe",
-        "pb",
-        "pctchg",
-        "pctchange",
-        "preclose",
-        "prevclose",
-        "trades",
-        "dividends",
-        "stocksplits",
-        "amplitude",
-        "signal",
-        "label",
-        "score",
-        "weight",
-        "price",
-        "settle",
-        "openinterest",
-        "value",
-        "id",
-        "成交额",
-        "振幅",
-        "涨跌幅",
-        "涨跌额",
-        "换手率",
-    ]
-)
+_NO_TICKERS = """
+amount turnover turn return returns ret shrout marketcap mktcap pe pb pctchg pctchange preclose prevclose trades
+dividends stocksplits amplitude signal label score weight price settle openinterest value id
+成交额 振幅 涨跌幅 涨跌额 换手率
+"""
+NO_TICKERS = frozenset(_NO_TICKERS.split())
 """Columns that are no stocks; where one of them is found columns are not taken for stocks."""
 
 
@@ -115,7 +84,10 @@ def recognise_layout(
     if roles is not PANEL_ROLES:
         return Layout("long", names, recognise(names, where, roles), {})
     rows = [] if isinstance(sample, Mapping) else sample
-    levels = header_levels(names, rows, above) or name_levels(names)
+    levels = header_levels(names, rows, above)
+    if levels is None and {"date", "close"} <= {role_of(name) for name in names}:
+        return Layout("long", names, recognise(names, where), {})
+    levels = levels or name_levels(names)
     if levels is not None:
         fields = {field for _, field in levels.cells.values()}
         one = fields.pop() if len(fields) == 1 else None

@@ -54,7 +54,9 @@ def join_fields(tables: Sequence[Table]) -> Table:
         blocks.append(Block(table, str(table.holds), days, stocks, values))
     together = replace(tables[0], where=listed((table.where for table in tables), 6), told={})
     for table in tables:
-        together.told.update(table.told)
+        for text, columns in table.told.items():
+            for column in columns or [None]:
+                together.tell(text, column)
     return joined(together, blocks)
 
 
@@ -97,9 +99,9 @@ def _wide(table: Table, layout: Layout) -> list[Block]:
             raise DataError(f"{table.where}: two columns hold the {name} of {stock!r}; keep one")
     n_stocks = len({stock for stock, _ in layout.cells.values()})
     if layout.field is not None:
-        table.told[f"one column per stock: its cells are read as {layout.field}"] = None
+        table.tell("one column per stock, read as", layout.field)
     elif n_stocks > 1:
-        table.told["one column per stock and field"] = None
+        table.tell("one column per stock and field")
     blocks = []
     for name, columns in by_field.items():
         values = np.stack([to_floats(table, column)[rows] for column in columns.values()], axis=1)
@@ -124,7 +126,7 @@ def _transposed(table: Table, layout: Layout) -> list[Block]:
     if len(stocks) < len(codes):
         raise DataError(f"{table.where}: a stock has two rows below columns of dates; keep one")
     days = parse_moments(np.array(list(layout.cells), dtype=np.str_)).days
-    table.told["one row per stock and one column per day: its cells are read as close"] = None
+    table.tell("one row per stock and one column per day, read as", "close")
     values = np.stack([to_floats(table, column) for column in layout.cells])
     order = np.argsort(days, kind="stable")
     if (np.diff(days[order]) == np.timedelta64(0, "D")).any():
@@ -140,11 +142,10 @@ def _pairs(table: Table, layout: Layout) -> list[Block]:
     known = [role for role in roles if role is not None and role not in ("date", "symbol", "sector", "industry")]
     if not {"close", "adj_close"} & set(known) or len(set(known)) < len(known):
         listing = listed((repr(name) for name in names), 8)
-        raise DataError(
-            f"{table.where}: column {layout.roles['field']!r} names no close, or one twice; it has {listing}"
-        )
+        column = layout.roles["field"]
+        raise DataError(f"{table.where}: column {column!r} names no close, or a field twice; it has {listing}")
     values = to_floats(table, layout.roles["value"])
-    table.told["a row per stock, day and field"] = None
+    table.tell("a row per stock, day and field")
     calendar, day = np.unique(days, return_inverse=True)
     blocks = []
     for k, role in enumerate(roles):

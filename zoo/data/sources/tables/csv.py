@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import pandas as pd
 from zoo.data.sources.cells import UNREADABLE, Table
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms
 from zoo.data.sources.layout import Layout, recognise_layout
-from zoo.data.sources.tables.numbers import decimal_mark, is_plain
+from zoo.data.sources.tables.numbers import are_plain, decimal_mark
 from zoo.data.sources.tables.text import Text, look_at, refuse_nul
 from zoo.errors import DataError
 
@@ -45,21 +46,23 @@ def csv_table(
     names, below, rows = list(layout.names), layout.header_rows, rows[layout.header_rows :]
     numeric = [k for k, name in enumerate(names) if name in layout.numbers]
     cells = {k: [row[k] for row in rows if k < len(row)] for k in numeric}
-    mark = decimal_mark(cell for column in cells.values() for cell in column if not is_plain(cell) or "." in cell)
-    written = {k for k in numeric if mark == "," or not all(map(is_plain, cells[k]))}
+    written = {k for k in numeric if not are_plain(cells[k])}
+    mark = decimal_mark(cell for column in cells.values() for cell in column) if written else None
+    if mark == ",":
+        written |= set(numeric)
     wanted = {
         k: k not in numeric or k in written for k, name in enumerate(names) if name in layout.wanted or name in keep
     }
-    start = _below(text, below)
-    columns = _by_pyarrow(text, start, names, wanted, where)
+    start, first_row = _below(text, below), text.line + below + 1
+    columns = _by_pyarrow(text, start, names, wanted)
     if columns is None:
-        columns = _by_pandas(text, start, names, wanted, where)
+        columns = _by_pandas(text, start, names, wanted, where, first_row)
     columns = _filled({names[k]: series for k, series in columns.items()})
     _check_foreign(text, columns, layout, where)
 
     def as_written(column: str) -> pd.Series:
         at = names.index(column)
-        again = _by_pandas(text, start, names, {at: True}, where)[at]
+        again = _by_pandas(text, start, names, {at: True}, where, first_row)[at]
         return again.loc[columns[column].index]
 
     return (
@@ -67,7 +70,7 @@ def csv_table(
             where,
             tuple(names),
             columns.__getitem__,
-            first_row=text.line + below + 1,
+            first_row=first_row,
             mark=mark,
             separator=text.separator,
             texts=as_written,
@@ -93,9 +96,7 @@ def _below(text: Text, n_lines: int) -> int:
     return start
 
 
-def _by_pyarrow(
-    text: Text, start: int, names: list[str], wanted: dict[int, bool], where: str
-) -> dict[int, pd.Series] | None:
+def _by_pyarrow(text: Text, start: int, names: list[str], wanted: dict[int, bool]) -> dict[int, pd.Series] | None:
     """Position -> values, text where `wanted` says so; None where pandas must do it: only it knows rows and reasons."""
     try:
         import pyarrow as pa
@@ -103,9 +104,9 @@ def _by_pyarrow(
     except ImportError:
         return None
     data = text.data
-    if text.separator == " " or data.find(b"\n\n", start) >= 0 or data.find(b"\n\r\n", start) >= 0:
-        return None
-    if data.find(b'"', start) >= 0 or data[start : start + 1] in (b"\n", b"\r", b"") or not wanted:
+    # Quotes, blank lines and blanks before cells are left to pandas.
+    unusual = (b'"', b"\n\n", b"\n\r\n", f"{text.separator} ".encode())
+    if any(data.find(mark, start) >= 0 for mark in unusual) or data[start : start + 1] in (b"\n", b"\r", b" ", b""):
         return None
     labels = [str(k) for k in range(len(names))]
     as_text = pa.dictionary(pa.int32(), pa.string())
@@ -129,19 +130,16 @@ def _by_pyarrow(
         column = table.column(str(k)).combine_chunks()
         if wanted[k]:
             column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-            values = column.dictionary.to_numpy(zero_copy_only=False)
-            codes = column.indices.to_numpy()
-            stripped = np.array([value.strip() for value in values], dtype=object)
-            if (stripped == "").any() or len(set(stripped)) < len(stripped) or names[k] == "":
-                columns[k] = pd.Series(values.astype(object)[codes], dtype=object)
-            else:
-                columns[k] = pd.Series(pd.Categorical.from_codes(codes, pd.Index(values, dtype=object)))
+            values = pd.Index(column.dictionary.to_numpy(zero_copy_only=False), dtype=object)
+            columns[k] = pd.Series(pd.Categorical.from_codes(column.indices.to_numpy(), values))
         else:
             columns[k] = pd.Series(column.to_numpy(zero_copy_only=False))
     return columns
 
 
-def _by_pandas(text: Text, start: int, names: list[str], wanted: dict[int, bool], where: str) -> dict[int, pd.Series]:
+def _by_pandas(
+    text: Text, start: int, names: list[str], wanted: dict[int, bool], where: str, first_row: int
+) -> dict[int, pd.Series]:
     """Position -> values, as text where `wanted` says so, else as numbers where all cells are."""
     labels = [str(k) for k in range(len(names))]
     try:
@@ -160,21 +158,21 @@ def _by_pandas(text: Text, start: int, names: list[str], wanted: dict[int, bool]
                 skipinitialspace=True,
                 low_memory=False,
                 encoding="utf-8",
-                float_precision="round_trip",
             )
     except pd.errors.ParserWarning:
-        raise _too_long(where, text.line + 1) from None
+        raise _too_long(where, first_row) from None
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame({label: pd.Series(dtype=object) for label in labels})
     except pd.errors.ParserError as error:
         problem = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        problem = re.sub(r"(?<=in line )[0-9]+", lambda line: str(int(line[0]) + first_row - 1), problem)
         raise DataError(f"{where}: no regular CSV ({problem}); a cell with a comma needs quotes") from None
     except UNREADABLE as error:
         raise DataError(f"{where}: no regular CSV ({str(error)[:120]})") from None
     for k in range(len(text.header), len(names)):
         stray = frame[str(k)].notna() & (frame[str(k)].astype(str).str.strip() != "")
         if stray.any():
-            raise _too_long(where, text.line + 1 + int(stray.to_numpy().argmax()))
+            raise _too_long(where, first_row + int(stray.to_numpy().argmax()))
     return {k: frame[str(k)] for k in wanted}
 
 
@@ -187,7 +185,10 @@ def _filled(columns: dict[str, pd.Series]) -> dict[str, pd.Series]:
     filled: np.ndarray | None = None
     for series in columns.values():
         has = series.notna().to_numpy(dtype=bool)
-        if series.dtype == object or isinstance(series.dtype, pd.StringDtype):
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            empty = np.flatnonzero(series.cat.categories == "")
+            has = has & ~np.isin(series.cat.codes.to_numpy(), empty) if len(empty) else has
+        elif series.dtype == object or isinstance(series.dtype, pd.StringDtype):
             has = has & (series != "").to_numpy(dtype=bool)
         filled = has if filled is None else filled | has
         if filled.all():

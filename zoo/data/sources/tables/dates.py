@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import month_abbr
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,10 +11,7 @@ import numpy as np
 import pandas as pd
 
 NAT = np.datetime64("NaT", "D")
-MONTHS = {
-    name: k + 1
-    for k, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
-}
+MONTHS = {name.lower(): k for k, name in enumerate(month_abbr) if name}
 _TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})[0-9:.,]*\s*(.*)|[T ][0-9]{1,2}:.*|[0-9]{6}|\.0+)?$"
 _YEAR_FIRST = r"^([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))" + _TIME
 _YEAR_LAST = r"^([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})" + _TIME
@@ -54,8 +52,8 @@ def parse_dates(texts: pd.Series) -> np.ndarray:
 def parse_moments(texts: np.ndarray) -> Moments:
     """Texts of one column, each once -> their days.
 
-    `YYYY-MM-DD`, also with `/`, `.`, `年月日` or nothing between and a time after it. A time zone is ignored: the date is
-    the one that is written; of times that are UTC or name no zone the seconds are given too. Where no text is of this
+    `YYYY-MM-DD`, also with `/`, `.`, `年月日` or nothing between and a time after it. The date is the one that is
+    written, whatever the zone; of times that are UTC or name no zone the seconds are given too. Where no text is of this
     kind: `MM/DD/YYYY` or `DD.MM.YYYY` (the texts must tell which), `Jan 02, 2019`, `02-Jan-2019`, `YYMMDD`, and
     seconds, milli-, micro- or nanoseconds since 1970.
     """

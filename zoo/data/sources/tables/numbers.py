@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,19 +12,21 @@ BLANK = frozenset({"", "nan", "none", "null", "na", "n/a", "nat", "<na>", "-", "
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9, "mn": 1e6, "t": 1e12, "万": 1e4, "亿": 1e8}
 _CURRENCY = r"(?:[$€£¥￥₹₩]|(?:USD|EUR|GBP|GBX|CNY|RMB|HKD|JPY|INR|CHF|US\$|HK\$|Rs\.?)(?=[\s0-9.(-])|(?:USD|EUR|CNY)$)"
 _PLAIN = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
+_PLAIN_LINES = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?\n?)*")
+_EXPONENT = "(?:[eE][-+]?[0-9]+)?"
 _GROUPED = {
-    mark: re.compile(
-        rf"[-+]?(?:[0-9]{{1,3}}(?:{other}[0-9]{{3}})+|[0-9]+)?(?:{re.escape(mark)}[0-9]*)?(?:[eE][-+]?[0-9]+)?"
-    )
-    for mark, other in ((".", ","), (",", r"\."))
+    ".": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)?(?:\.[0-9]*)?{_EXPONENT}"),
+    ",": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:\.[0-9]{{3}})+|[0-9]+)?(?:,[0-9]*)?{_EXPONENT}"),
 }
 _DOTTED = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
 _SMALL = re.compile(r"[0-9]{1,3}")
 
 
-def is_plain(text: str) -> bool:
-    """Whether a text is a number as programs write it, or empty."""
-    return _PLAIN.fullmatch(text) is not None or text.strip().casefold() in BLANK
+def are_plain(texts: Sequence[str]) -> bool:
+    """Whether all texts are numbers as programs write them, or empty."""
+    if _PLAIN_LINES.fullmatch("\n".join(texts)):
+        return True
+    return all(_PLAIN.fullmatch(text) or text.strip().casefold() in BLANK for text in texts)
 
 
 def decimal_mark(texts: Iterable[str]) -> str | None:
@@ -105,5 +107,6 @@ def parse_numbers(texts: pd.Series, mark: str | None) -> tuple[np.ndarray, np.nd
     if own == ",":
         told.add("the decimal mark is ','")
     plain = bare.str.replace(thousands, "", regex=False).str.replace(own, ".", regex=False)
-    values = pd.to_numeric(plain.where(fits & ~blank), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    parsed = pd.Series(pd.to_numeric(plain.where(fits & ~blank), errors="coerce"))
+    values = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     return values * scale, ~blank & np.isnan(values), told

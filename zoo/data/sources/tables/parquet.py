@@ -11,6 +11,7 @@ import pandas as pd
 from zoo.data.sources.cells import UNREADABLE, Table
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms
 from zoo.data.sources.layout import Layout, recognise_layout
+from zoo.data.sources.layout.kinds import Kind
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def parquet_table(
     except failures as error:
         raise _unreadable(where, error) from None
     header = tuple(schema.names)
-    kinds = {field.name: "number" if _is_number(field.type) else "text" for field in schema}
+    kinds = {field.name: _kind(field.type) for field in schema}
     layout = recognise_layout(list(header), kinds, path.name, where, roles)
     wanted = {*layout.wanted, *keep}
     # Of two columns of one name neither can be named.
@@ -77,10 +78,14 @@ def parquet_table(
     return Table(where, header, read), layout
 
 
-def _is_number(kind: Any) -> bool:
+def _kind(stored: Any) -> Kind:
     import pyarrow as pa
 
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+    if pa.types.is_integer(stored):
+        return "int"
+    if pa.types.is_floating(stored) or pa.types.is_decimal(stored):
+        return "float"
+    return "date" if pa.types.is_temporal(stored) else "text"
 
 
 def _series(column: Any) -> pd.Series:

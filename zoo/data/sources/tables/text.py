@@ -21,6 +21,7 @@ from zoo.errors import DataError
 SAMPLE_ROWS = 32
 _HEAD = 1 << 16  # bytes in which the header must lie
 _LINES = 40  # lines in which it is looked for
+_CERTAIN = 4  # roles that no line above it and no row below it name
 _MAPPED = 1 << 24  # bytes from which a file is mapped rather than read
 _BLOCK = 1 << 22
 _MOST, _RATIO = 1 << 30, 200  # unpacked bytes, and times the packed size, that no table of prices reaches together
@@ -61,7 +62,7 @@ class Text:
 
 
 def look_at(path: Path, where: str, roles: Mapping[str, Synonyms]) -> Text:
-    """A text file's encoding (UTF-8, UTF-16, GBK), separator and header; `sep=;` and lines above the header are skipped.
+    """A text file's encoding (UTF-8, UTF-16, GBK), separator and header; `sep=;` and lines above it are skipped.
 
     Raises:
         DataError: an empty file, one that cannot be unpacked or decoded.
@@ -110,14 +111,14 @@ def cells_of(line: str, separator: str) -> list[str]:
 
 
 def _header(lines: list[str], separator: str | None, first: int, roles: Mapping[str, Synonyms]) -> tuple[int, str]:
-    """Position of the line whose cells name the most roles, and the separator that shows it; the first one of equals."""
+    """Position of the line whose cells name the most roles, the first of equals, and the separator that shows it."""
     spellings = {spelling: role for role, tiers in roles.items() for tier in tiers for spelling in tier}
     best, at, chosen = -1, -1, ","
     for k, line in enumerate(lines[first:_LINES], start=first):
         if not line.strip():
             continue
         for each in [separator] if separator else sorted(",;\t|", key=lambda mark: -line.count(mark)):
-            if each != separator and each not in line and best >= 0:
+            if best >= 0 and (each not in line or best >= _CERTAIN):
                 continue
             cells = cells_of(line, each)
             score = len({spellings[name] for cell in cells if (name := key(cell)) in spellings})
@@ -128,6 +129,8 @@ def _header(lines: list[str], separator: str | None, first: int, roles: Mapping[
                     each, score = " ", len(words)
             if score > best:
                 best, at, chosen = score, k, each
+        if best >= _CERTAIN:
+            break
     return at, chosen
 
 
@@ -143,10 +146,9 @@ def _bytes(path: Path, where: str) -> bytes | mmap.mmap:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        # An unknown method of packing is a RuntimeError.
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"{where}: cannot be read ({reason})") from None
-    except NotImplementedError as error:
-        raise DataError(f"{where}: cannot be unpacked ({error}); unpack it") from None
 
 
 def _unpacked(path: Path, ending: str, size: int, where: str) -> bytes:
