@@ -43,7 +43,7 @@ def frame_panel(
     names = tuple(str(column) for column in frame.columns)
     position = {column: k for k, column in enumerate(names)}
     table = Table(name, names, lambda column: frame.iloc[:, position[column]], zone=known_zone(timezone))
-    kinds = {column: _KINDS.get(kind(frame.iloc[:, k]), "text") for k, column in enumerate(names)}
+    kinds: dict[str, Kind] = {column: _KINDS.get(kind(frame.iloc[:, k]), "text") for k, column in enumerate(names)}
     return tables_panel([long_table(table, recognise_layout(names, kinds, name, name))], name, concepts=concepts)
 
 

@@ -159,7 +159,9 @@ def open_table(
     else:
         raise DataError(f"{path.name}: its ending says no format that can be read; give {READABLE}")
     table, layout = reader(path, where=where, roles=roles, keep=keep)
-    return long_table(replace(table, zone=zone), layout)
+    table = replace(table, zone=zone)
+    # A column that is asked for by its name is no stock.
+    return table if set(keep) & set(layout.cells) else long_table(table, layout)
 
 
 def concept_file(concepts: str | Path | None) -> Path | None:

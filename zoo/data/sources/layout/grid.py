@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ class Block:
     days: np.ndarray
     stocks: list[str]
     values: np.ndarray
-    rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    rows: np.ndarray | None = None
 
 
 def long_table(table: Table, layout: Layout) -> Table:
@@ -68,16 +68,16 @@ def joined(table: Table, blocks: Sequence[Block]) -> Table:
     fields = {block.field: np.full((len(stocks), len(days)), np.nan) for block in blocks}
     numbers = np.zeros((len(stocks), len(days)), np.int64)
     for block in blocks:
-        at = np.ix_([position[stock] for stock in block.stocks], np.searchsorted(days, block.days))
+        at = np.ix_(np.array([position[stock] for stock in block.stocks]), np.searchsorted(days, block.days))
         twice = np.isfinite(fields[block.field][at]) & np.isfinite(block.values.T)
         if twice.any():
             stock, day = np.argwhere(twice)[0]
             there = f"{block.stocks[stock]} on {block.days[day]}"
             raise DataError(f"{block.table.where}: repeats {block.field} of {there}; keep one")
-        fields[block.field][at] = np.where(twice | np.isnan(block.values.T), fields[block.field][at], block.values.T)
-        if len(block.rows):
+        fields[block.field][at] = np.where(np.isnan(block.values.T), fields[block.field][at], block.values.T)
+        if block.rows is not None:
             numbers[at] = block.rows
-    filled = np.logical_or.reduce([np.isfinite(values) | np.isinf(values) for values in fields.values()])
+    filled = np.logical_or.reduce([~np.isnan(values) for values in fields.values()])
     stock, day = np.nonzero(filled)
     index = pd.Index(numbers[stock, day])
     columns = {

@@ -173,7 +173,7 @@ def _by_pandas(
         stray = frame[str(k)].notna() & (frame[str(k)].astype(str).str.strip() != "")
         if stray.any():
             raise _too_long(where, first_row + int(stray.to_numpy().argmax()))
-    return {k: frame[str(k)] for k in wanted}
+    return {k: pd.Series(frame[str(k)]) for k in wanted}
 
 
 def _too_long(where: str, row: int) -> DataError:

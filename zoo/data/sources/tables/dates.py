@@ -52,10 +52,10 @@ def parse_dates(texts: pd.Series) -> np.ndarray:
 def parse_moments(texts: np.ndarray) -> Moments:
     """Texts of one column, each once -> their days.
 
-    `YYYY-MM-DD`, also with `/`, `.`, `年月日` or nothing between and a time after it. The date is the one that is
-    written, whatever the zone; of times that are UTC or name no zone the seconds are given too. Where no text is of this
-    kind: `MM/DD/YYYY` or `DD.MM.YYYY` (the texts must tell which), `Jan 02, 2019`, `02-Jan-2019`, `YYMMDD`, and
-    seconds, milli-, micro- or nanoseconds since 1970.
+    `YYYY-MM-DD`, also with `/`, `.`, `年月日` or nothing between and a time after it. The date is the one
+    that is written, whatever the zone; of times that are UTC or name no zone the seconds are given too. Where no text
+    is of this kind: `MM/DD/YYYY` or `DD.MM.YYYY` (the texts must tell which), `Jan 02, 2019`, `02-Jan-2019`,
+    `YYMMDD`, and seconds, milli-, micro- or nanoseconds since 1970.
     """
     plain = iso_dates(texts)
     if plain is not None:
@@ -81,7 +81,7 @@ def iso_dates(texts: np.ndarray) -> np.ndarray | None:
     return civil(digits[:, :4] @ [1000, 100, 10, 1], digits[:, 4:6] @ [10, 1], digits[:, 6:] @ [10, 1])
 
 
-def _number(part: pd.Series) -> np.ndarray:
+def _number(part: Any) -> np.ndarray:
     return part.where(part.notna(), "0").astype(np.int64).to_numpy()
 
 

@@ -12,7 +12,7 @@ BLANK = frozenset({"", "nan", "none", "null", "na", "n/a", "nat", "<na>", "-", "
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9, "mn": 1e6, "t": 1e12, "万": 1e4, "亿": 1e8}
 _CURRENCY = r"(?:[$€£¥￥₹₩]|(?:USD|EUR|GBP|GBX|CNY|RMB|HKD|JPY|INR|CHF|US\$|HK\$|Rs\.?)(?=[\s0-9.(-])|(?:USD|EUR|CNY)$)"
 _PLAIN = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
-_PLAIN_LINES = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?\n?)*")
+_PLAIN_LINES = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?\n)*")
 _EXPONENT = "(?:[eE][-+]?[0-9]+)?"
 _GROUPED = {
     ".": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)?(?:\.[0-9]*)?{_EXPONENT}"),
@@ -24,7 +24,7 @@ _SMALL = re.compile(r"[0-9]{1,3}")
 
 def are_plain(texts: Sequence[str]) -> bool:
     """Whether all texts are numbers as programs write them, or empty."""
-    if _PLAIN_LINES.fullmatch("\n".join(texts)):
+    if _PLAIN_LINES.fullmatch("".join(f"{text}\n" for text in texts)):
         return True
     return all(_PLAIN.fullmatch(text) or text.strip().casefold() in BLANK for text in texts)
 

@@ -45,7 +45,7 @@ def parquet_table(
     except failures as error:
         raise _unreadable(where, error) from None
     header = tuple(schema.names)
-    kinds = {field.name: _kind(field.type) for field in schema}
+    kinds: dict[str, Kind] = {field.name: _kind(field.type) for field in schema}
     layout = recognise_layout(list(header), kinds, path.name, where, roles)
     wanted = {*layout.wanted, *keep}
     # Of two columns of one name neither can be named.
