@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,12 @@ __all__ = ["NAT", "Table", "parse_dates", "to_days", "to_floats", "to_names"]
 YEARS = (np.datetime64("1700-01-01"), np.datetime64("2100-01-01"))
 UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """What libraries raise on values they cannot hold; readers turn it into a DataError that names file and column."""
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """`UNREADABLE` and, where pyarrow is in use, its own errors: columns of its types are decoded when they are used."""
+    arrow = sys.modules.get("pyarrow")
+    return UNREADABLE if arrow is None else (*UNREADABLE, arrow.ArrowException)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ class Table:
         """
         try:
             return self.read(column)
-        except UNREADABLE as error:
+        except unreadable() as error:
             raise self.bad_column(column, error) from None
 
     def bad_column(self, column: str, error: Exception | str) -> DataError:
@@ -79,8 +86,11 @@ class Table:
 
     def bad_cell(self, series: pd.Series, column: str, position: int, problem: str) -> DataError:
         """The error for one cell: `problem`, or that it is empty."""
-        value = series.iloc[position]
         cell = f"{self.where}: row {self.row(series, position)}, column {column!r}"
+        try:
+            value = series.iloc[position]
+        except unreadable() as error:
+            return self.bad_column(column, error)
         empty = value is None or value is pd.NaT or (isinstance(value, float) and np.isnan(value)) or value is pd.NA
         if empty or not str(value).strip():
             return DataError(f"{cell} is empty; fill it or remove the row")
@@ -108,7 +118,7 @@ def to_days(table: Table, column: str, *, optional: bool = False) -> np.ndarray:
     series = table.series(column)
     try:
         moments = _moments(series)
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise table.bad_column(column, error) from None
     days = moments.days
     bad = np.isnat(days)
@@ -194,7 +204,7 @@ def to_floats(table: Table, column: str) -> np.ndarray:
     plain = series.astype(object)
     try:
         numbers = pd.Series(pd.to_numeric(plain, errors="coerce")).to_numpy(dtype=np.float64, na_value=np.nan)
-    except UNREADABLE:
+    except unreadable():
         numbers = np.full(len(plain), np.nan)
     suspects = np.flatnonzero(np.isnan(numbers) & plain.notna().to_numpy())
     if table.mark != "," and all(str(plain.iloc[k]).strip().casefold() in BLANK for k in suspects):
@@ -217,7 +227,7 @@ def _may_be_thousands(table: Table, column: str, values: np.ndarray) -> bool:
 def _from_texts(table: Table, column: str, series: pd.Series, mark: str | None) -> np.ndarray:
     try:
         values, bad, told = parse_numbers(series.astype(object).map(_name).fillna(""), mark)
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise table.bad_column(column, error) from None
     if bad.any():
         problem = "is no number; correct it or leave it empty"
@@ -245,7 +255,7 @@ def to_names(table: Table, column: str, *, optional: bool = False) -> tuple[np.n
         else:
             codes, values = pd.factorize(series)
         raw = [_name(value) for value in values]
-    except UNREADABLE as error:
+    except unreadable() as error:
         raise table.bad_column(column, error) from None
     texts = [text.strip() for text in raw]
     names = list(dict.fromkeys(text for text in texts if text))

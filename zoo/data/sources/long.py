@@ -87,6 +87,9 @@ def tables_panel(
         # Their keys are in the grid already.
         good = [table for table in tables if table.where not in bad.errors]
         return tables_panel(good, name, concepts=concepts, bad=bad)
+    if _fields(parts) != fields:
+        read = [k for k, field in enumerate(fields) if field in _fields(parts)]
+        values, fields = values[:, :, read], _fields(parts)
     close = values[:, :, fields.index("close")].T
     if not np.isfinite(close).any():
         raise DataError(f"{name}: no row has a close price")
@@ -168,7 +171,7 @@ def _columns(part: Part, tally: Tally, unseen: np.ndarray) -> Iterator[tuple[str
         except DataError as error:
             if role not in OPTIONAL:
                 raise
-            part.table.tell(f"a column that nobody needs is left out ({error})", part.roles[role])
+            part.table.tell(f"a column that nobody needs is left out ({error})", part.roles.pop(role))
             continue
         if ratio is not None and role in ("open", "high", "low", "vwap"):
             values = values * ratio

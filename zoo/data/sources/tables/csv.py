@@ -104,6 +104,8 @@ def _by_pyarrow(text: Text, start: int, names: list[str], wanted: dict[int, bool
     except ImportError:
         return None
     data = text.data
+    if len(names) > len(text.header):
+        return None
     # Quotes, blank lines and blanks before cells are left to pandas.
     unusual = (b'"', b"\n\n", b"\n\r\n", f"{text.separator} ".encode())
     if any(data.find(mark, start) >= 0 for mark in unusual) or data[start : start + 1] in (b"\n", b"\r", b" ", b""):

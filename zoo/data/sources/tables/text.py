@@ -19,7 +19,8 @@ from zoo.data.sources.columns import PANEL_ROLES, Synonyms, key
 from zoo.errors import DataError
 
 SAMPLE_ROWS = 32
-_HEAD = 1 << 16  # bytes in which the header must lie
+_HEAD = 1 << 16  # bytes that are looked at
+_WHOLE_LINES, _LONGEST = 4, 1 << 24  # lines that are looked at however long, and bytes beyond which they are none
 _LINES = 40  # lines in which it is looked for
 _CERTAIN = 4  # roles that no line above it and no row below it name
 _MAPPED = 1 << 24  # bytes from which a file is mapped rather than read
@@ -33,6 +34,7 @@ _BOMS = (
 )
 _GB2312 = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe])+")
 _CHINESE = tuple(s for tiers in PANEL_ROLES.values() for tier in tiers for s in tier if not s.isascii())
+_UTF16 = 0.1  # share of zero bytes, nearly all in one half of the pairs, above which these are characters of two bytes
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
@@ -69,12 +71,16 @@ def look_at(path: Path, where: str, roles: Mapping[str, Synonyms]) -> Text:
     """
     data, foreign = _utf8(_bytes(path, where), where)
     first = 3 if data[:3] == codecs.BOM_UTF8 else 0
-    head = bytes(data[first : first + _HEAD])
+    end = first
+    for _ in range(_WHOLE_LINES):
+        end = data.find(b"\n", end) + 1 or len(data)
+    end = max(min(end, _LONGEST), first + _HEAD)
+    head = bytes(data[first:end])
     if not head:
         raise DataError(f"{where}: empty file; a header line and a row per stock and day are needed")
     # A character cut at the end of the head is of no line that is looked at.
     lines = head.decode("utf-8", "replace").splitlines(keepends=True)
-    if len(data) > first + _HEAD and len(lines) > 1:
+    if len(data) > end and len(lines) > 1:
         lines.pop()
     if not any(line.strip() for line in lines):
         raise DataError(f"{where}: row 1 is blank; it must name the columns")
@@ -184,8 +190,10 @@ def _utf8(data: bytes | mmap.mmap, where: str) -> tuple[bytes | mmap.mmap, bool]
     """The bytes as UTF-8 with line feeds, and whether they had to be read as Latin-1."""
     head = bytes(data[:4096])
     encoding = next((name for bom, name in _BOMS if head.startswith(bom)), None)
-    if encoding is None and len(head) > 3 and b"\0" in head[:2]:
-        encoding = "utf-16-be" if head[0] == 0 else "utf-16-le"
+    if encoding is None and b"\0" in head:
+        high, low = head[0::2].count(0), head[1::2].count(0)
+        if max(high, low) > _UTF16 * len(head) and max(high, low) > 10 * min(high, low):
+            encoding = "utf-16-be" if high > low else "utf-16-le"
     whole, foreign = data, False
     if encoding is None and (at := _first_not_utf8(data)) >= 0:
         encoding = "gb18030" if _is_chinese(data, at) else "latin-1"
