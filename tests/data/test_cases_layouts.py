@@ -163,7 +163,7 @@ def test_a_column_of_returns_per_stock_is_refused(tmp_path, name):
 def test_columns_that_are_no_stocks_are_not_taken_for_stocks(tmp_path):
     table = long_frame(symbols=("AAA",)).assign(Amount=1.0, Turnover=2.0, Settle=3.0)
     table[["date", "Amount", "Turnover", "Settle"]].to_csv(tmp_path / "AAA.csv", index=False)
-    with pytest.raises(DataError, match="no .* column"):
+    with pytest.raises(DataError, match=r"no .* column"):
         load_panel(tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_a_day_or_stock_that_is_twice_in_a_wide_file_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"day.csv: row 32 repeats 2020-01-03"):
         load_panel(tmp_path / "day.csv")
     (tmp_path / "stock.csv").write_text("date,AAA,BBB,AAA\n2020-01-02,1,2,3\n")
-    with pytest.raises(DataError, match="stock.csv: no"):
+    with pytest.raises(DataError, match=r"stock.csv: no"):
         load_panel(tmp_path / "stock.csv")
 
 
@@ -212,8 +212,18 @@ def write_each(frame: pd.DataFrame, folder: Path, name: str = "{symbol}.csv", **
 
 @pytest.mark.parametrize(
     "name",
-    ["symbol={symbol}/part-0.parquet", "market=US/ticker={symbol}/0.csv", "{symbol}/daily.csv", "{symbol}.CSV"]
-    + ["{symbol}.txt", "{symbol}.TSV", "{symbol}.csv.zip", "{symbol}.csv.gz", "{symbol}.csv.xz", "{symbol} (1).csv"],
+    [
+        "symbol={symbol}/part-0.parquet",
+        "market=US/ticker={symbol}/0.csv",
+        "{symbol}/daily.csv",
+        "{symbol}.CSV",
+        "{symbol}.txt",
+        "{symbol}.TSV",
+        "{symbol}.csv.zip",
+        "{symbol}.csv.gz",
+        "{symbol}.csv.xz",
+        "{symbol} (1).csv",
+    ],
 )
 def test_symbols_come_from_folders_and_names_of_any_ending(tmp_path, name):
     frame = long_frame()
@@ -264,5 +274,5 @@ def test_a_zip_of_several_files_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("AAA.csv", "date,close\n2020-01-02,1\n")
         archive.writestr("BBB.csv", "date,close\n2020-01-02,1\n")
-    with pytest.raises(DataError, match="a.zip: holds 2 files; unpack it"):
+    with pytest.raises(DataError, match=r"a.zip: holds 2 files; unpack it"):
         load_panel(tmp_path / "a.zip")

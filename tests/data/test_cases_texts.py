@@ -47,7 +47,7 @@ def test_gbk_text_under_ascii_headers_is_read_and_latin_text_nobody_needs_is_pas
     text = frame.assign(company="Société Générale").to_csv(index=False)
     same(load_panel(written(tmp_path / "latin.csv", text, "latin-1")), frame)
     text = frame.assign(sector="Énergie").to_csv(index=False)
-    with pytest.raises(DataError, match="latin.csv: not UTF-8 text.*column 'sector'"):
+    with pytest.raises(DataError, match=r"latin.csv: not UTF-8 text.*column 'sector'"):
         load_panel(written(tmp_path / "latin.csv", text, "latin-1"))
 
 
@@ -126,7 +126,7 @@ def test_german_volumes_beside_decimal_points_are_thousands_after_semicolons(tmp
     panel = load_panel(written(tmp_path / "a.csv", text.to_csv(index=False, sep=";")))
     same(panel, frame)
     assert told(panel, "thousands are separated by '.': volume")
-    with pytest.raises(DataError, match="column 'volume': '.*' may have a decimal or a thousands point"):
+    with pytest.raises(DataError, match=r"column 'volume': '.*' may have a decimal or a thousands point"):
         load_panel(written(tmp_path / "a.csv", text.to_csv(index=False)))
 
 
@@ -165,6 +165,14 @@ def test_downloads_of_other_places_are_read(tmp_path):
     finrl = frame.rename(columns={"symbol": "tic"}).assign(adjcp=lambda f: f["close"] * 0.9, day=3)
     finrl.to_csv(tmp_path / "finrl.csv")
     same(load_panel(tmp_path / "finrl.csv"), frame.assign(adj_close=frame["close"] * 0.9))
+    investing = frame[frame["symbol"] == "AAA"].rename(columns={"close": "Price", "volume": "Vol."})
+    investing["date"] = investing["date"].dt.strftime("%b %d, %Y")
+    investing["Vol."] = (investing["Vol."] / 1e3).map("{:.3f}K".format)
+    investing.assign(**{"Change %": "0.52%"}).to_csv(tmp_path / "investing.csv", index=False, quoting=1)
+    panel = load_panel(tmp_path / "investing.csv")
+    for field in ("open", "high", "low", "close", "volume"):
+        wanted = frame.loc[frame["symbol"] == "AAA", field].to_numpy(np.float32)
+        np.testing.assert_array_equal(panel.field(field)[:, 0], wanted)
     numbered = frame.rename(columns={"date": "time"})
     numbered.to_csv(tmp_path / "numbered.csv")
     same(load_panel(tmp_path / "numbered.csv"), frame)
@@ -189,8 +197,21 @@ def test_downloads_of_other_places_are_read(tmp_path):
 
 @pytest.mark.parametrize(
     "how",
-    ["%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%b %d, %Y", "%d-%b-%Y", "%y%m%d", "%Y年%m月%d日", "%Y%m%d%H%M%S"]
-    + ["%s", "%s000", "%Y-%m-%d 00:00:00+00:00", "%Y-%m-%dT16:00:00Z"],
+    [
+        "%m/%d/%Y",
+        "%d/%m/%Y",
+        "%d.%m.%Y",
+        "%d-%m-%Y",
+        "%b %d, %Y",
+        "%d-%b-%Y",
+        "%y%m%d",
+        "%Y年%m月%d日",
+        "%Y%m%d%H%M%S",
+        "%s",
+        "%s000",
+        "%Y-%m-%d 00:00:00+00:00",
+        "%Y-%m-%dT16:00:00Z",
+    ],
 )
 def test_dates_of_every_spelling_are_the_same_days(tmp_path, how):
     frame = rounded()

@@ -23,7 +23,7 @@ UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeErro
 
 
 def unreadable() -> tuple[type[Exception], ...]:
-    """`UNREADABLE` and, where pyarrow is in use, its own errors: columns of its types are decoded when they are used."""
+    """`UNREADABLE` and, where pyarrow is in use, its own errors: columns of its types are decoded when used."""
     arrow = sys.modules.get("pyarrow")
     return UNREADABLE if arrow is None else (*UNREADABLE, arrow.ArrowException)
 

@@ -84,6 +84,9 @@ def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] 
             if fits:
                 found |= {role: fits[0]} if len(fits) == 1 else {}
                 break
+    # Beside open, high and low the price is the last one.
+    if "close" not in found and "adj_close" not in found and {"open", "high", "low"} <= found.keys():
+        found.update([("close", column) for column in spelled.get("price", ())[:1]])
     return found
 
 
