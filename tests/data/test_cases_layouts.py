@@ -276,3 +276,9 @@ def test_a_zip_of_several_files_is_refused(tmp_path):
         archive.writestr("BBB.csv", "date,close\n2020-01-02,1\n")
     with pytest.raises(DataError, match=r"a.zip: holds 2 files; unpack it"):
         load_panel(tmp_path / "a.zip")
+
+
+def test_a_file_without_a_header_is_refused_as_such(tmp_path):
+    long_frame().to_csv(tmp_path / "a.csv", index=False, header=False)
+    with pytest.raises(DataError, match=r"a.csv: its header line holds values .2020-01-01, AAA, .*put one above them"):
+        load_panel(tmp_path / "a.csv")

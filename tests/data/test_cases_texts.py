@@ -173,6 +173,12 @@ def test_downloads_of_other_places_are_read(tmp_path):
     for field in ("open", "high", "low", "close", "volume"):
         wanted = frame.loc[frame["symbol"] == "AAA", field].to_numpy(np.float32)
         np.testing.assert_array_equal(panel.field(field)[:, 0], wanted)
+    polygon = frame[frame["symbol"] == "AAA"].rename(columns=lambda name: name[0])
+    polygon["t"] = [int(day.timestamp()) * 1000 for day in polygon.pop("d")]
+    (tmp_path / "polygon").mkdir()
+    polygon.drop(columns="s").to_json(tmp_path / "polygon" / "AAA.json")
+    polygon.drop(columns="s").to_csv(tmp_path / "polygon" / "AAA.csv", index=False)
+    same(load_panel(tmp_path / "polygon"), frame[frame["symbol"] == "AAA"])
     numbered = frame.rename(columns={"date": "time"})
     numbered.to_csv(tmp_path / "numbered.csv")
     same(load_panel(tmp_path / "numbered.csv"), frame)

@@ -16,7 +16,7 @@ PANEL_ROLES: Mapping[str, Synonyms] = {
         ("date", "tradedate", "tradingdate", "tradingday", "日期", "交易日期", "交易日"),
         ("datetime", "timestamp"),
         ("time", "day", "dt", "时间"),
-        ("index", "level0", "unnamed0", "indexlevel0"),
+        ("index", "level0", "unnamed0", "indexlevel0", "t"),
     ),
     "symbol": (
         (

@@ -118,7 +118,7 @@ def _told(parts: Sequence[Part]) -> list[str]:
     files: dict[str, list[str]] = {}
     for part in parts:
         for text, columns in part.table.told.items():
-            told = f"{text}: {', '.join(columns)}" if columns else text
+            told = f"{text}: {listed(columns, 8)}" if columns else text
             files.setdefault(told, []).append(part.table.where)
     total = len(parts)
     return [

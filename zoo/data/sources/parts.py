@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from zoo.data.sources.cells import Table, to_days, to_names
+from zoo.data.sources.cells import Table, parse_dates, to_days, to_names
 from zoo.data.sources.columns import listed, missing, recognise, shorten
 from zoo.errors import DataError
 
@@ -38,6 +39,9 @@ class Part:
 def read_keys(table: Table, advice: str) -> Part:
     roles = recognise(table.columns, table.where)
     if "date" not in roles:
+        if not roles and not np.isnat(parse_dates(pd.Series(table.columns, dtype=object))).all():
+            first = ", ".join(shorten(name, 20) for name in table.columns[:4])
+            raise DataError(f"{table.where}: its header line holds values ({first}), no names; put one above them")
         raise missing("date", table.columns, table.where, advice)
     if "symbol" not in roles and table.symbol is None:
         advice += "; for one stock per file give the directory, the file's name is then the symbol"

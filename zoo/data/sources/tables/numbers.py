@@ -104,7 +104,7 @@ def parse_numbers(texts: pd.Series, mark: str | None) -> tuple[np.ndarray, np.nd
     thousands = "." if own == "," else ","
     if filled.str.contains(thousands, regex=False).any():
         told.add(f"thousands are separated by {thousands!r}")
-    if own == ",":
+    if own == "," and filled.str.contains(",", regex=False).any():
         told.add("the decimal mark is ','")
     plain = bare.str.replace(thousands, "", regex=False).str.replace(own, ".", regex=False)
     parsed = pd.Series(pd.to_numeric(plain.where(fits & ~blank), errors="coerce"))
