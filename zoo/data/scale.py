@@ -56,9 +56,7 @@ def scale_breaks(panel: Panel) -> ScaleBreaks:
         stock, day, before, undone = _jumps(close)
         parts.append((day, stock + low, np.full(len(day), close_at), close[stock, day], before, undone))
         for k in others:
-            with np.errstate(all="ignore"):
-                ratio = block[:, :, k] / close
-                stock, day = np.nonzero((ratio > FACTOR) | (ratio < 1 / FACTOR))
+            stock, day = np.nonzero(_far(block[:, :, k], close))
             there = np.full(len(day), k), block[stock, day, k], close[stock, day], np.ones(len(day), bool)
             parts.append((day, stock + low, *there))
     day, stock, fields, price, before, undone = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -95,12 +93,12 @@ def _jumps(close: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     """Stock, day, close before and whether it comes back, of the jumps of `[n, D]` closes."""
     none = np.empty(0, np.int64)
     results: list[tuple[np.ndarray, ...]] = [(none, none, none.astype(np.float32), none.astype(bool))]
-    for stock in range(len(close)):
+    gaps = np.isnan(close)
+    resumed = (gaps[:, :-1] & ~gaps[:, 1:]).any(axis=1)
+    for stock in np.flatnonzero(_far(close[:, 1:], close[:, :-1]).any(axis=1) | resumed).tolist():
         known = np.flatnonzero(np.isfinite(close[stock]))
         values = close[stock, known]
-        with np.errstate(all="ignore"):
-            ratio = values[1:] / values[:-1]
-        hits = np.flatnonzero((ratio > FACTOR) | (ratio < 1 / FACTOR)) + 1
+        hits = np.flatnonzero(_far(values[1:], values[:-1])) + 1
         skip_until = -1
         for at in hits.tolist():
             if at <= skip_until:
@@ -112,3 +110,9 @@ def _jumps(close: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
             place = (np.array([stock]), known[[at]], values[[at - 1]], np.array([bool(near.any())]))
             results.append(place)
     return tuple(np.concatenate(column) for column in zip(*results, strict=True))  # type: ignore[return-value]
+
+
+def _far(price: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where two prices are on different scales; not where one is unknown."""
+    with np.errstate(over="ignore"):
+        return (price > other * np.float32(FACTOR)) | (price * np.float32(FACTOR) < other)

@@ -155,9 +155,10 @@ def _moments(series: pd.Series) -> Moments:
         days = stamps.astype("datetime64[D]")
         if aware and str(series.dtype.tz) not in ("UTC", "UTC+00:00", "+00:00", "Etc/UTC"):  # type: ignore[union-attr]
             return Moments(days)
-        gone = np.isnat(days)
-        seconds = np.where(gone, -1, (stamps.astype("datetime64[s]") - days).astype(np.int64))
-        return Moments(days, seconds if aware or (seconds > 0).any() else None)
+        if not aware and ((stamps == days.astype(stamps.dtype)) | np.isnat(days)).all():
+            return Moments(days)
+        seconds = (stamps.astype("datetime64[s]") - days).astype(np.int64)
+        return Moments(days, np.where(np.isnat(days), -1, seconds))
     codes, values = (
         (series.cat.codes.to_numpy(), series.cat.categories.to_numpy())
         if isinstance(series.dtype, pd.CategoricalDtype)
