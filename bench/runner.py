@@ -13,23 +13,27 @@ import pandas as pd
 
 from bench.experiment.events import Event, Failed
 from bench.experiment.executors import make_executor
+from bench.experiment.formulas import compute_outdated
 from bench.experiment.plan import Plan
+from bench.metrics import Scored, metric
+from bench.metrics.daily import check_metrics
 from bench.portfolio.backtest import check_benchmark, measure_backtests
 from bench.records.store import RunStore
 from bench.scores.diagnostics import measure_diagnostics
+from bench.scores.rows import frame_columns
 from bench.speed.after_run import measure_latency
-from zoo.crosssection import pearson_rows, spearman_rows
-from zoo.data.labels import raw_label
+from zoo.data.labels import raw_label, train_label
 from zoo.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many trials were trained, found stored, and failed."""
+    """How many trials were trained, found stored, and failed; of how many stored ones metrics were computed anew."""
 
     trained: int
     stored: int
     failed: int
+    recomputed: int
 
 
 def execute_plan(
@@ -55,10 +59,12 @@ def execute_plan(
         on_event, on_start: progress; `on_start(pending, stored)` comes first.
 
     Raises:
-        ConfigError: another process is running the same run.
+        ConfigError: another process is running the same run, or a metric fails or has the name of another column.
         DataError: the portfolio's benchmark cannot be used.
     """
     check_benchmark(plan)
+    frame_columns()
+    check_metrics()
     store = RunStore(results, plan.config.name)
     store.trials.mkdir(parents=True, exist_ok=True)
     with _exclusive(store):
@@ -66,7 +72,9 @@ def execute_plan(
         store.write_run(plan.describe(command))
         _write_oracle(plan, store)
         pending = [t for t in plan.trials if fresh or not store.is_done(t.key)]
-        on_start(len(pending), len(plan.trials) - len(pending))
+        stored = [t.key for t in plan.trials if t not in pending]
+        on_start(len(pending), len(stored))
+        recomputed = compute_outdated(plan, store, stored)
         failures: list[Failed] = []
 
         def emit(event: Event) -> None:
@@ -90,7 +98,7 @@ def execute_plan(
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)
         measure_diagnostics(plan, store, done)
-    return Outcome(len(pending) - len(failures), len(plan.trials) - len(pending), len(failures))
+    return Outcome(len(pending) - len(failures), len(stored), len(failures), recomputed)
 
 
 @contextmanager
@@ -117,11 +125,12 @@ def _write_oracle(plan: Plan, store: RunStore) -> None:
     market = planted_market_from_spec(plan.config.data.source)
     label = raw_label(plan.panel, plan.config.data.label)
     days = np.concatenate([np.arange(f.test.start, f.test.stop) for f in plan.folds])
+    scored = Scored(market.signal[days], label[days], train_label(label[days]))
     pd.DataFrame(
         {
             "datetime": plan.panel.days[days].astype("datetime64[ns]"),
-            "ic": pearson_rows(market.signal[days], label[days]),
-            "rank_ic": spearman_rows(market.signal[days], label[days]),
+            "ic": metric("ic").series(scored),
+            "rank_ic": metric("rank_ic").series(scored),
             "designed_ic": market.oracle_ic,
         }
     ).to_parquet(path, index=False)

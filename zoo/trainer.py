@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from zoo.errors import ModelError, UnavailableError
 from zoo.losses import LOSSES
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
+from zoo.training.snapshot import Progress, Snapshots, restore
 
 EVALUATION_ROWS = 2048
 """Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""
@@ -85,8 +86,13 @@ def fit(
     scope: Scope,
     seed: int = 0,
     on_epoch: Callable[[Epoch], None] | None = None,
+    snapshots: Snapshots | None = None,
 ) -> FitResult:
     """Train `model` in place and leave it with the weights of its best valid epoch, in eval mode.
+
+    Args:
+        snapshots: where the state is kept from time to time; what is stored there already is gone on from, with the
+            bits of a fit that was never interrupted.
 
     Raises:
         ModelError: the train segment has no labelled row, no valid day an IC, or the loss stopped being finite.
@@ -106,35 +112,46 @@ def fit(
         model.eval()
         return FitResult((), 0, 0, rows, time.perf_counter() - began, facts)
 
-    history: list[Epoch] = []
-    steps = best_epoch = 0
     order = torch.Generator().manual_seed(seed)
-    for stage in model.stages:
+    stored = snapshots.stored() if snapshots is not None else None
+    done = stored[0] if stored is not None else Progress()
+    for index, stage in list(enumerate(model.stages))[done.stage :]:
         model.on_stage(stage)
         optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         by_loss = model.stage_objective(stage) == "training_loss"
-        best, best_state, best_epoch = -math.inf, copy.deepcopy(model.state_dict()), 0
-        for epoch in range(1, config.max_epochs + 1):
+        if stored is not None:
+            restore(model, optimizer, order, *stored[1:])
+            stored = None
+        else:
+            done.stage, done.epoch, done.best_epoch, done.best = index, 0, 0, -math.inf
+            done.best_state = copy.deepcopy(model.state_dict())
+        while done.epoch < config.max_epochs and not (done.epoch and done.epoch - done.best_epoch >= config.patience):
             start = time.perf_counter()
-            model.on_epoch(_context(train, stage, epoch - 1, "train"))
+            model.on_epoch(_context(train, stage, done.epoch, "train"))
             loss, taken = _train_epoch(model, train, rows, scope, order, optimizer, config)
-            steps += taken
+            done.steps, done.epoch = done.steps + taken, done.epoch + 1
             ic = valid_loss = None
             if by_loss:
-                valid_loss = mean_training_loss(model, valid, rows, config, scope=scope, stage=stage, epoch=epoch)
+                valid_loss = mean_training_loss(model, valid, rows, config, scope=scope, stage=stage, epoch=done.epoch)
                 reached = -valid_loss
             else:
-                reached = ic = mean_daily_ic(model, valid, scope=scope, stage=stage, epoch=epoch)
-            history.append(Epoch(stage, epoch, loss, ic, time.perf_counter() - start, valid_loss))
+                reached = ic = mean_daily_ic(model, valid, scope=scope, stage=stage, epoch=done.epoch)
+            epoch = Epoch(stage, done.epoch, loss, ic, time.perf_counter() - start, valid_loss)
+            done.history.append(asdict(epoch))
             if on_epoch is not None:
-                on_epoch(history[-1])
-            if reached > best:
-                best, best_state, best_epoch = reached, copy.deepcopy(model.state_dict()), epoch
-            elif epoch - best_epoch >= config.patience:
-                break
-        model.load_state_dict(best_state)
+                on_epoch(epoch)
+            if reached > done.best:
+                done.best, done.best_epoch = reached, done.epoch
+                done.best_state = copy.deepcopy(model.state_dict())
+            if snapshots is not None:
+                before = done.seconds
+                done.seconds += time.perf_counter() - began
+                snapshots.save(model, optimizer, order, done)
+                done.seconds = before
+        model.load_state_dict(done.best_state)
+    seconds = done.seconds + time.perf_counter() - began
     model.eval()
-    return FitResult(tuple(history), best_epoch, steps, rows, time.perf_counter() - began)
+    return FitResult(tuple(Epoch(**e) for e in done.history), done.best_epoch, done.steps, rows, seconds)
 
 
 def _train_epoch(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.advice.facts import Facts
-from bench.scores.capture import OWN_HISTORY, CaptureMatrix
+from bench.scores.capture import CaptureMatrix, own_history
 from bench.stats import inference
 from bench.text.cells import Cell
 from bench.text.language import listed, translate
@@ -49,7 +49,7 @@ def advise(facts: Facts) -> list[Advice]:
 
 def prediction(facts: Facts) -> Advice:
     """Plain time-series prediction: mean capture over the markets of a stock's own recent history."""
-    matrix = _with(facts.matrix, OWN_HISTORY)
+    matrix = _with(facts.matrix, tuple(own_history()))
     title = translate("Plain time-series prediction")
     if matrix is None:
         return _unmeasured("prediction", title, "bench run configs/planted.yaml")
@@ -57,9 +57,9 @@ def prediction(facts: Facts) -> Advice:
         "Measured by the mean capture over the planted markets local, interaction and regime, which a stock's own "
         "recent history decides."
     )
-    by_market = {market: _best(matrix, market) for market in OWN_HISTORY}
+    by_market = {market: _best(matrix, market) for market in own_history()}
     return _by_capture(
-        facts, matrix, "prediction", title, measure, "own_history", list(OWN_HISTORY), lambda b: _flips(b, by_market)
+        facts, matrix, "prediction", title, measure, "own_history", own_history(), lambda b: _flips(b, by_market)
     )
 
 

@@ -13,7 +13,7 @@ from zoo.errors import ConfigError
 ConfigArgument = Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
 PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file that registers models; may be repeated.")
+    list[Path] | None, typer.Option("--plugin", help="Python file that registers models or metrics; may be repeated.")
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]

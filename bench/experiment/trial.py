@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
 from bench.experiment.code_hash import source_hash
+from bench.experiment.formulas import DAILY, formulas
 from bench.metrics.daily import daily_scores, summary
 from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, key_of
@@ -147,6 +147,7 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
         "device": trial.device,
         "n_parameters": sum(p.numel() for p in model.parameters()) or _fitted_numbers(model),
         "metrics": summary(daily),
+        "formulas": formulas(),
         "fit": {
             "seconds": fit.seconds,
             "best_epoch": fit.best_epoch,
@@ -162,7 +163,7 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
     def fill(folder: Path) -> None:
         series = checkpoint.score_series(scores, dataset.panel, dataset.fold.test)
         series.reset_index().to_parquet(folder / "scores.parquet", index=False)
-        daily.to_parquet(folder / "daily.parquet", index=False)
+        daily.to_parquet(folder / DAILY, index=False)
         checkpoint.save(folder, model, trial.model, trial.params, dataset)
 
     store.write_trial(record, fill)
@@ -172,8 +173,3 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
 def _fitted_numbers(model: torch.nn.Module) -> int:
     """Numbers a model without gradient parameters has fitted: its float buffers."""
     return sum(b.numel() for b in model.buffers() if b.is_floating_point())
-
-
-def read_daily(store: RunStore, key: str) -> pd.DataFrame:
-    """The daily frame of a stored trial."""
-    return pd.read_parquet(store.trial_folder(key) / "daily.parquet")

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.files import whole_directory
 from zoo.errors import ConfigError, did_you_mean
 
 RECORD = "record.json"
@@ -139,12 +140,10 @@ class RunStore:
         """Store a trial: `fill(folder)` writes its files, then the record with their checksums joins them.
 
         The folder appears under its key in one rename. A killed process, a full disk or an interrupt leaves no
-        record, and never a partial one.
+        record or the one that was there, and never a partial one.
         """
-        self.trials.mkdir(parents=True, exist_ok=True)
         key = record["key"]
-        temporary = Path(tempfile.mkdtemp(dir=self.trials, prefix=f".{key}."))
-        try:
+        with whole_directory(self.trial_folder(key)) as temporary:
             fill(temporary)
             files = sorted(p for p in temporary.iterdir() if p.is_file())
             full = {"format": FORMAT, **record, "files": {p.name: digest(p) for p in files}}
@@ -152,13 +151,7 @@ class RunStore:
             for path in files:
                 _sync(path)
             _sync(temporary)
-            os.chmod(temporary, 0o755)
-            shutil.rmtree(self.trial_folder(key), ignore_errors=True)
-            os.replace(temporary, self.trial_folder(key))
-            _sync(self.trials)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        _sync(self.trials)
         (self.failed / f"{key}.json").unlink(missing_ok=True)
 
     def write_failure(self, key: str, failure: dict[str, Any]) -> None:
@@ -191,7 +184,7 @@ class RunStore:
     def sweep(self) -> None:
         """Remove what killed processes left behind."""
         if self.trials.is_dir():
-            for path in self.trials.glob(".*.*"):
+            for path in (p for pattern in (".*.*", ".part-*") for p in self.trials.glob(pattern)):
                 shutil.rmtree(path, ignore_errors=True)
 
 

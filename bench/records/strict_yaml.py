@@ -1,4 +1,4 @@
-"""YAML read strictly: safe types only, no key twice, errors that name the file."""
+"""YAML read strictly: safe types only, no key twice, of bounded size; errors that name the file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Any
 import yaml
 
 from zoo.errors import ConfigError, did_you_mean
+
+LARGEST = 1 << 20
+"""Bytes of a file."""
+MOST, DEEPEST = 100_000, 40
+"""Values in a document, aliases written out, and levels of nesting."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,6 +31,44 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
+    """The value of a YAML text, and its nodes (None for an empty text).
+
+    Raises:
+        yaml.YAMLError: not valid YAML, a key given twice, or more than the bounds of this file.
+        ValueError: a date that does not exist.
+    """
+    if len(text) > LARGEST:
+        raise yaml.YAMLError(f"{len(text):,} characters are more than the {LARGEST:,} of a configuration")
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None, None
+        _measure(root, {})
+        return loader.construct_document(root), root
+    except RecursionError:
+        raise yaml.YAMLError("sections are nested too deeply") from None
+    finally:
+        loader.dispose()
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int] | None]) -> tuple[int, int]:
+    """Values and levels below a node, an alias counted wherever it stands: a few lines can say 10^9 of them."""
+    if id(node) in known:
+        if (measured := known[id(node)]) is None:
+            raise yaml.YAMLError("a section lies within itself")
+        return measured
+    known[id(node)] = None
+    parts = node.value if isinstance(node, yaml.CollectionNode) else []
+    below = [_measure(part, known) for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
+    size, depth = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
+    if size > MOST or depth > DEEPEST:
+        raise yaml.YAMLError(f"more than {MOST:,} values (aliases written out) or {DEEPEST} levels")
+    known[id(node)] = size, depth
+    return size, depth
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping of a YAML file, safely loaded.
 
@@ -36,18 +79,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_lines(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    """The mapping of a YAML file, and the 1-based line of every key by its path.
+
+    Raises:
+        ConfigError: as `read_yaml`.
+    """
     if not file.is_file():
         near = [p.name for p in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
         raise ConfigError(f"configuration {file} does not exist{did_you_mean(file.name, near)}")
     try:
-        text = file.read_text(encoding="utf-8")
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if file.stat().st_size > LARGEST:
+            raise ConfigError(f"{file}: larger than the {LARGEST >> 20} MiB that a configuration may have")
+        document, root = parse_yaml(file.read_text(encoding="utf-8"))
         lines = {} if root is None else dict(_key_lines(root, ()))
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or a date that does not exist
         raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise ConfigError(f"{file}: a section lies within itself, or sections are nested too deeply") from None
     if document is None:
         return {}, {}
     if not isinstance(document, dict):

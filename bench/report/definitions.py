@@ -1,13 +1,13 @@
-"""What the columns mean, with formulas: printed under every report."""
+"""What the columns mean, with formulas: printed under every report; and which metrics are not shown, and why."""
 
 from __future__ import annotations
 
-DEFINITIONS = {
-    "IC": (
-        "per day the Pearson correlation of score and raw label over that day's members with both; the mean over "
-        "test days. Days with fewer than two names or a constant side are skipped."
-    ),
-    "Rank IC": "the same with Spearman's correlation, average ranks for ties.",
+from bench.metrics import list_metrics, metric
+from bench.scores.leaderboard import Leaderboard
+from bench.text.language import listed, translate
+from bench.text.sentences import Sentence
+
+BESIDE_METRICS = {
     "± 95 %": (
         "half-width of a 95 % interval of the mean over days: stationary block bootstrap (Politis & Romano 1994), "
         "2,000 draws shared by all models, block length chosen from the data (Politis & White 2004)."
@@ -16,8 +16,6 @@ DEFINITIONS = {
         "standard deviation (ddof 1) over seeds of the mean over days; days and seeds are two sources of variance, "
         "shown apart and never pooled."
     ),
-    "ICIR, Rank ICIR": "mean / standard deviation (ddof 1) over days, not annualised; mean over seeds.",
-    "MSE": "mean squared error against the train label: percentile rank of the label within its day, -0.5, x 3.46.",
     "Rank IC − baseline": (
         "mean over days of the daily difference, with the 2.5 % and 97.5 % points of its paired block bootstrap; an "
         "interval that holds 0 is no evidence of a difference."
@@ -46,3 +44,20 @@ DEFINITIONS = {
         "all models interleaved."
     ),
 }
+
+
+def column_definitions() -> dict[str, str]:
+    """What each column means, by its title in English; metrics as they are registered."""
+    return {m.title: m.definition for m in list_metrics() if m.in_table} | BESIDE_METRICS
+
+
+def outdated_sentence(board: Leaderboard) -> Sentence | None:
+    """Which metrics are dashes because stored trials lack them or have them by an older formula, and what mends it."""
+    if not board.outdated:
+        return None
+    metrics = listed(
+        translate("{metric} of {n} of {all} trials", metric=translate(metric(name).title), n=n, all=len(board.records))
+        for name, n in board.outdated.items()
+    )
+    template = "Not stored, or of an older formula, and so not shown: {metrics}. This computes it: {command}"
+    return Sentence(translate(template, metrics=metrics, command=board.run["command"]))

@@ -10,6 +10,7 @@ import pandas as pd
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.records.store import RunStore, known
 from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
+from bench.scores.series import comparable, read_frames
 from bench.stats.bootstrap import bootstrap_means, interval
 
 DECILE_COLUMNS = {
@@ -114,13 +115,15 @@ def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
     Mean over seeds per day, then over the days of the month that have one.
     """
+    whole = [t["key"] for t in run["trials"] if store.is_recorded(t["key"])]
+    records = {key: record for key in whole if (record := store.record(key)) is not None}
+    frames = comparable(records, read_frames(store, records))
     parts = []
     for model in run["models"]:
-        files = [store.trial_folder(t["key"]) / "daily.parquet" for t in run["trials"] if t["model"] == model]
-        frames = [pd.read_parquet(file, columns=["datetime", "ic", "rank_ic"]) for file in files if file.is_file()]
-        if not frames:
+        folds = [frames[k][["datetime", "ic", "rank_ic"]] for k, r in records.items() if r["model"] == model]
+        if not folds:
             continue
-        rows: Any = pd.concat(frames).groupby("datetime")
+        rows: Any = pd.concat(folds).groupby("datetime")
         daily = rows.mean().dropna()
         months = daily.groupby(daily.index.strftime("%Y-%m"))
         part = months.mean().assign(days=months.size(), model=model)

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench.experiment.executors.life import end_with_parent
+
 MIB = 2**20
 _MMAP_THRESHOLD = -3  # of mallopt
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -39,6 +41,7 @@ def memory_process(device: str, threads: int, plugins: Sequence[Path] = ()) -> I
 
 
 def _begin(threads: int, plugins: list[Path]) -> None:
+    end_with_parent()
     try:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
     except (AttributeError, OSError, TypeError):

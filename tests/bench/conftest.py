@@ -10,6 +10,8 @@ import pytest
 from cli_runs import SMALL, Answer, run_cli
 
 from bench.experiment.presets import CONFIGS
+from bench.metrics import list_metrics
+from bench.metrics import registry as metric_registry
 from zoo import registry
 
 
@@ -66,6 +68,33 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
 
     return write
 
+
+@pytest.fixture
+def plugin_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Writes (again) a plugin metric of the given name and formula; the registry forgets it after the test."""
+    list_metrics()
+    monkeypatch.setattr(metric_registry, "_metrics", dict(metric_registry._metrics))
+
+    def write(name: str, formula: str) -> Path:
+        file = tmp_path / f"{name}_metric.py"
+        file.write_text(METRIC.format(name=name, formula=formula))
+        return file
+
+    return write
+
+
+METRIC = """
+from __future__ import annotations
+
+import numpy as np
+
+from bench.metrics import Scored, register_metric
+
+
+@register_metric("{name}", title="my {name}", definition="what {name} is.", unit="%")
+def daily(day_scores: Scored) -> np.ndarray:
+    return {formula}
+"""
 
 HEADER = """
 from __future__ import annotations

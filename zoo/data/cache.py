@@ -211,8 +211,8 @@ def _write_array(file: Path, array: np.ndarray) -> list[int]:
 def _block_sums(file: Path) -> list[int]:
     """The size of a file and the sum of every block as 64-bit numbers, modulo 2^64: any one changed bit shows.
 
-    Read, not mapped, so that it adds nothing to what the process holds. 300 MB take 0.06 s, a tenth of a strong hash and
-    little more than one `sum()` of the values, of which training makes hundreds.
+    Read, not mapped, so that it adds nothing to what the process holds. 300 MB take 0.06 s: a tenth of a strong hash,
+    and little more than one `sum()` of the values, of which training makes hundreds.
     """
     buffer, sums = bytearray(BLOCK), []
     words = np.frombuffer(buffer, dtype=np.uint64)

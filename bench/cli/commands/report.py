@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import FiguresOption, ResultsOption, last_run
+from bench.cli.options import FiguresOption, PluginOption, ResultsOption, last_run, load_plugins
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +25,13 @@ def report(
     verify: Annotated[
         bool, typer.Option("--verify", help="Write nothing; exit 1 if the report no longer follows from the records.")
     ] = False,
+    plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Rebuild the report of a run from its records, without training."""
     from bench.cli import console
 
+    load_plugins(plugin)
     name = run_name or last_run(results)
     if verify:
         from bench.report.verify import verify_report
@@ -40,8 +42,11 @@ def report(
         console.say(f"{name}: {f'{len(problems)} statements do not hold' if problems else 'every statement holds'}")
         raise typer.Exit(1 if problems else 0)
     from bench.report import write_report
+    from bench.report.definitions import outdated_sentence
     from bench.report.tables.main import main_table
 
     facts, path = write_report(results, name, folder=output, lang=lang, figures=figures)
     console.print_table(main_table(facts.board))
+    if (missing := outdated_sentence(facts.board)) is not None:
+        console.say(missing.text)
     console.say(f"report: {path}")

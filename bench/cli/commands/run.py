@@ -128,8 +128,9 @@ def _run_one(
     console.say("")
     for failure in board.failures.values():
         console.say(f"failed: {failure['model']} seed {failure['seed']}: {failure['error']}")
+    again = f" ({outcome.recomputed} with metrics computed anew from the scores)" if outcome.recomputed else ""
     console.say(
-        f"{outcome.trained} trained, {outcome.stored} stored, {outcome.failed} failed in {console.elapsed(began)}; "
-        f"report: {path}"
+        f"{outcome.trained} trained, {outcome.stored} stored{again}, {outcome.failed} failed in "
+        f"{console.elapsed(began)}; report: {path}"
     )
     return outcome.failed

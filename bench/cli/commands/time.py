@@ -63,7 +63,7 @@ def time_command(
 
     import torch
 
-    from bench.experiment.plan import entry_of
+    from bench.experiment.plan import entry_of, models_of
     from bench.records.machine import device_name, machine_id, resolve_device
     from bench.speed.frames import alone, record_path
     from bench.speed.modes import MODES, default_modes
@@ -74,7 +74,7 @@ def time_command(
 
     torch.set_num_threads(threads)
     where = resolve_device(experiment.device)
-    names = registry.find_models(models or list(experiment.models) or "*")
+    names = registry.find_models(models or models_of(experiment))
     for name in names:
         entry_of(name, experiment)
     sweep = Sweep(

@@ -13,12 +13,15 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.experiment.events import Done, Emit, Event, Failed, Limits, Started
 from bench.experiment.executors.life import end_with_parent, resident_bytes
-from bench.experiment.trial import Trial
-from bench.records.store import RunStore
+
+# A worker imports this file before it can be asked to end with its parent, so it must be light: no torch.
+if TYPE_CHECKING:
+    from bench.experiment.trial import Trial
+    from bench.records.store import RunStore
 
 # Read by OpenMP and MKL when a worker imports torch; a waiting thread that spins takes the core of one that works.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
-from bench.report.definitions import DEFINITIONS
+from bench.report.definitions import column_definitions, outdated_sentence
 from bench.report.tables import main
 from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
 from bench.text.cells import Cell
@@ -34,6 +34,7 @@ def opening(facts: Facts) -> Section:
                 Prose((Sentence(retold(note)),)) if note else None,
                 Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
                 grid("main", main.main_table(facts.board)),
+                prose(outdated_sentence(facts.board)),
                 _oracle(facts),
             )
             if block is not None
@@ -88,7 +89,7 @@ def details(facts: Facts) -> list[Section]:
 
 def definitions(facts: Facts) -> dict[str, str]:
     """What the columns of this report mean."""
-    return {**DEFINITIONS, **PORTFOLIO_DEFINITIONS} if facts.has_portfolio else DEFINITIONS
+    return column_definitions() | (PORTFOLIO_DEFINITIONS if facts.has_portfolio else {})
 
 
 def _data(facts: Facts) -> Items | Prose:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
+from bench.experiment.formulas import read_daily
+from bench.metrics import Metric, list_metrics
+from bench.metrics.daily import summary
 from bench.records.store import RunStore, known, strict
 from bench.report.tables.main import trained_text
 from bench.stats.bootstrap import bootstrap_means, interval
 from bench.text.tables import Table, number, with_interval
 
 DRAWS = 2000
-MEANS = {"rank_ic": "Rank IC", "ic": "IC", "long_short": "long minus short"}
-"""Daily series of which a mean has an interval.
-
-`long_short` is half the raw label of the top fifth minus the bottom's.
-"""
-PLAIN = {"rank_icir": "Rank ICIR", "icir": "ICIR", "mse": "MSE", "mae": "MAE", "r2": "R2"}
 
 
 def with_intervals(store: RunStore, record: dict[str, Any]) -> dict[str, Any]:
-    """The record as strict JSON, 95 % intervals over the test days beside the means of its metrics."""
-    metrics = dict(record["metrics"])
-    daily = pd.read_parquet(store.trial_folder(record["key"]) / "daily.parquet", columns=list(MEANS))
-    for name in MEANS:
-        low, high = interval(bootstrap_means(daily[name].to_numpy(dtype=float), draws=DRAWS, seed=0))
-        metrics |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
+    """The record as strict JSON, its metrics as the code computes them, 95 % intervals over days beside the means."""
+    daily = read_daily(store, record)
+    metrics = summary(daily)
+    for metric in _means():
+        low, high = interval(bootstrap_means(daily[metric.name].to_numpy(dtype=float), draws=DRAWS, seed=0))
+        metrics |= {f"{metric.name}_low": float(low[0]), f"{metric.name}_high": float(high[0])}
     return strict({**record, "metrics": metrics})
+
+
+def _means() -> list[Metric]:
+    """The metrics that are means over days of a daily series."""
+    return [m for m in list_metrics(derived=False) if m.in_frame and m.pooled == "days"]
 
 
 def lines(trial: dict[str, Any]) -> list[str]:
@@ -53,13 +53,14 @@ def lines(trial: dict[str, Any]) -> list[str]:
 
 def metrics_table(trial: dict[str, Any]) -> Table:
     """The metrics on the test days of a trial of `with_intervals`."""
-    found = {name: known(value) for name, value in trial["metrics"].items()}
+    figures = {name: known(value) for name, value in trial["metrics"].items()}
+    means = _means()
     rows = [
-        [title, with_interval(found[name], found[f"{name}_low"], found[f"{name}_high"])]
-        for name, title in MEANS.items()
+        [m.title, with_interval(figures[m.name], figures[f"{m.name}_low"], figures[f"{m.name}_high"])] for m in means
     ]
-    rows += [[title, number(found[name], 4)] for name, title in PLAIN.items()]
-    return Table([f"{found['days']:.0f} test days", "mean [95 %]"], rows, [False, True])
+    others = [m for m in list_metrics() if m.in_frame and m not in means]
+    rows += [[m.title, number(figures[m.name], 4)] for m in others]
+    return Table([f"{figures['days']:.0f} test days", "mean [95 %]"], rows, [False, True])
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from bench.metrics.daily import DAILY_COLUMNS, daily_scores, long_short, summary
+from bench.metrics import Scored, list_metrics, metric
+from bench.metrics.daily import daily_scores, summary
 from zoo.data.labels import train_label
 
 GOLDEN = np.load(Path(__file__).parents[2] / "golden" / "metrics_processors.npz")
@@ -18,6 +19,10 @@ def one_day(score: list[float], label: list[float], trained_on: list[float] | No
     """The daily row of a single day."""
     trained_on = label if trained_on is None else trained_on
     return daily_scores(np.array([score]), np.array([label]), np.array([trained_on])).iloc[0]
+
+
+def long_short(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    return metric("long_short").series(Scored(score, label, label))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +146,9 @@ def test_long_short_needs_a_name_on_each_side():
 
 
 def test_icir_uses_the_sample_deviation_and_needs_two_days():
-    frame = pd.DataFrame(0.0, index=range(3), columns=list(DAILY_COLUMNS)).assign(ic=[0.1, 0.2, 0.6], names=5.0)
+    frame = pd.DataFrame(0.0, index=range(3), columns=[m.name for m in list_metrics(derived=False)]).assign(
+        ic=[0.1, 0.2, 0.6], names=5.0
+    )
     assert summary(frame)["icir"] == pytest.approx(0.3 / np.std([0.1, 0.2, 0.6], ddof=1))
     assert np.isnan(summary(frame.iloc[:1])["icir"])
     assert np.isnan(summary(frame.assign(ic=0.1))["icir"])

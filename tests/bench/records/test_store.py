@@ -10,7 +10,7 @@ import pytest
 from cli_runs import largest_file
 
 from bench.records.store import RunStore, key_of, read_json, write_atomic
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DataError
 
 KEY = "0123456789abcdef"
 
@@ -89,7 +89,7 @@ def test_an_error_while_writing_leaves_nothing(store):
 
 def test_a_full_disk_leaves_nothing_and_keeps_what_was_stored(store):
     put(store, "old")
-    with largest_file(1000), pytest.raises(OSError, match="File too large"):
+    with largest_file(1000), pytest.raises(DataError, match="File too large"):
         put(store, "n" * 5000)
     assert names(store.trials) == {KEY}
     assert store.is_done(KEY)
@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_nothing_and_keeps_what_was_stored(store):
 
 
 def test_a_full_disk_at_the_record_itself_leaves_nothing(store):
-    with largest_file(150), pytest.raises(OSError, match="File too large"):
+    with largest_file(150), pytest.raises(DataError, match="File too large"):
         put(store, "n" * 100)
     assert names(store.trials) == set()
 

@@ -20,7 +20,7 @@ from bench.records.store import RunStore
 from bench.report import write_report
 from bench.report.build import build_document
 from bench.report.final import NAME, SCHEMA, SCHEMA_VERSION, final_report
-from bench.scores.leaderboard import COLUMNS
+from bench.scores.leaderboard import frame_columns
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def properties(part: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any
 
 
 def test_the_schema_knows_every_column_of_the_tables(schema):
-    assert set(schema["properties"]["results"]["items"]["properties"]) == set(COLUMNS)
+    assert set(schema["properties"]["results"]["items"]["properties"]) == set(frame_columns())
     known = set(schema["properties"]["portfolio"]["properties"]["results"]["items"]["properties"])
     assert known == set(PORTFOLIO_COLUMNS) - set(RATE_COLUMNS.values())
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from cli_runs import SMALL, key_of_trial, run_cli
 
-from bench.metrics.daily import DAILY_COLUMNS
+from bench.experiment.formulas import formulas
 from bench.records.store import RunStore, key_of
-from bench.scores.leaderboard import COLUMNS, build_leaderboard, write_frame
+from bench.scores.leaderboard import build_leaderboard, frame_columns, write_frame
 from zoo.errors import ConfigError
 
 Series = Sequence[float]
@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Callable[..., RunStore]:
 
 def put(store: RunStore, key: str, model: str, fold: int, seed: int, rank_ic: Series) -> None:
     days = pd.date_range("2020-01-01", periods=len(rank_ic)) + pd.Timedelta(days=100 * fold)
-    daily = pd.DataFrame(0.5, index=range(len(rank_ic)), columns=list(DAILY_COLUMNS))
+    daily = pd.DataFrame(0.5, index=range(len(rank_ic)), columns=list(formulas()))
     daily = daily.assign(rank_ic=rank_ic, ic=np.asarray(rank_ic) / 2, names=10.0)
     daily.insert(0, "datetime", days)
     record = {
@@ -59,6 +59,7 @@ def put(store: RunStore, key: str, model: str, fold: int, seed: int, rank_ic: Se
         "fold": fold,
         "seed": seed,
         "n_parameters": 7,
+        "formulas": formulas(),
         "fit": {"seconds": 1.0 + seed},
     }
     store.write_trial(record, lambda folder: daily.to_parquet(folder / "daily.parquet", index=False))
@@ -82,8 +83,8 @@ def test_the_frame_on_disk_has_the_documented_columns_and_types(finished, tmp_pa
     write_frame(board, tmp_path / "frame.parquet")
     found = pd.read_parquet(tmp_path / "frame.parquet")
     pd.testing.assert_frame_equal(found, board.frame)
-    assert list(found.columns) == list(COLUMNS)
-    for name, kind in COLUMNS.items():
+    assert list(found.columns) == list(frame_columns())
+    for name, kind in frame_columns().items():
         assert (kind == "str") == (not pd.api.types.is_numeric_dtype(found[name])), name
         assert kind == "str" or str(found[name].dtype) == kind
 

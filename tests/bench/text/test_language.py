@@ -23,11 +23,11 @@ from bench.advice.recommend import Constraints, advice_sentence, recommend
 from bench.attribution.frames import METHOD_COLUMNS, SCORE_COLUMNS
 from bench.portfolio.frames import PORTFOLIO_COLUMNS
 from bench.report.build import build_document
-from bench.report.definitions import DEFINITIONS
+from bench.report.definitions import column_definitions
 from bench.report.markdown import render_markdown
 from bench.report.sections.measured import COMPLEXITY
 from bench.report.tables.portfolio import PORTFOLIO_DEFINITIONS
-from bench.scores.capture import ORDER, OWN_HISTORY, CaptureMatrix
+from bench.scores.capture import CaptureMatrix, own_history
 from bench.scores.frames import SCORE_COLUMNS as DIAGNOSTIC_COLUMNS
 from bench.scores.leaderboard import Leaderboard
 from bench.scores.self_test import calibration_frame
@@ -37,6 +37,7 @@ from bench.text import language as languages
 from bench.text.document import Block, Document, Figure, Grid, Items, Prose, Section
 from bench.text.language import language, listed, retold, table, translate
 from bench.text.tables import Table, translated
+from zoo.data.sources.planted import list_markets
 
 BENCH = Path(bench.__file__).parent
 NUMBER = re.compile(r"(?:(?<![\w.)])[+-])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
@@ -92,13 +93,13 @@ def matrix_of(board: Leaderboard) -> CaptureMatrix:
     models = board.frame["model"].tolist()
     frame = pd.DataFrame({"model": models})
     boards = {}
-    for market in ORDER:
+    for market in list_markets():
         frame[market] = np.linspace(0.9, 0.3, len(models)) if market in ("relation", "mixed") else rng.uniform(0, 1, 3)
         frame[f"{market}_low"], frame[f"{market}_high"] = frame[market] - 0.1, frame[market] + 0.1
         draws = frame[market].to_numpy() + rng.normal(0, 0.05, (200, len(models)))
         boards[market] = replace(board, capture_draws=pd.DataFrame(draws, columns=models))
     frame["fit_s"] = rng.uniform(1, 100, len(models))
-    frame["own_history"] = frame[list(OWN_HISTORY)].mean(axis=1)
+    frame["own_history"] = frame[own_history()].mean(axis=1)
     frame["own_history_low"], frame["own_history_high"] = frame["own_history"] - 0.1, frame["own_history"] + 0.1
     return CaptureMatrix("planted", boards, frame, {"lstm": ["long", "null"]})
 
@@ -234,7 +235,7 @@ def written() -> set[str]:
                 found |= set(constants(node.value))
     page = (BENCH / "report" / "page" / "template.html.j2").read_text(encoding="utf-8")
     found |= {match[1] for match in re.findall(r"\bt\((['\"])(.+?)\1", page)}
-    for words in (DEFINITIONS, PORTFOLIO_DEFINITIONS):
+    for words in (column_definitions(), PORTFOLIO_DEFINITIONS):
         found |= {*words, *words.values()}
     return found | {claim.claim for claim in load_claims().claims}
 

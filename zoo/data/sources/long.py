@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from zoo.data.calendar import calendar_notes
 from zoo.data.panel import FIELDS, Concepts, Panel, presence
-from zoo.data.scale import scale_notes
 from zoo.data.sources.adjustment import check_seams, reading_notes
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table, kind, to_floats, to_names
@@ -20,7 +18,7 @@ from zoo.data.sources.layout.grid import long_table
 from zoo.data.sources.layout.kinds import Kind
 from zoo.data.sources.parts import Part, check_twins, place_on_grid, read_keys
 from zoo.data.sources.tables.zones import known_zone
-from zoo.data.sources.values import Tally, absent_fields, drop_wrong_change
+from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError
 
 EXTRA = ("factor", "change")
@@ -100,7 +98,7 @@ def tables_panel(
         notes.append(f"{len(empty)} {files} left out: {listed(empty)}")
     notes.append("universe: each stock from its first to its last close, as the source states no membership")
     group, group_notes = _concepts(parts, len(symbols), len(days), concepts)
-    panel = Panel(
+    return Panel(
         days=days,
         symbols=symbols,
         fields=fields,
@@ -110,7 +108,6 @@ def tables_panel(
         name=name,
         notes=(*notes, *group_notes),
     )
-    return drop_wrong_change(panel.with_notes(*calendar_notes(panel), *scale_notes(panel)))
 
 
 def _told(parts: Sequence[Part]) -> list[str]:
@@ -139,6 +136,7 @@ def _scatter(part: Part, tally: Tally, values: np.ndarray, fields: Sequence[str]
 
 def _fields(parts: Sequence[Part]) -> tuple[str, ...]:
     found = {role for part in parts for role in part.roles} | {"close"}
+    found |= {"factor" for part in parts if {"close", "adj_close"} <= set(part.roles)}
     return tuple(name for name in (*FIELDS, *EXTRA) if name in found)
 
 
@@ -158,10 +156,10 @@ def _columns(part: Part, tally: Tally, unseen: np.ndarray) -> Iterator[tuple[str
             ratio = adjusted / close
             alone = int((np.isnan(adjusted) & np.isfinite(close)).sum())
             if alone:
-                told = (
-                    f"{alone:,} rows have a close but no adjusted close: no price, as a return to it would be made up"
-                )
-                part.table.tell(told)
+                told = "rows have a close but no adjusted close: no price, as a return to it would be made up"
+                part.table.tell(f"{alone:,} {told}")
+            if "factor" not in part.roles:
+                yield "factor", ratio
         yield "close", adjusted
     for role in (*FIELDS, *EXTRA):
         if role not in part.roles or (role == "close" and "adj_close" in part.roles):

@@ -48,7 +48,7 @@ def path_panel(
     if path.is_dir() and _is_qlib(path):
         from zoo.data.sources.qlib import qlib_panel
 
-        return qlib_panel(path, market=market or "all")
+        return qlib_panel(path, market=market)
     if market is not None:
         raise DataError(f"{path}: a market ({market!r}) can only be chosen in a directory in qlib's format")
     keep = (concepts,) if concepts is not None else ()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 
 FACTOR = 4.5
 """A price this many times another one, or less than one part of it, is on another scale."""
 _UNDONE_DAYS = 3
 _NEAR = 0.25  # of the way, in logs
-_BLOCK = 1 << 22  # cells at a time
 _NAMED = 3
 _CENTS = (90, 111)  # a hundred times, and the move of a day
 
@@ -49,9 +49,8 @@ def scale_breaks(panel: Panel) -> ScaleBreaks:
     parts: list[tuple[np.ndarray, ...]] = []
     close_at = panel.fields.index("close")
     others = [k for k, name in enumerate(panel.fields) if name in ("open", "high", "low")]
-    step = max(1, _BLOCK // panel.n_days)
-    for low in range(0, panel.n_stocks, step):
-        block = panel.stock_major[low : low + step]
+    for part in stock_blocks(panel.stock_major):
+        block, low = panel.stock_major[part], part.start
         close = block[:, :, close_at]
         stock, day, before, undone = _jumps(close)
         parts.append((day, stock + low, np.full(len(day), close_at), close[stock, day], before, undone))
