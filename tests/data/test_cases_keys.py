@@ -12,8 +12,8 @@ from source_files import PRICES, long_frame
 from test_cases_layouts import same, told, write_each
 
 from zoo.config import DataConfig
-from zoo.data.sources.conventions.scale import scale_breaks
 from zoo.data.sources import load_panel, open_panel
+from zoo.data.sources.conventions.scale import scale_breaks
 from zoo.errors import DataError
 
 ZONES = {"AAA": "America/New_York", "BBB": "Asia/Tokyo", "CCC": "Europe/London"}

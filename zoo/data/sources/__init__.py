@@ -11,8 +11,8 @@ import pandas as pd
 from zoo.config import DataConfig
 from zoo.data.calendar import calendar_notes
 from zoo.data.panel import Panel
-from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.conventions.indices import read_index
+from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.values import typical_vwap
 from zoo.errors import DataError
 
