@@ -152,9 +152,11 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
     for fold in folds:
         for name, (first, last) in fold.dates(panel.days).items():
             days = getattr(fold, name)
-            if not panel.member[days.start : days.stop].any():
+            most = int(panel.member[days.start : days.stop].sum(axis=1).max(initial=0))
+            if most < 2:
+                what = "no stock is a member" if most == 0 else "the universe is one stock, with none to compare it to,"
                 raise ConfigError(
-                    f"{panel.name}: no stock is a member on any {name} day of fold {fold.index}, {first} .. {last}; "
+                    f"{panel.name}: {what} on any {name} day of fold {fold.index}, {first} .. {last}; "
                     f"check data.universe and data.split"
                 )
 

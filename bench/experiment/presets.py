@@ -22,7 +22,7 @@ def find_config(path: str | Path) -> Path:
     """
     file = Path(path)
     shipped = CONFIGS / f"{path}.yaml"
-    if file.is_file() or (file.suffix and not shipped.is_file()):
+    if file.exists() or (file.suffix and not shipped.is_file()):
         return file
     if not shipped.is_file():
         names = [str(p.relative_to(CONFIGS).with_suffix("")) for p in experiments()]

@@ -14,7 +14,7 @@ from bench.records.store import write_atomic
 from bench.report.models import ModelNames
 from bench.report.page.inline import inline_svg
 from bench.text.cells import Cell
-from bench.text.document import Block, Code, Document, Figure, Grid, Items, Prose, Section
+from bench.text.document import Block, Code, Document, Figure, Grid, Items, Links, Prose, Section
 from bench.text.language import language, translate
 from bench.text.printable import printable
 from bench.text.sentences import Sentence
@@ -176,6 +176,8 @@ class _Views:
             return {"kind": "items", "entries": block.items, "named": all(label for label, _ in block.items)}
         if isinstance(block, Code):
             return {"kind": "code", "text": block.text}
+        if isinstance(block, Links):
+            return {"kind": "links", "entries": block.items}
         if isinstance(block, Grid):
             title = section.title or self.document.title
             return self._grid(block.table, block.name, f"{title}: {block.name}" if several else title)

@@ -50,7 +50,14 @@ class Code:
     text: str
 
 
-Block = Prose | Items | Grid | Figure | Code
+@dataclass(frozen=True)
+class Links:
+    """A list of links: what is shown, the address as seen from the report, and a text behind it, or none."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+Block = Prose | Items | Grid | Figure | Code | Links
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bench.config import load_config
+from bench.experiment.config import load_config
 from source_files import long_frame
 
 from zoo.config import DataConfig, LabelConfig
