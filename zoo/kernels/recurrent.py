@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from zoo.kernels import library
 from zoo.kernels.stash import borrow
@@ -22,28 +23,25 @@ from zoo.kernels.stash import borrow
 class GRU(nn.GRU):
     """`nn.GRU` with its state keys."""
 
-    def forward(self, input: Any, hx: Tensor | None = None) -> Any:
-        if hx is not None or not _serves(self, input):
-            return super().forward(input, hx)
-        outputs, last = _run(self, input, want_outputs=True)
-        return outputs, last[0]
-
-    def last(self, x: Tensor) -> Tensor:
-        """`forward(x)[0][:, -1]` `[S, H]`, without the outputs of the other steps where the kernel runs."""
-        return _run(self, x, want_outputs=False)[1][0][-1] if _serves(self, x) else super().forward(x)[1][-1]
+    def forward(self, input: Any, hx: Tensor | None = None, *, last: bool = False) -> Any:
+        """As `nn.GRU`; `last`: only the top layer's last state `[S, H]`, for less work."""
+        if hx is None and _serves(self, input):
+            outputs, (state,) = _run(self, input, want_outputs=not last)
+        else:
+            outputs, state = super().forward(input, hx)
+        return state[-1] if last else (outputs, state)
 
 
 class LSTM(nn.LSTM):
     """`nn.LSTM` with its state keys."""
 
-    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None) -> Any:
-        if hx is not None or not _serves(self, input):
-            return super().forward(input, hx)
-        return _run(self, input, want_outputs=True)
-
-    def last(self, x: Tensor) -> Tensor:
-        """`forward(x)[0][:, -1]` `[S, H]`, without the outputs of the other steps where the kernel runs."""
-        return _run(self, x, want_outputs=False)[1][0][-1] if _serves(self, x) else super().forward(x)[1][0][-1]
+    def forward(self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, last: bool = False) -> Any:
+        """As `nn.LSTM`; `last`: only the top layer's last state `[S, H]`, for less work."""
+        if hx is None and _serves(self, input):
+            outputs, state = _run(self, input, want_outputs=not last)
+        else:
+            outputs, state = super().forward(input, hx)
+        return state[0][-1] if last else (outputs, state)
 
 
 def _serves(rnn: nn.RNNBase, x: Any) -> bool:
@@ -66,9 +64,10 @@ def _serves(rnn: nn.RNNBase, x: Any) -> bool:
 
 
 def _transformed(x: Tensor) -> bool:
-    """Whether somebody looks at the operations themselves: tracing, compiling, torch.func, autocast."""
-    return (
-        torch.jit.is_tracing()
+    """Whether somebody looks at the operations themselves: tracing, compiling, counting, torch.func, autocast."""
+    return bool(
+        _get_current_dispatch_mode_stack()
+        or torch.jit.is_tracing()
         or torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
         or torch._C._functorch.peek_interpreter_stack() is not None

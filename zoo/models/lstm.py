@@ -34,5 +34,4 @@ class LSTM(Network):
         self.head = nn.Linear(hidden_size, 1)
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
-        outputs, _ = self.rnn(x)
-        return self.head(outputs[:, -1])[:, 0]
+        return self.head(self.rnn(x, last=True))[:, 0]

@@ -10,7 +10,7 @@
 #include "simd.h"
 
 #ifndef BLOCK
-#define BLOCK 72 /* rows that go through all layers and steps together */
+#define BLOCK 96 /* rows that go through all layers and steps together */
 #endif
 
 typedef struct {
@@ -39,9 +39,9 @@ static Layer layer_of(const Shape *s, long l, const float *const *weights) {
 static const int *input_order(const Layer *y) { return y->gates == 4 ? LSTM_BOTH : GRU_INPUT; }
 static const int *state_order(const Layer *y) { return y->gates == 4 ? LSTM_BOTH : GRU_STATE; }
 
-/* Floats that one step of one block keeps of one layer: state, four gates and, in an LSTM, the cell. */
-static long kept_states(const Shape *s, const Layer *y) { return s->steps * BLOCK * y->padded; }
-static long kept_layer(const Shape *s, const Layer *y) { return kept_states(s, y) * (s->lstm ? 6 : 5); }
+/* Floats that a block of rows keeps of one layer: states, four gates and, in an LSTM, cells. */
+static long kept_states(const Shape *s, const Layer *y, long rows) { return s->steps * rows * y->padded; }
+static long kept_layer(const Shape *s, const Layer *y, long rows) { return kept_states(s, y, rows) * (s->lstm ? 6 : 5); }
 
 /* [vectors][features | hidden][gates][LANES], then the starts of the sums [vectors][4][LANES]. */
 static long tile_weights(const Layer *y) { return y->vectors * (y->features + y->hidden) * y->gates * LANES; }

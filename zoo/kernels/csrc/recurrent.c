@@ -17,6 +17,9 @@ typedef struct {
 static long most(long a, long b) { return a > b ? a : b; }
 static long widest(const Shape *s) { return ROUND_UP(most(s->features, s->hidden), LANES); }
 
+/* Rows of the block that starts at row b0. */
+static long rows_of(const Shape *s, long b0) { return s->batch - b0 < BLOCK ? s->batch - b0 : BLOCK; }
+
 static void copy_rows(long rows, long width, const float *from, long ld_from, float *to, long ld_to) {
     for (long i = 0; i < rows; i++) memcpy(to + i * ld_to, from + i * ld_from, width * sizeof(float));
 }
@@ -29,7 +32,7 @@ static const float *layer_input(const Input *in, const Layer *y, long l, long t,
         copy_rows(rows, y->features, x, in->x_row, room, y->padded_features);
         return room;
     }
-    below += t * BLOCK * y->padded;
+    below += t * rows * y->padded;
     if (!in->mask) return below;
     const float *mask = in->mask + (((l - 1) * in->s.steps + t) * in->s.batch + b0) * y->hidden;
     for (long i = 0; i < rows; i++)
@@ -48,16 +51,18 @@ static const float *layer_input(const Input *in, const Layer *y, long l, long t,
 TILES(gru, GRU_ROWS)
 TILES(lstm, LSTM_ROWS)
 
+static long kept_block(const Shape *s, long rows) {
+    Layer y = layer_of(s, 0, 0);
+    return s->layers * kept_layer(s, &y, rows);
+}
+
 int64_t zoo_lanes(void) { return LANES; }
 
-int64_t zoo_stash_floats(const Shape *s) {
-    Layer y = layer_of(s, 0, 0);
-    return (s->batch + BLOCK - 1) / BLOCK * s->layers * kept_layer(s, &y);
-}
+int64_t zoo_stash_floats(const Shape *s) { return kept_block(s, s->batch); }
 
 int64_t zoo_forward_floats(const Shape *s) {
     Layer y = layer_of(s, 0, 0);
-    long total = BLOCK * widest(s) + 3 * kept_states(s, &y);
+    long total = rows_of(s, 0) * (widest(s) + 3 * s->steps * y.padded);
     for (long l = 0; l < s->layers; l++) {
         y = layer_of(s, l, 0);
         total += forward_weights(&y);
@@ -68,17 +73,16 @@ int64_t zoo_forward_floats(const Shape *s) {
 static void forward_block(const Input *in, const float *packed, const float *const *weights, long b0, float *out,
                           float *last, float *last_cell, float *stash, float *work) {
     const Shape *s = &in->s;
-    const long rows = s->batch - b0 < BLOCK ? s->batch - b0 : BLOCK;
-    float *room = work, *states = room + BLOCK * widest(s);
+    const long rows = rows_of(s, b0);
+    float *room = work, *states = room + rows * widest(s);
     const float *below = 0;
-    memset(room, 0, BLOCK * widest(s) * sizeof(float));
+    memset(room, 0, rows * widest(s) * sizeof(float));
     for (long l = 0; l < s->layers; l++) {
         Layer y = layer_of(s, l, weights);
-        const long size = BLOCK * y.padded;
+        const long size = rows * y.padded, all = s->steps * size;
         /* Without a gradient to come only this layer's states and those below are held. */
-        float *h = stash ? stash + l * kept_layer(s, &y) : states + l % 2 * kept_states(s, &y);
-        float *gates = stash ? h + kept_states(s, &y) : 0;
-        float *c = stash ? gates + 4 * kept_states(s, &y) : states + 2 * kept_states(s, &y);
+        float *h = stash ? stash + l * kept_layer(s, &y, rows) : states + l % 2 * all;
+        float *gates = stash ? h + all : 0, *c = stash ? gates + 4 * all : states + 2 * all;
         for (long t = 0; t < s->steps; t++) {
             CellTile tile = {.features = y.features, .hidden = y.hidden, .ldx = y.padded_features, .ldh = y.padded};
             tile.x = layer_input(in, &y, l, t, b0, rows, below, room);
@@ -88,7 +92,7 @@ static void forward_block(const Input *in, const float *packed, const float *con
                 tile.unit = j * LANES;
                 tile.weight = packed + j * (y.features + y.hidden) * y.gates * LANES;
                 tile.bias = packed + tile_weights(&y) + j * 4 * LANES;
-                tile.gates = gates ? gates + (t * y.vectors + j) * BLOCK * 4 * LANES : 0;
+                tile.gates = gates ? gates + (t * y.vectors + j) * rows * 4 * LANES : 0;
                 if (s->lstm) lstm_tiles(&tile, rows);
                 else gru_tiles(&tile, rows);
             }
@@ -110,20 +114,20 @@ void zoo_forward(const Shape *s, const float *x, int64_t x_row, int64_t x_step, 
                  const float *mask, float *out, float *last, float *last_cell, float *stash, float *work) {
     Input in = {*s, x, x_row, x_step, mask};
     float *packed = work;
-    long kept = 0;
     for (long l = 0; l < s->layers; l++) {
         Layer y = layer_of(s, l, weights);
         pack_forward(&y, work);
         work += forward_weights(&y);
-        kept += kept_layer(s, &y);
     }
-    for (long b0 = 0; b0 < s->batch; b0 += BLOCK)
-        forward_block(&in, packed, weights, b0, out, last, last_cell, stash ? stash + b0 / BLOCK * kept : 0, work);
+    for (long b0 = 0; b0 < s->batch; b0 += BLOCK) {
+        forward_block(&in, packed, weights, b0, out, last, last_cell, stash, work);
+        if (stash) stash += kept_block(s, rows_of(s, b0));
+    }
 }
 
 int64_t zoo_backward_floats(const Shape *s) {
     Layer y = layer_of(s, 0, 0);
-    long total = BLOCK * (widest(s) + 2 * y.padded + 4 * y.padded + LANES) + s->steps * BLOCK * widest(s);
+    long total = rows_of(s, 0) * ((1 + s->steps) * widest(s) + 6 * y.padded + LANES);
     for (long l = 0; l < s->layers; l++) {
         y = layer_of(s, l, 0);
         total += backward_weights(&y) + gradients(&y);
@@ -141,25 +145,25 @@ typedef struct {
 static void backward_block(const Input *in, const float *packed, float *sums, const Outside *d, long b0,
                            const float *stash, float *work) {
     const Shape *s = &in->s;
-    const long rows = s->batch - b0 < BLOCK ? s->batch - b0 : BLOCK, wide = BLOCK * widest(s);
-    float *room = work, *d_state = room + wide, *d_cell, *d_gates, *d_in; /* d_in [steps][BLOCK][padded] */
+    const long rows = rows_of(s, b0), wide = rows * widest(s);
+    float *room = work, *d_state = room + wide, *d_cell, *d_gates, *d_in;
     memset(room, 0, wide * sizeof(float));
     for (long l = s->layers - 1; l >= 0; l--) {
         Layer y = layer_of(s, l, 0);
-        const long size = BLOCK * y.padded, ldg = 4 * y.padded + LANES; /* + LANES: rows must not share cache sets */
+        const long size = rows * y.padded, all = s->steps * size, ldg = 4 * y.padded + LANES; /* + LANES: rows must not share cache sets */
         const long x_gates = 0, h_gates = s->lstm ? 0 : y.padded, used = y.gates * y.padded;
         const int top = l == s->layers - 1;
-        const float *h = stash + l * kept_layer(s, &y), *gates = h + kept_states(s, &y);
-        const float *c = gates + 4 * kept_states(s, &y), *below = l ? h - kept_layer(s, &y) : 0;
+        const float *h = stash + l * kept_layer(s, &y, rows), *gates = h + all, *c = gates + 4 * all;
+        const float *below = l ? h - kept_layer(s, &y, rows) : 0;
         packed -= backward_weights(&y), sums -= gradients(&y);
         float *d_input = sums, *d_hidden = d_input + y.features * used, *d_bias = d_hidden + y.hidden * used;
-        d_cell = d_state + size, d_gates = d_cell + size, d_in = d_gates + BLOCK * ldg;
+        d_cell = d_state + size, d_gates = d_cell + size, d_in = d_gates + rows * ldg;
         memset(d_state, 0, 2 * size * sizeof(float));
         const long at = (l * s->batch + b0) * y.hidden;
         if (d->last) copy_rows(rows, y.hidden, d->last + at, y.hidden, d_state, y.padded);
         if (d->last_cell) copy_rows(rows, y.hidden, d->last_cell + at, y.hidden, d_cell, y.padded);
         for (long t = s->steps - 1; t >= 0; t--) {
-            float *d_here = d_in + t * wide;
+            float *d_here = d_in + t * wide; /* [rows][padded] */
             if (top && d->out) {
                 memset(d_here, 0, size * sizeof(float));
                 copy_rows(rows, y.hidden, d->out + b0 * d->out_row + t * d->out_step, d->out_row, d_here, y.padded);
@@ -168,7 +172,7 @@ static void backward_block(const Input *in, const float *packed, float *sums, co
             g.h = t ? h + (t - 1) * size : 0, g.c = t ? c + (t - 1) * size : 0, g.c_out = c + t * size;
             g.d_out = !top || d->out ? d_here : 0;
             for (long j = 0; j < y.vectors; j++) {
-                g.unit = j * LANES, g.gates = gates + (t * y.vectors + j) * BLOCK * 4 * LANES;
+                g.unit = j * LANES, g.gates = gates + (t * y.vectors + j) * rows * 4 * LANES;
                 vf bias[4];
                 for (int k = 0; k < 4; k++) bias[k] = load(d_bias + k * y.padded + g.unit);
                 if (s->lstm)
@@ -209,16 +213,18 @@ void zoo_backward(const Shape *s, const float *x, int64_t x_row, int64_t x_step,
                   const float *d_last, const float *d_last_cell, float *d_x, float *const *d_weights, float *work) {
     Input in = {*s, x, x_row, x_step, mask};
     Outside d = {d_out, d_last, d_last_cell, d_out_row, d_out_step, d_x};
-    long total = 0, kept = 0;
+    long total = 0;
     for (long l = 0; l < s->layers; l++) {
         Layer y = layer_of(s, l, weights);
         pack_backward(&y, work);
-        work += backward_weights(&y), total += gradients(&y), kept += kept_layer(s, &y);
+        work += backward_weights(&y), total += gradients(&y);
     }
     float *sums = work;
     memset(sums, 0, total * sizeof(float));
-    for (long b0 = 0; b0 < s->batch; b0 += BLOCK)
-        backward_block(&in, sums, sums + total, &d, b0, stash + b0 / BLOCK * kept, sums + total);
+    for (long b0 = 0; b0 < s->batch; b0 += BLOCK) {
+        backward_block(&in, sums, sums + total, &d, b0, stash, sums + total);
+        stash += kept_block(s, rows_of(s, b0));
+    }
     for (long l = 0; l < s->layers; l++) {
         Layer y = layer_of(s, l, weights);
         unpack_gradients(&y, sums, d_weights + 4 * l);
