@@ -22,6 +22,7 @@ from zoo.registry import register_model
 class GRU(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {r"fc_out\.": "head."}
 
     def __init__(

@@ -30,6 +30,7 @@ class LocalFormer(Network):
         window_size: steps on either side that a step attends to, with `window`.
     """
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
         r"transformer_encoder\.layers\.": "layers.",
