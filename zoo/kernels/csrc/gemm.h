@@ -8,6 +8,20 @@
 
 #include "simd.h"
 
+#ifndef LINES_AHEAD
+#define LINES_AHEAD 16
+#endif
+
+/* Memory that is read after the products: asked for a few lines a tile, it arrives while they are computed. */
+typedef struct {
+    const char *next, *end;
+} Ahead;
+
+INLINE void fetch_ahead(Ahead *ahead) {
+    for (int i = 0; i < LINES_AHEAD && ahead->next < ahead->end; i++, ahead->next += 64)
+        __builtin_prefetch(ahead->next, 0, 2);
+}
+
 typedef struct {
     long m, n, k;
     const float *a;
@@ -17,6 +31,7 @@ typedef struct {
     float *c;
     long ldc;
     int add; /* 1: add to C; 0: overwrite it */
+    Ahead *ahead;
 } Product;
 
 INLINE void product_tile(const int rows, const int vectors, const Product *p, long i0, long j0) {
@@ -24,6 +39,7 @@ INLINE void product_tile(const int rows, const int vectors, const Product *p, lo
     const long a_row = p->a_row, a_step = p->a_step, ldb = p->ldb, ldc = p->ldc, steps = p->k;
     float *c = p->c + i0 * ldc + j0;
     vf sum[TILE_ROWS][TILE_VECTORS];
+    fetch_ahead(p->ahead);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4

@@ -181,19 +181,21 @@ static void backward_block(const Input *in, const float *packed, float *sums, co
                     for (long i = 0; i < rows; i++) gru_gradients(&g, i, bias);
                 for (int k = 0; k < 4; k++) store(d_bias + k * y.padded + g.unit, bias[k]);
             }
+            const float *before = gates + (t - 1) * 4 * size;
+            Ahead ahead = {(const char *)before, (const char *)(t ? before + 4 * size : before)};
             const float *x = layer_input(in, &y, l, t, b0, rows, below, room);
-            Product to_weights = {y.features, used, rows, x, 1, y.padded_features, d_gates + x_gates, ldg, d_input, used, 1};
+            Product to_weights = {y.features, used, rows, x, 1, y.padded_features, d_gates + x_gates, ldg, d_input, used, 1, &ahead};
             product(&to_weights);
             if (t) {
-                Product to_hidden = {y.hidden, used, rows, g.h, 1, y.padded, d_gates + h_gates, ldg, d_hidden, used, 1};
+                Product to_hidden = {y.hidden, used, rows, g.h, 1, y.padded, d_gates + h_gates, ldg, d_hidden, used, 1, &ahead};
                 Product to_state = {rows, y.padded, used, d_gates + h_gates, ldg, 1,
-                                    packed + used * y.padded_features, y.padded, d_state, y.padded, 1};
+                                    packed + used * y.padded_features, y.padded, d_state, y.padded, 1, &ahead};
                 product(&to_hidden);
                 product(&to_state);
             }
             if (!l && !d->x) continue;
             Product to_input = {rows, y.padded_features, used, d_gates + x_gates, ldg, 1, packed, y.padded_features,
-                                d_here, y.padded_features, 0};
+                                d_here, y.padded_features, 0, &ahead};
             product(&to_input);
             if (!l)
                 copy_rows(rows, y.features, d_here, y.padded_features, d->x + (b0 * s->steps + t) * y.features,
