@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ModelError
+from zoo.kernels.feed_forward import feed_forward
 from zoo.kernels.recurrent import GRU, LSTM
 
 RnnType = Literal["gru", "lstm"]
@@ -206,5 +207,8 @@ class EncoderLayer(nn.Module):
 
     def _feed_forward(self, h: Tensor, attended: Tensor) -> Tensor:
         h = self.norm1(h + self.dropout(attended))
-        inner = self.dropout(F.relu(self.linear1(h)))
-        return self.norm2(h + self.dropout(self.linear2(inner)))
+        if self.training and self.dropout.p:
+            outer = self.linear2(self.dropout(F.relu(self.linear1(h))))
+        else:
+            outer = feed_forward(h, self.linear1, self.linear2)
+        return self.norm2(h + self.dropout(outer))

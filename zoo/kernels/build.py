@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "csrc"
-MAIN = "recurrent.c"
 FLAGS = (
     *("-std=gnu11", "-O3", "-shared", "-fPIC", "-w"),
     # A product and a sum in one rounding; nothing reorders a sum or assumes away NaN.
@@ -49,7 +48,7 @@ def build(folder: Path | None) -> Built:
         BuildError: there is no compiler, or it fails.
     """
     command, version = _compiler()
-    name = f"recurrent-{_key(command, version)}.so"
+    name = f"kernels-{_key(command, version)}.so"
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +116,7 @@ def _compile(command: list[str], path: Path) -> None:
     os.close(handle)
     try:
         for tune in TUNE:
-            flags = [*FLAGS, *([tune] if tune else []), "-o", temporary, str(SOURCE / MAIN)]
+            flags = [*FLAGS, *([tune] if tune else []), "-o", temporary, *map(str, sorted(SOURCE.glob("*.c")))]
             try:
                 done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=SECONDS)
             except subprocess.TimeoutExpired:
@@ -133,6 +132,6 @@ def _compile(command: list[str], path: Path) -> None:
 
 def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    for name in ("zoo_lanes", "zoo_stash_floats", "zoo_forward_floats", "zoo_backward_floats"):
+    for name in ("zoo_lanes", "zoo_stash_floats", "zoo_forward_floats", "zoo_backward_floats", "zoo_feed_forward_floats"):
         getattr(library, name).restype = ctypes.c_int64
     return library

@@ -7,16 +7,16 @@ derivatives. Dropout between layers draws torch's own masks from torch's generat
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from zoo.kernels import library
+from zoo.kernels.calls import all_at, at, loaded
+from zoo.kernels.observed import observed
 from zoo.kernels.stash import borrow
 
 
@@ -49,7 +49,6 @@ def _serves(rnn: nn.RNNBase, x: Any) -> bool:
     weights = rnn._flat_weights
     return (
         isinstance(x, Tensor)
-        and type(x) is Tensor
         and x.dim() == 3
         and x.numel() > 0
         and x.shape[2] == rnn.input_size
@@ -58,20 +57,8 @@ def _serves(rnn: nn.RNNBase, x: Any) -> bool:
         and rnn.bias
         and not rnn.bidirectional
         and rnn.proj_size == 0
-        and not _transformed(x)
+        and not observed(x)
         and library() is not None
-    )
-
-
-def _transformed(x: Tensor) -> bool:
-    """Whether somebody looks at the operations themselves: tracing, compiling, counting, torch.func, autocast."""
-    return bool(
-        _get_current_dispatch_mode_stack()
-        or torch.jit.is_tracing()
-        or torch.compiler.is_compiling()
-        or torch.is_autocast_enabled("cpu")
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or torch.autograd.forward_ad._current_level >= 0
     )
 
 
@@ -116,7 +103,7 @@ class _Recurrent(torch.autograd.Function):
     def forward(
         ctx: Any, shape: _Shape, want_outputs: bool, keep: bool, x: Tensor, mask: Tensor | None, *weights: Tensor
     ) -> tuple[Tensor | None, ...]:
-        c = _library()
+        c = loaded()
         x = x if x.stride(2) == 1 else x.contiguous()
         weights = tuple(weight.contiguous() for weight in weights)
         outputs = torch.empty(shape.batch, shape.steps, shape.hidden) if want_outputs else None
@@ -124,8 +111,8 @@ class _Recurrent(torch.autograd.Function):
         stash = borrow(c.zoo_stash_floats(shape.c)) if keep else None
         work = torch.empty(c.zoo_forward_floats(shape.c))
         c.zoo_forward(
-            shape.c, _at(x), _long(x.stride(0)), _long(x.stride(1)), _all(weights), _at(mask),
-            _at(outputs), _at(last[0]), _at(last[1] if shape.lstm else None), _at(stash), _at(work),
+            shape.c, at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask),
+            at(outputs), at(last[0]), at(last[1] if shape.lstm else None), at(stash), at(work),
         )  # fmt: skip
         if keep:
             ctx.save_for_backward(stash, x, mask, *weights)
@@ -136,7 +123,7 @@ class _Recurrent(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
-        c, shape = _library(), cast(_Shape, ctx.shape)
+        c, shape = loaded(), cast(_Shape, ctx.shape)
         stash, x, mask, *weights = ctx.saved_tensors
         d_out, d_last, d_cell = (*d, None)[:3]
         if d_out is not None and d_out.stride(2) != 1:
@@ -147,24 +134,10 @@ class _Recurrent(torch.autograd.Function):
         work = torch.empty(c.zoo_backward_floats(shape.c))
         row, step = (0, 0) if d_out is None else d_out.stride()[:2]
         c.zoo_backward(
-            shape.c, _at(x), _long(x.stride(0)), _long(x.stride(1)), _all(weights), _at(mask), _at(stash),
-            _at(d_out), _long(row), _long(step), _at(d_last), _at(d_cell), _at(d_x), _all(d_weights), _at(work),
+            shape.c, at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask), at(stash),
+            at(d_out), _long(row), _long(step), at(d_last), at(d_cell), at(d_x), all_at(d_weights), at(work),
         )  # fmt: skip
         return None, None, None, d_x, None, *d_weights
 
 
-def _library() -> ctypes.CDLL:
-    built = library()
-    assert built is not None, "the environment changed between forward and backward"
-    return built.library
-
-
 _long = ctypes.c_int64
-
-
-def _at(tensor: Tensor | None) -> ctypes.c_void_p:
-    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
-
-
-def _all(tensors: Sequence[Tensor]) -> Any:
-    return (ctypes.c_void_p * len(tensors))(*(tensor.data_ptr() for tensor in tensors))
