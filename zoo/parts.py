@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo.network import Batch, Loss, Network
 
-ACTIVATION_BYTES = 32 * 2**20
+ACTIVATION_BYTES = 128 * 2**20
 """Most that a part's activations take on the CPU. The same on every machine: it decides the last bits of a sum."""
 _PROBE_ROWS = 8
 _MULTIPLE = 32  # rows that fill vectors and tiles evenly

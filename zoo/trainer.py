@@ -23,8 +23,8 @@ from zoo.crosssection import pearson_rows
 from zoo.data.split import DayRange
 from zoo.data.windows import Segment
 from zoo.errors import ModelError, UnavailableError
-from zoo.losses import LOSSES
 from zoo.kernels.stash import release
+from zoo.losses import LOSSES
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.parts import backward, rows_per_part, score_parts
 from zoo.registry import Scope, get_spec
@@ -113,9 +113,7 @@ def fit(
     order = torch.Generator().manual_seed(seed)
     for stage in model.stages:
         model.on_stage(stage)
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True
-        )
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
         by_loss = model.stage_objective(stage) == "training_loss"
         best, best_state, best_epoch = -math.inf, copy.deepcopy(model.state_dict()), 0
         for epoch in range(1, config.max_epochs + 1):

@@ -13,7 +13,6 @@ matrices measured in turns with them. Exit status 1 if a ratio is below its bar.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import multiprocessing
 import os
 import statistics
@@ -187,10 +186,11 @@ def compare(case: Case, rounds: int, peer: Callable[..., Any]) -> bool:
         ratios = [b / a for a, b, _ in times]
         ratio, peak = statistics.median(ratios), 8 * 2 * 1024**3 / min(t for *_, t in times)
         mine, other = (statistics.median(t[k] for t in times) for k in (0, 1))
+        shares = [100 * flops[what] / seconds / peak for seconds in (mine, other)]
         good &= ratio >= bar
         print(
             f"{case.name:18} {what:6} {1e3 * mine:9.1f} {1e3 * other:9.1f} {ratio:7.2f} {min(ratios):7.2f} "
-            f"{max(ratios):7.2f} {bar:5.1f}  {100 * flops[what] / mine / peak:5.0f} {100 * flops[what] / other / peak:5.0f}"
+            f"{max(ratios):7.2f} {bar:5.1f}  {shares[0]:5.0f} {shares[1]:5.0f}"
             f" {ours.peak:8.0f} {theirs.peak:8.0f}  {'ok' if ratio >= bar else 'BELOW'}",
             flush=True,
         )

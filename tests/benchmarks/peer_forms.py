@@ -56,9 +56,7 @@ class _LocalFormer(nn.Module):
         self.embed = nn.Linear(like.embed.in_features, width)
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in like.layers)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                width, first.self_attn.num_heads, first.linear1.out_features, first.dropout.p
-            )
+            nn.TransformerEncoderLayer(width, first.self_attn.num_heads, first.linear1.out_features, first.dropout.p)
             for _ in like.layers
         )
         self.rnn = nn.GRU(width, width, like.rnn.num_layers, batch_first=False, dropout=like.rnn.dropout)

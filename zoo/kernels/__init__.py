@@ -8,15 +8,16 @@ bits of a score depend on which one ran.
 from __future__ import annotations
 
 import os
+import platform
 from functools import lru_cache
 
-from zoo.folders import cache_folder
 from zoo.errors import UnavailableError, did_you_mean
-from zoo.kernels.build import Built, BuildError, build
+from zoo.folders import cache_folder
+from zoo.kernels.build import BuildError, Built, build
 
 VARIABLE = "ZOO_RECURRENT"
 CHOICES = ("auto", "kernel", "torch")
-SOURCE_DIGEST = "0"
+SOURCE_DIGEST = "73895ac6b865bb36"
 """`zoo.kernels.build.source_digest()`: through this line a trial's key changes with the C source."""
 _VECTORS = {16: "avx512", 8: "avx2"}
 
@@ -44,11 +45,11 @@ def library() -> Built | None:
     chosen = choice()
     if chosen == "torch":
         return None
-    built = _built()
-    if isinstance(built, Built):
-        return built
+    found = _attempt()
+    if isinstance(found, Built):
+        return found
     if chosen == "kernel":
-        raise UnavailableError(f"{VARIABLE}=kernel: {built}; install gcc or clang, or set {VARIABLE}=auto")
+        raise UnavailableError(f"{VARIABLE}=kernel: {found}; install gcc or clang, or set {VARIABLE}=auto")
     return None
 
 
@@ -58,15 +59,17 @@ def recurrent_backend() -> str:
     if found is not None:
         vectors = _VECTORS.get(found.library.zoo_lanes(), "128-bit vectors")
         return f"own kernel ({found.compiler}, {vectors})"
-    built = _built() if choice() == "auto" else None
-    return f"torch ({built})" if isinstance(built, str) else f"torch ({VARIABLE}=torch)"
+    why = _attempt() if choice() == "auto" else None
+    return f"torch ({why})" if isinstance(why, str) else f"torch ({VARIABLE}=torch)"
 
 
 @lru_cache(maxsize=1)
-def _built() -> Built | str:
+def _attempt() -> Built | str:
     """The library, or why there is none; asked for once a process."""
     folder = cache_folder()
     try:
-        return build(folder / "kernels" if folder else None)
+        built = build(folder / "kernels" if folder else None)
     except BuildError as error:
         return str(error)
+    narrow = built.library.zoo_lanes() == 4 and platform.machine().lower() in ("x86_64", "amd64")
+    return "no AVX" if narrow else built  # torch has kernels for such CPUs, ours would be slower

@@ -86,7 +86,7 @@ def _compiler() -> tuple[list[str], str]:
                 continue
             if done.returncode == 0 and done.stdout:
                 return command, done.stdout.splitlines()[0]
-    raise BuildError(f"compiler {chosen[0]} not found" if chosen else "no compiler found")
+    raise BuildError(f"compiler {' '.join(chosen)} not found or without a version" if chosen else "no compiler found")
 
 
 def _short(command: list[str], version: str) -> str:
@@ -132,6 +132,12 @@ def _compile(command: list[str], path: Path) -> None:
 
 def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
-    for name in ("zoo_lanes", "zoo_stash_floats", "zoo_forward_floats", "zoo_backward_floats", "zoo_feed_forward_floats"):
+    for name in (
+        "zoo_lanes",
+        "zoo_stash_floats",
+        "zoo_forward_floats",
+        "zoo_backward_floats",
+        "zoo_feed_forward_floats",
+    ):
         getattr(library, name).restype = ctypes.c_int64
     return library

@@ -1,7 +1,8 @@
 """The feed-forward part of an encoder layer, whose wide hidden layer never leaves the cache.
 
 Its hidden layer is the largest tensor of a Transformer by far: 2048 numbers a step of a row. Written to memory and read
-back by five operations it costs more than its products. The kernel makes it a panel at a time and again in the gradient.
+back by five operations it costs more than its products. The kernel makes it a panel at a time, and again for
+the gradient.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ def observed(x: Tensor) -> bool:
     return bool(
         type(x) not in (Tensor, torch.nn.Parameter)
         or _get_current_dispatch_mode_stack()
-        or torch.jit.is_tracing()
+        or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         or torch.compiler.is_compiling()
         or torch.is_autocast_enabled("cpu")
-        or torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore[reportAttributeAccessIssue]
         or torch.autograd.forward_ad._current_level >= 0
     )

@@ -7,8 +7,7 @@ derivatives. Dropout between layers draws torch's own masks from torch's generat
 from __future__ import annotations
 
 import ctypes
-from dataclasses import astuple, dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,15 +63,14 @@ def _serves(rnn: nn.RNNBase, x: Any) -> bool:
 
 def _run(rnn: nn.RNNBase, x: Tensor, *, want_outputs: bool) -> tuple[Any, Any]:
     weights = cast("list[Tensor]", rnn._flat_weights)
-    shape = _Shape(isinstance(rnn, nn.LSTM), *x.shape, rnn.hidden_size, rnn.num_layers)
+    shape = _Shape(isinstance(rnn, nn.LSTM), x.shape[0], x.shape[1], x.shape[2], rnn.hidden_size, rnn.num_layers)
     mask = _masks(shape, rnn.dropout) if rnn.training and rnn.dropout and rnn.num_layers > 1 else None
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights))
     outputs, *last = _Recurrent.apply(shape, want_outputs, keep, x, mask, *weights)  # type: ignore[misc]
     return outputs, tuple(last)
 
 
-@dataclass(frozen=True)
-class _Shape:
+class _Shape(NamedTuple):
     """The sizes of a call, in the library's order."""
 
     lstm: bool
@@ -82,8 +80,8 @@ class _Shape:
     hidden: int
     layers: int
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "c", (ctypes.c_int64 * 6)(*astuple(self)))
+    def c(self) -> Any:
+        return (ctypes.c_int64 * 6)(*self)
 
 
 def _masks(shape: _Shape, dropout: float) -> Tensor:
@@ -108,10 +106,10 @@ class _Recurrent(torch.autograd.Function):
         weights = tuple(weight.contiguous() for weight in weights)
         outputs = torch.empty(shape.batch, shape.steps, shape.hidden) if want_outputs else None
         last = [torch.empty(shape.layers, shape.batch, shape.hidden) for _ in range(1 + shape.lstm)]
-        stash = borrow(c.zoo_stash_floats(shape.c)) if keep else None
-        work = torch.empty(c.zoo_forward_floats(shape.c))
+        stash = borrow(c.zoo_stash_floats(shape.c())) if keep else None
+        work = torch.empty(c.zoo_forward_floats(shape.c()))
         c.zoo_forward(
-            shape.c, at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask),
+            shape.c(), at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask),
             at(outputs), at(last[0]), at(last[1] if shape.lstm else None), at(stash), at(work),
         )  # fmt: skip
         if keep:
@@ -131,10 +129,10 @@ class _Recurrent(torch.autograd.Function):
         d_last, d_cell = (None if part is None else part.contiguous() for part in (d_last, d_cell))
         d_x = torch.empty(x.shape) if ctx.needs_input_grad[3] else None
         d_weights = [torch.empty(weight.shape) for weight in weights]
-        work = torch.empty(c.zoo_backward_floats(shape.c))
+        work = torch.empty(c.zoo_backward_floats(shape.c()))
         row, step = (0, 0) if d_out is None else d_out.stride()[:2]
         c.zoo_backward(
-            shape.c, at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask), at(stash),
+            shape.c(), at(x), _long(x.stride(0)), _long(x.stride(1)), all_at(weights), at(mask), at(stash),
             at(d_out), _long(row), _long(step), at(d_last), at(d_cell), at(d_x), all_at(d_weights), at(work),
         )  # fmt: skip
         return None, None, None, d_x, None, *d_weights
