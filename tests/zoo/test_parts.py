@@ -35,7 +35,7 @@ def test_encoders_and_recurrent_nets_can_be_cut() -> None:
     assert not {"tra", "tabnet"} & set(ALONE)
 
 
-@pytest.mark.parametrize("rows", [16, 32, 69, 70, 1000])
+@pytest.mark.parametrize("rows", [7, 32, 69, 70, 1000])
 @pytest.mark.parametrize("name", ALONE)
 def test_loss_and_gradient_of_parts_are_those_of_the_whole(name: str, rows: int) -> None:
     whole, data = network(name).train(), batch()
@@ -43,7 +43,7 @@ def test_loss_and_gradient_of_parts_are_those_of_the_whole(name: str, rows: int)
     expected = mse(whole.score(data), data.label)
     expected.backward()
     loss = parts.backward(cut, data, mse, rows)
-    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
+    assert float(loss) == pytest.approx(float(expected.detach()), rel=1e-6)
     found, wanted = (torch.cat([p.grad.flatten() for p in net.parameters()]) for net in (cut, whole))
     assert float((found - wanted).norm()) <= 1e-6 * float(wanted.norm())
 
