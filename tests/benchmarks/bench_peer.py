@@ -1,10 +1,10 @@
 """Our networks against the reference's: train step and scoring, one thread, CPU time, measured in turns.
 
-    python -m tests.benchmarks.bench_peer [--only gru,lstm] [--rounds 7] [--qlib]
+    python -m tests.benchmarks.bench_peer [--only gru,lstm] [--rounds 7] [--rows 2048]
 
 Ours is what the trainer does: batches in parts, fused Adam, the recurrent kernel. The peer is the literal form of the
 reference's network (`peer_forms`; TRA: ours on torch's own LSTM) with its step: masked mean square, elementwise clip at
-3, torch's default Adam. With `--qlib` the peer is pyqlib's own class, where it is installed. Each side has a process of
+3, torch's default Adam. Each side has a process of
 its own and both take turns, so that neither profits from memory that the other has touched. The ratio is the median
 over rounds of peer : ours; a share is FLOPs of the matrix products over those of the fastest product of 1024 x 1024
 matrices measured in turns with them. Exit status 1 if a ratio is below its bar.

@@ -1,7 +1,6 @@
 """The reference's networks (qlib 0.9.7) written down literally, on the parameters of our network: the peers.
 
-Each function takes our network and a batch and returns scores `[S]`. Windows come as the reference gets them,
-`[S, F * T]` features first, and are turned inside. Recurrent nets are torch's own; nothing is pruned.
+Each function takes our network and a batch and returns scores `[S]`. Recurrent nets are torch's own; nothing is pruned.
 """
 
 from __future__ import annotations
