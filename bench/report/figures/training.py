@@ -91,15 +91,13 @@ def _draw(axes: Axes, loss: Axes, record: dict[str, Any]) -> None:
     axes.plot(epoch[at], valid[at], color=style.OWN, linewidth=1.0, alpha=0.85)
     best = record["fit"]["best_epoch"]
     stage = history[-1].get("stage")
-    kept = [i for i, h in enumerate(history) if h.get("epoch") == best and h.get("stage") == stage]
-    if kept:
-        dot(axes, float(epoch[kept[-1]]), float(valid[kept[-1]]), markersize=3.6)
+    at_best = [i for i, h in enumerate(history) if h.get("epoch") == best and h.get("stage") == stage]
+    if at_best:
+        dot(axes, float(epoch[at_best[-1]]), float(valid[at_best[-1]]), markersize=3.6)
     # A stage may minimise another loss than the one before it.
     stages = [h.get("stage") for h in history]
     for name in dict.fromkeys(stages):
         of_stage = np.array([s == name for s in stages])
         first = next((v for v in train[of_stage] if math.isfinite(v) and v != 0), math.nan)
-        of_line = at[of_stage[at]]
-        loss.plot(
-            epoch[of_line], train[of_line] / first, color=style.OTHER, linestyle=_DASHES, linewidth=0.9, alpha=0.85
-        )
+        line = at[of_stage[at]]
+        loss.plot(epoch[line], train[line] / first, color=style.OTHER, linestyle=_DASHES, linewidth=0.9, alpha=0.85)
