@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+Size = Literal["default", "quick", "published"]
+"""Sizes of a network that a model may declare."""
+
 
 class Section(BaseModel):
     """Base of all sections: frozen, unknown keys are errors."""

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from bench.experiment.presets import find_config
 from bench.records.strict_yaml import parse_yaml, read_lines
-from zoo.config import DataConfig, Section, TrainConfig
+from zoo.config import DataConfig, Section, Size, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
 
 ALL = "all"
@@ -64,7 +65,12 @@ class ExperimentConfig(Section):
     train: TrainConfig = TrainConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     models: dict[str, ModelEntry] = Field(
-        default={}, description="model -> {params, train}; all of them run by default"
+        default={},
+        description="model -> {params, train}, or names and globs: 'a*,tcn'; `all` stands for every model, also beside "
+        "those that have settings of their own; all of them run by default",
+    )
+    size: Size = Field(
+        default="default", description="which of its declared sizes each network has: default, quick or published"
     )
     baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
     seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
@@ -85,6 +91,8 @@ class ExperimentConfig(Section):
     @field_validator("models", mode="before")
     @classmethod
     def _empty_entries(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = dict.fromkeys(part.strip() for part in value.split(","))
         if isinstance(value, dict):
             return {name: {} if entry is None else entry for name, entry in value.items()}
         return value
@@ -147,7 +155,7 @@ def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None
     Raises:
         ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
     """
-    file = Path(path) if path is not None else None
+    file = find_config(path) if path is not None else None
     document, lines = ({}, {}) if file is None else read_lines(file)
     overrides = overrides or {}
     _switch_split(document, overrides)

@@ -44,8 +44,15 @@ class Code:
     text: str
 
 
-Block = Prose | Items | Table | Figure | Code
-B = TypeVar("B", Prose, Items, Table, Figure, Code)
+@dataclass(frozen=True)
+class Links:
+    """A list of links: what is shown, the address as seen from the report, and a text behind it, or none."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+Block = Prose | Items | Table | Figure | Code | Links
+B = TypeVar("B", Prose, Items, Table, Figure, Code, Links)
 
 
 @dataclass(frozen=True)

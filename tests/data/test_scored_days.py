@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from source_files import long_frame
 
-from bench.config import load_config
+from bench.experiment.config import load_config
 from zoo.config import DataConfig, LabelConfig
 from zoo.data.labels import raw_label, thin_days
 from zoo.data.panel import Panel
