@@ -7,8 +7,8 @@ ARGS ?=
 
 .PHONY: run test check bench clean
 
-run: $(INSTALLED)  ## the main job: train, compare, write results/comparison.md
-	$(BIN)/python -m bench run --models alstm,tcn $(ARGS)
+run: $(INSTALLED)  ## the main job: train, compare, write results/comparison.md; a run of its own beside the committed ones
+	$(BIN)/python -m bench run --name first --models alstm,tcn $(ARGS)
 
 test: $(INSTALLED)  ## the test suite
 	$(BIN)/python -m pytest $(ARGS)

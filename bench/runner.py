@@ -1,10 +1,8 @@
-"""Run a plan: skip what is stored, execute the rest, measure latency."""
+"""Run a plan: refuse what cannot go well, skip what is stored, execute the rest, measure latency."""
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +16,14 @@ from bench.experiment.plan import Plan
 from bench.metrics import Scored, metric
 from bench.metrics.daily import check_metrics
 from bench.portfolio.backtest import check_benchmark, measure_backtests
-from bench.records.store import RunStore
+from bench.records.runs import locked
+from bench.records.store import RunStore, read_json
 from bench.scores.diagnostics import measure_diagnostics
 from bench.scores.rows import frame_columns
 from bench.speed.after_run import measure_latency
+from zoo import trainer
 from zoo.data.labels import raw_label, train_label
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, UnavailableError
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,39 @@ class Outcome:
     recomputed: int
 
 
+def check_run(plan: Plan, store: RunStore, *, fresh: bool = False) -> dict[str, str]:
+    """Find out before the work what `make_plan` cannot know; reads only.
+
+    Returns:
+        The models whose trials will fail, and why; the others can be compared without them.
+
+    Raises:
+        ConfigError: the run is there and holds other data (`fresh` allows to replace it), or a metric fails or has the
+            name of another column.
+        DataError: the portfolio's benchmark cannot be used.
+    """
+    check_benchmark(plan)
+    frame_columns()
+    check_metrics()
+    run = read_json(store.folder / "run.json")
+    mine = plan.panel.fingerprint
+    if not fresh and run is not None and run["data"]["fingerprint"] != mine:
+        raise ConfigError(
+            f"run '{store.name}' under {store.results / 'runs'} holds other data: {run['data']['source']} (fingerprint "
+            f"{run['data']['fingerprint'][:12]}), not {plan.config.data.source} (fingerprint {mine[:12]}); give this "
+            f"run another --name, or replace that one with --fresh"
+        )
+    return {model: why for model in plan.models if (why := _unmet(model, plan))}
+
+
+def _unmet(model: str, plan: Plan) -> str:
+    try:
+        trainer.check_requirements(model, plan.panel.concepts is not None)
+    except UnavailableError as error:
+        return str(error)
+    return ""
+
+
 def execute_plan(
     plan: Plan,
     results: Path,
@@ -43,7 +76,7 @@ def execute_plan(
     *,
     jobs: int = 1,
     fresh: bool = False,
-    plugins: list[str] | None = None,
+    plugins: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
     on_start: Callable[[int, int], None] = lambda pending, stored: None,
 ) -> Outcome:
@@ -59,15 +92,13 @@ def execute_plan(
         on_event, on_start: progress; `on_start(pending, stored)` comes first.
 
     Raises:
-        ConfigError: another process is running the same run, or a metric fails or has the name of another column.
-        DataError: the portfolio's benchmark cannot be used.
+        ConfigError: another process is running the same run, or as `check_run`.
+        DataError: as `check_run`.
     """
-    check_benchmark(plan)
-    frame_columns()
-    check_metrics()
     store = RunStore(results, plan.config.name)
+    check_run(plan, store, fresh=fresh)
     store.trials.mkdir(parents=True, exist_ok=True)
-    with _exclusive(store):
+    with locked(store):
         store.sweep()
         store.write_run(plan.describe(command))
         _write_oracle(plan, store)
@@ -93,25 +124,12 @@ def execute_plan(
             on_event(event)
 
         if pending:
-            make_executor(min(jobs, len(pending)))(pending, store, plugins or [], emit)
+            make_executor(min(jobs, len(pending)))(pending, store, list(plugins), emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)
         measure_diagnostics(plan, store, done)
     return Outcome(len(pending) - len(failures), len(stored), len(failures), recomputed)
-
-
-@contextmanager
-def _exclusive(store: RunStore) -> Iterator[None]:
-    """Hold the run's lock; the kernel drops it when the process ends, however it ends."""
-    with (store.folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(
-                f"run '{store.name}' is being run by another process; wait for it or choose another --name"
-            ) from None
-        yield
 
 
 def _write_oracle(plan: Plan, store: RunStore) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 
 from zoo import registry, trainer
 from zoo.config import DataConfig
+from zoo.data.features import make_feature_set
 from zoo.data.normalize import RobustStats
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
@@ -35,6 +38,7 @@ class Forecaster:
         data: the data configuration it was trained on.
         stats: the stored normalisation; never refitted.
         model: the network, in eval mode.
+        fields: those that the training data had and the features read; None where an older version did not store it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Forecaster:
     data: DataConfig
     stats: RobustStats
     model: Network
+    fields: tuple[str, ...] | None = None
 
     def predict(
         self,
@@ -55,31 +60,31 @@ class Forecaster:
 
         Args:
             panel: daily data holding the history each window needs, taken as it is, or a source, read with the
-                settings (vwap, concepts, universe) the model was trained with.
+                settings (vwap, volume, suspended, concepts, universe) the model was trained with.
             start, end: first and last day to score, `YYYY-MM-DD`.
             device: where to compute.
 
         Returns:
-            float32 Series `score` indexed (datetime, instrument), sorted.
+            float32 Series `score` indexed (datetime, instrument), sorted. `attrs["notes"]` holds the notes on the data;
+            days on which no member has a price are left out, which is one of them.
 
         Raises:
-            DataError: too little history, or no day in the range.
+            DataError: too little history, no day or no price in the range, or a field is missing that training had.
             UnavailableError: the model needs concepts and the panel has none.
         """
         if not isinstance(panel, Panel):
             panel = open_panel(self.data, panel)
         trainer.check_requirements(self.name, panel.concepts is not None)
-        fold = _prediction_fold(panel, self._warmup, start, end)
+        features = make_feature_set(self.data.features, self.data.lookback)
+        fold = _prediction_fold(panel, features.warmup, start, end)
+        _check_fields(panel, self.fields or (), slice(fold.test.start - features.warmup, fold.test.stop))
+        panel = _priced_days(panel, fold.test)
         dataset = Dataset(panel, self.data, fold, device=device, stats=self.stats)
         self.model.to(device)
         scores = trainer.predict(self.model, dataset.test, scope=registry.get_spec(self.name).scope)
-        return score_series(scores, panel, fold.test)
-
-    @property
-    def _warmup(self) -> int:
-        from zoo.data.features import make_feature_set
-
-        return make_feature_set(self.data.features, self.data.lookback).warmup
+        series = score_series(scores, panel, fold.test)
+        series.attrs["notes"] = list(panel.notes)
+        return series
 
 
 def score_series(scores: np.ndarray, panel: Panel, days: DayRange) -> pd.Series:
@@ -109,6 +114,39 @@ def _prediction_fold(panel: Panel, warmup: int, start: str | None, end: str | No
     return Fold(0, none, none, DayRange(first, stop), 0)
 
 
+def known_fields(panel: Panel, names: Iterable[str], days: slice = slice(None)) -> tuple[str, ...]:
+    """Those of some fields that have a value on the days."""
+    blocks = list(stock_blocks(panel.stock_major))
+    return tuple(name for name in names if any(np.isfinite(panel.series(name, b)[:, days]).any() for b in blocks))
+
+
+def _check_fields(panel: Panel, trained: tuple[str, ...], days: slice) -> None:
+    lacking = [name for name in trained if name not in known_fields(panel, trained, days)]
+    if lacking:
+        raise DataError(
+            f"{panel.name}: no {' and no '.join(lacking)} from {panel.days[days][0]} to {panel.days[days][-1]}, but "
+            f"the model was trained with {', '.join(trained)}; add what is missing, or train a model without"
+        )
+
+
+def _priced_days(panel: Panel, days: DayRange) -> Panel:
+    """The panel without members on days to score on which none of them has a price; such days are told."""
+    inside = slice(days.start, days.stop)
+    priced = np.any(np.isfinite(panel.field("close")[inside]) & panel.member[inside], axis=1)
+    if priced.all():
+        return panel
+    dates = panel.days[inside]
+    if not priced.any():
+        known = np.flatnonzero((np.isfinite(panel.field("close")) & panel.member).any(axis=1))
+        last = f"the last day with prices is {panel.days[known[-1]]}" if len(known) else "nor on any other day"
+        raise DataError(f"{panel.name}: no member has a close from {dates[0]} to {dates[-1]}, nothing to score; {last}")
+    member = panel.member.copy()
+    member[inside] &= priced[:, None]
+    empty = dates[~priced]
+    note = f"{len(empty)} day{'s' if len(empty) > 1 else ''} without any close, such as {empty[-1]}, not scored"
+    return replace(panel, member=member).with_notes(note)
+
+
 def save(folder: Path, model: Network, name: str, params: dict[str, Any], dataset: Dataset) -> None:
     """Write a trained model and its normalisation into an existing folder."""
     from safetensors.torch import save_file
@@ -124,6 +162,7 @@ def save(folder: Path, model: Network, name: str, params: dict[str, Any], datase
         "params": params,
         "n_features": dataset.n_features,
         "lookback": dataset.lookback,
+        "fields": known_fields(dataset.panel, dataset.feature_set.reads),
         "data": dataset.config.model_dump(mode="json"),
     }
     (folder / HEADER).write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
@@ -153,6 +192,7 @@ def load(path: str | Path) -> Forecaster:
         model.load_state_dict(state)
         stats = RobustStats(tensors["features.center"].numpy(), tensors["features.scale"].numpy())
         data = DataConfig.model_validate(header["data"])
+        fields = None if header.get("fields") is None else tuple(map(str, header["fields"]))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {error}") from error
-    return Forecaster(header["model"], header["params"], data, stats, model.eval())
+    return Forecaster(header["model"], header["params"], data, stats, model.eval(), fields)

@@ -9,6 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+Size = Literal["default", "quick", "published"]
+"""Sizes of a network that a model may declare."""
+
 
 class Section(BaseModel):
     """Base of all sections: frozen, unknown keys are errors."""
@@ -22,6 +25,9 @@ class LabelConfig(Section):
     horizon: int = Field(default=1, ge=1, description="days the position is held")
     lag: int = Field(default=1, ge=0, description="days from the score to the entry price")
     price: Literal["close", "open"] = "close"
+    min_breadth: float = Field(
+        default=0.5, ge=0, le=1, description="share of the usual number of names below which no day is scored; 0: off"
+    )
 
     @property
     def reach(self) -> int:
@@ -65,6 +71,7 @@ def _embargo_days(value: object) -> object:
     raise ValueError("must be auto, or a number of days from 0 on")
 
 
+Day = Annotated[str, BeforeValidator(_date_text)]
 Span = Annotated[str, BeforeValidator(_span_text)]
 Segment = Annotated[float | tuple[str, str], BeforeValidator(_segment)]
 Embargo = Annotated[Literal["auto"] | int, BeforeValidator(_embargo_days)]
@@ -146,10 +153,25 @@ class DataConfig(Section):
     """One dataset: source, features, label, segments."""
 
     source: str = "planted:mixed"
+    start: Day | None = Field(default=None, description="first day of the source that is used")
+    end: Day | None = Field(default=None, description="last day of the source that is used")
     features: str = "raw"
     lookback: int = Field(default=20, ge=1)
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
+    )
+    timezone: str | None = Field(
+        default=None, description="zone of the exchange, such as Asia/Tokyo, for dates stored as UTC moments"
+    )
+    skip_bad_files: bool = Field(default=False, description="go on without the files of a directory that are broken")
+    volume: Literal["auto", "raw", "adjusted"] = Field(
+        default="auto", description="raw: not adjusted as prices are, so divided by factor; auto: the data decide"
+    )
+    suspended: Literal["auto", "keep", "drop"] = Field(
+        default="auto", description="days of volume 0: drop = not traded, keep = traded; auto: the data decide"
+    )
+    indices: Literal["drop", "keep"] = Field(
+        default="drop", description="indices among the stocks (SH000300, ^GSPC): keep takes them as stocks"
     )
     concepts: str | None = Field(default=None, description="file of concepts, or a column of the source")
     universe: UniverseConfig | None = Field(
@@ -157,6 +179,12 @@ class DataConfig(Section):
     )
     label: LabelConfig = LabelConfig()
     split: SplitField = FixedSplit()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DataConfig:
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError(f"end {self.end} lies before start {self.start}")
+        return self
 
 
 class TrainConfig(Section):

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from zoo.shapes import Float, Num
+
 _BLOCK = 1 << 15  # entries worked on at once
 _BUFFER = 8192  # numpy's einsum sums longer rows in parts that depend on the rows beside them
 
 
-def rank_rows(values: np.ndarray) -> np.ndarray:
+def rank_rows(values: Num[np.ndarray, "D N"]) -> Float[np.ndarray, "D N"]:
     """Average ranks 1 .. n of the finite entries of each row; `[D, N]` -> `[D, N]` float64, NaN where absent."""
     values = np.asarray(values)
     ranks = np.empty(values.shape)
@@ -25,7 +27,7 @@ def rank_rows(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def pearson_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def pearson_rows(a: Num[np.ndarray, "D N"], b: Num[np.ndarray, "D N"]) -> Float[np.ndarray, " D"]:
     """Pearson correlation of each row over the entries finite in both; `[D, N]`, `[D, N]` -> `[D]` float64.
 
     NaN for a row with fewer than 2 such entries or with a constant side.
@@ -38,7 +40,7 @@ def pearson_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return found
 
 
-def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def spearman_rows(a: Num[np.ndarray, "D N"], b: Num[np.ndarray, "D N"]) -> Float[np.ndarray, " D"]:
     """Spearman correlation (Pearson of average ranks) of each row over the entries finite in both."""
     a, b = np.asarray(a), np.asarray(b)
     found = np.empty(len(a))
@@ -50,7 +52,7 @@ def spearman_rows(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return found
 
 
-def percentile_rank_rows(values: np.ndarray) -> np.ndarray:
+def percentile_rank_rows(values: Num[np.ndarray, "D N"]) -> Float[np.ndarray, "D N"]:
     """Average ranks divided by the number of finite entries of the row, in (0, 1]."""
     ranks = rank_rows(values)
     return ranks / np.maximum(np.isfinite(ranks).sum(axis=1), 1)[:, None]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.network import Loss
+from zoo.shapes import Float
 
 
 def _present(score: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
@@ -13,13 +14,13 @@ def _present(score: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
     return score[keep], label[keep]
 
 
-def mse(score: Tensor, label: Tensor) -> Tensor:
+def mse(score: Float[Tensor, " S"], label: Float[Tensor, " S"]) -> Float[Tensor, ""]:
     """Mean squared error over labelled rows; `score [S]`, `label [S]` -> scalar (0 if none is labelled)."""
     score, label = _present(score, label)
     return (score - label).square().sum() / max(len(label), 1)
 
 
-def mae(score: Tensor, label: Tensor) -> Tensor:
+def mae(score: Float[Tensor, " S"], label: Float[Tensor, " S"]) -> Float[Tensor, ""]:
     """Mean absolute error over labelled rows."""
     score, label = _present(score, label)
     return (score - label).abs().sum() / max(len(label), 1)

@@ -13,10 +13,11 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from zoo.config import Size
 from zoo.errors import ModelError, UnavailableError, did_you_mean
 from zoo.network import Network, WholeModel
 from zoo.parameters import Parameter, parameters_of
@@ -40,6 +41,10 @@ class ModelSpec:
         paper: citation, or a sentence where there is none.
         needs_concepts: True where the model cannot run on data without concepts.
         packages: import names of optional packages the model cannot run without.
+        complexity: how the cost of a day grows with the lookback T and the number of stocks N, in theory.
+        quick: parameters of a small network, for runs of minutes.
+        published: those parameters of the published network that are not the defaults.
+        variants: parameters with which its scaling is measured once more.
     """
 
     name: str
@@ -49,6 +54,14 @@ class ModelSpec:
     paper: str
     needs_concepts: bool = False
     packages: tuple[str, ...] = ()
+    complexity: tuple[str, str] = ("", "")
+    quick: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, Any] = field(default_factory=dict)
+    variants: tuple[dict[str, Any], ...] = ()
+
+    def sized(self, size: Size) -> dict[str, Any]:
+        """The parameters of a size that are not the defaults."""
+        return {"default": {}, "quick": self.quick, "published": self.published}[size]
 
     @property
     def gradient_trained(self) -> bool:
@@ -95,11 +108,16 @@ def register_model(
     scope: Scope = "sample",
     needs_concepts: bool = False,
     packages: tuple[str, ...] = (),
+    complexity: tuple[str, str] = ("", ""),
+    quick: dict[str, Any] | None = None,
+    published: dict[str, Any] | None = None,
+    variants: tuple[dict[str, Any], ...] = (),
 ) -> Callable[[N], N]:
     """Class decorator that adds a `Network` to the registry; see `ModelSpec` for the arguments.
 
     Raises:
-        ModelError: the name is taken by another class, or a constructor argument is not keyword-only.
+        ModelError: the name is taken by another class, a constructor argument is not keyword-only, or parameters are
+            declared that the constructor does not take.
     """
 
     def register(cls: N) -> N:
@@ -111,7 +129,13 @@ def register_model(
         for p in list(inspect.signature(cls.__init__).parameters.values())[1:]:
             if p.kind is not p.KEYWORD_ONLY:
                 raise ModelError(f"model '{name}': constructor argument '{p.name}' must be keyword-only")
-        _specs[name] = ModelSpec(name, cls, scope, title, paper, needs_concepts, packages)
+        declared = (quick or {}, published or {}, *variants)
+        spec = ModelSpec(
+            name, cls, scope, title, paper, needs_concepts, packages, complexity, *declared[:2], variants=variants
+        )
+        for params in declared:
+            spec.check_params(params, where=f"register_model of {name}")
+        _specs[name] = spec
         return cls
 
     return register

@@ -26,7 +26,7 @@ from zoo.errors import ModelError, UnavailableError
 from zoo.losses import LOSSES
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
-from zoo.snapshot import Progress, Snapshots, restore
+from zoo.training.snapshot import Progress, Snapshots, restore
 
 EVALUATION_ROWS = 2048
 """Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""

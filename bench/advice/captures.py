@@ -37,23 +37,23 @@ class ByCapture:
 
     Attributes:
         use: its id.
-        markets: the planted markets whose mean the column is.
+        markets: gives the planted markets whose mean the column is.
         column: of the matrix.
         measure: the sentence that says what is measured.
         more: sentences on the first model, from the facts and its name.
     """
 
     use: str
-    markets: tuple[str, ...]
+    markets: Callable[[], Sequence[str]]
     column: str
     measure: Callable[[], Sentence]
     more: Callable[[Facts, str], list[Sentence]]
 
     def __call__(self, facts: Facts) -> Answer:
-        matrix = measured_on(facts, self.markets)
+        matrix = measured_on(facts, self.markets())
         if matrix is None:
             return unmeasured(PLANTED)
-        ranking, draws = ranked(matrix, self.column), matrix.mean_draws(list(self.markets))
+        ranking, draws = ranked(matrix, self.column), matrix.mean_draws(list(self.markets()))
         cells = {m: facts.cell(f"capture.{m}.{self.column}").percent for m in ranking}
         best, *others = ranking
         tied = [best, *(m for m in others if _lead(draws, best, m)[0] <= 0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -78,21 +78,29 @@ def _dimension(few: int, many: int) -> int | str:
 def _output_shapes(model: Network, rows: int, lookback: int, n_features: int) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def remember(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple) else output
-            if isinstance(first, Tensor):
-                shapes[name] = tuple(first.shape)
+    def remember(name: str, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if isinstance(first, Tensor):
+            shapes[name] = tuple(first.shape)
 
-        return hook
-
-    handles = [module.register_forward_hook(remember(name)) for name, module in model.named_modules() if name]
-    try:
+    with watched({name: module for name, module in model.named_modules() if name}, remember):
         model.eval().score(random_batch(rows, lookback, n_features))
+    return shapes
+
+
+@contextmanager
+def watched(modules: Mapping[str, nn.Module], on_output: Callable[[str, Any], None]) -> Iterator[None]:
+    """Within the block `on_output` is told what each module gives out, by name."""
+
+    def hook(name: str) -> Any:
+        return lambda module, inputs, output: on_output(name, output)
+
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
+    try:
+        yield
     finally:
         for handle in handles:
             handle.remove()
-    return shapes
 
 
 def flops_per_row(model: Network, lookback: int, n_features: int, rows: int) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.anatomy.cost import random_batch
+from bench.anatomy.cost import random_batch, watched
 from zoo.network import Batch, Network
 
 INPUT, CONCEPTS, SCORE = "input", "concepts", "score"
@@ -75,23 +75,16 @@ def _score(model: Network, batch: Batch, part_of: Callable[[str], str]) -> tuple
     """The node of the summed score, and the nodes that are outputs of a part called as a module."""
     output_of: dict[Any, str] = {}
 
-    def remember(part: str) -> Any:
-        def hook(module: Any, inputs: Any, output: Any) -> None:
-            output_of.update({tensor.grad_fn: part for tensor in _tensors(output) if tensor.grad_fn is not None})
+    def remember(part: str, output: Any) -> None:
+        output_of.update({tensor.grad_fn: part for tensor in _tensors(output) if tensor.grad_fn is not None})
 
-        return hook
-
-    handles = [
-        module.register_forward_hook(remember(name))
+    parts = {
+        name: module
         for name, module in model.named_modules()
         if name and part_of(name) == name and any(True for _ in module.parameters())
-    ]
-    try:
-        with torch.enable_grad():
-            return model.eval().score(batch).sum().grad_fn, output_of
-    finally:
-        for handle in handles:
-            handle.remove()
+    }
+    with watched(parts, remember), torch.enable_grad():
+        return model.eval().score(batch).sum().grad_fn, output_of
 
 
 def _tensors(output: Any) -> Iterator[Tensor]:

@@ -12,7 +12,7 @@ from bench.anatomy import cost
 from bench.anatomy.cost import Layer
 from bench.anatomy.dataflow import Edges, dataflow, has_circle
 from bench.experiment.config import ExperimentConfig, load_config
-from bench.experiment.plan import entry_of
+from bench.experiment.plan import entry_of, models_of
 from bench.experiment.presets import CONFIGS
 from zoo import registry
 from zoo.config import TrainConfig
@@ -149,6 +149,6 @@ def resolve(target: str, overrides: dict[str, Any]) -> tuple[list[str], Experime
     """
     if target.endswith((".yaml", ".yml")) or Path(target).is_file():
         config = load_config(target, overrides)
-        return list(config.models) or registry.list_models(), config, False
+        return models_of(config), config, False
     names = registry.find_models(target)
     return names, load_config(CONFIGS / "uniform.yaml", overrides), len(names) == 1

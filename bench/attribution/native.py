@@ -3,13 +3,13 @@
 | `explain` gives | read as |
 |---|---|
 | `mask [S, T, F]` | cells |
+| `cells [T, F]` | cells, the same for every row: coefficients (inputs are normalised, so they share a unit), gains |
 | `time [S, T]` | lags: it tells no field apart and is not scored over cells |
 | `attention [S, heads, T]` | lags, mean over heads |
 | `attention [S, S]` | peers |
 | `concepts [S, C]` | peers: a concept's weight is shared equally by its members |
 
-Linear exposes its coefficients (inputs are normalised, so they share a unit) and LightGBM the gain of its splits; both
-are cells, the same for every row. Other names that `explain` may give, such as TRA's `routing`, concern no input.
+Other names that `explain` may give, such as TRA's `routing`, concern no input.
 """
 
 from __future__ import annotations
@@ -18,23 +18,19 @@ import torch
 from torch import Tensor
 
 from bench.attribution.methods import Attribution
-from zoo.models.lightgbm import LightGBM
-from zoo.models.linear import Linear
 from zoo.network import Batch, Network
 
 
 @torch.no_grad()
 def native(model: Network, batch: Batch, rows: Tensor) -> Attribution | None:
     """The model's own explanation of the rows of one day; None where it has none about its inputs."""
-    n, (lookback, n_features) = len(batch), batch.x.shape[1:]
-    if isinstance(model, Linear | LightGBM):
-        cells = _coefficients(model) if isinstance(model, Linear) else _gains(model, lookback * n_features)
-        return Attribution(rows, cells=cells.view(1, lookback, n_features).expand(len(rows), -1, -1), computed=n)
     lags = peers = cells = None
     for name, value in model.explain(batch).items():
         match name, value.ndim:
             case "mask", 3:
                 cells = value[rows].abs()
+            case "cells", 2:
+                cells = value.abs().expand(len(rows), -1, -1)
             case "time", 2:
                 lags = value[rows].abs()
             case "attention", 3:
@@ -45,7 +41,7 @@ def native(model: Network, batch: Batch, rows: Tensor) -> Attribution | None:
                 peers = _through_concepts(value, batch)[rows]
     if cells is None and lags is None and peers is None:
         return None
-    return Attribution(rows, cells, lags, peers, computed=n)
+    return Attribution(rows, cells, lags, peers, computed=len(batch))
 
 
 def native_axis(found: Attribution | None) -> str:
@@ -61,16 +57,3 @@ def _through_concepts(weight: Tensor, batch: Batch) -> Tensor:
         return weight.new_zeros(len(batch), len(batch))
     member = batch.concepts.to(weight)
     return weight.abs() @ (member / member.sum(dim=0).clamp_min(1)).T
-
-
-def _coefficients(model: Linear) -> Tensor:
-    return model.weight.abs()
-
-
-def _gains(model: LightGBM, size: int) -> Tensor:
-    if not len(model.booster):
-        return torch.zeros(size)
-    import lightgbm
-
-    booster = lightgbm.Booster(model_str=model.booster.cpu().numpy().tobytes().decode())
-    return torch.from_numpy(booster.feature_importance("gain")).float()

@@ -2,57 +2,118 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from bench.experiment.presets import DEFAULT_CONFIG
 from zoo.errors import ConfigError
 
-ConfigArgument = Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")]
+if TYPE_CHECKING:
+    from bench.experiment.config import ExperimentConfig
+
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", help="Python file that registers models or metrics; may be repeated.")
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
-SeedsOption = Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")]
-DataOption = Annotated[
-    str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder, installed:NAME or planted:MARKET.")
-]
-ConceptsOption = Annotated[
-    str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
-]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
-NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run.")]
 FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures, too.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")]
+LangOption = Annotated[str, typer.Option("--lang", help="en or zh.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
+LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")]
 
 
-def experiment_of(
-    config: Path | None,
-    seeds: str | None,
-    data: str | None,
-    concepts: str | None,
-    device: str | None,
-    overrides: list[str] | None,
-    name: str | None,
-) -> Any:
-    """The configuration with the options applied: options win over --set, --set over the file."""
-    from bench.experiment.config import load_config, parse_override
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which experiment, and which of its models."""
 
-    changes: dict[str, Any] = dict(parse_override(text) for text in overrides or [])
-    for key, value in (
-        ("data.source", data),
-        ("data.concepts", concepts),
-        ("device", device),
-        ("name", name),
-        ("seeds", None if seeds is None else _seeds(seeds)),
-    ):
-        if value is not None:
-            changes[key] = value
-    return load_config(config or DEFAULT_CONFIG, changes)
+    config: Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")] = (
+        None
+    )
+    models: ModelsOption = None
+    overrides: SetOption = None
+    plugin: PluginOption = None
+
+    def experiment(self, **changes: Any) -> ExperimentConfig:
+        """The configuration with the options applied: `changes` and options win over --set, --set over the file.
+
+        Args:
+            changes: by key of the configuration, `__` for a dot; None changes nothing.
+        """
+        from bench.experiment.config import load_config, parse_override
+        from bench.experiment.naming import run_name
+
+        prepare(self.plugin)
+        every = dict(parse_override(text) for text in self.overrides or [])
+        every |= {key.replace("__", "."): value for key, value in changes.items() if value is not None}
+        file = self.config or DEFAULT_CONFIG
+        experiment = load_config(file, every)
+        if "name" in every:
+            return experiment
+        source = load_config(file).data.source if "data.source" in every else experiment.data.source
+        return experiment.model_copy(update={"name": run_name(experiment, file, source)})
+
+
+@dataclass(frozen=True)
+class DataOptions(ModelOptions):
+    """The same on other data."""
+
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="CSV, Parquet, qlib folder, installed:NAME or planted:MARKET.")
+    ] = None
+    concepts: Annotated[
+        str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
+    ] = None
+    no_cache: NoCacheOption = False
+
+    def experiment(self, **changes: Any) -> ExperimentConfig:
+        prepare(no_cache=self.no_cache)
+        return super().experiment(data__source=self.data, data__concepts=self.concepts, **changes)
+
+
+@dataclass(frozen=True)
+class RunOptions(DataOptions):
+    """All that decides what a run does."""
+
+    seeds: Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")] = None
+    device: DeviceOption = None
+    name: Annotated[str | None, typer.Option("--name", help="Name of the run; default: the data's.")] = None
+
+    def experiment(self, **changes: Any) -> ExperimentConfig:
+        seeds = None if self.seeds is None else _seeds(self.seeds)
+        return super().experiment(seeds=seeds, device=self.device, name=self.name, **changes)
+
+
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer takes it: the fields of an options class in place of the parameter of that class."""
+    groups, parameters = {}, []
+    hints = get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        if is_dataclass(hints[name]):
+            groups[name] = hints[name]
+            own = get_type_hints(hints[name], include_extras=True)
+            parameters += [(f.name, own[f.name], f.default) for f in fields(hints[name])]
+        else:
+            parameters.append((name, hints[name], parameter.default))
+
+    @wraps(command)
+    def expanded(**given: Any) -> None:
+        packed = {name: kind(**{f.name: given.pop(f.name) for f in fields(kind)}) for name, kind in groups.items()}
+        command(**packed, **given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    signature = [inspect.Parameter(name, keyword, default=d, annotation=a) for name, a, d in parameters]
+    expanded.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {name: annotation for name, annotation, _ in parameters}
+    return expanded
 
 
 def _seeds(text: str) -> list[int]:
@@ -67,30 +128,14 @@ def _seeds(text: str) -> list[int]:
     return list(range(numbers[0]))
 
 
-def prepare(plugins: list[Path] | None, no_cache: bool) -> None:
-    """What a command needs before it reads data; worker processes inherit it."""
-    load_plugins(plugins)
+def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
+    """Register the user's models, and parse data anew; worker processes inherit the latter."""
+    if plugins:
+        from zoo.registry import load_plugin
+
+        for path in plugins:
+            load_plugin(path)
     if no_cache:
         from zoo.data.cache import disable_cache
 
         disable_cache()
-
-
-def load_plugins(paths: list[Path] | None) -> None:
-    if paths:
-        from zoo.registry import load_plugin
-
-        for path in paths:
-            load_plugin(path)
-
-
-def last_run(results: Path) -> str:
-    """The run whose description was written last.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    runs = list((results / "runs").glob("*/run.json"))
-    if not runs:
-        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
-    return max(runs, key=lambda p: p.stat().st_mtime).parent.name

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
-from importlib.util import resolve_name
 from pathlib import Path
 
-import zoo
+from bench.metrics.formula import file_of, imports_of
 from bench.records.store import key_of
 from zoo import registry
 
@@ -15,7 +14,6 @@ SHARED = ("zoo.trainer", "zoo.data.windows", "zoo.losses")
 """Where the code that every trial runs through begins."""
 # The registry decides which code runs, not what it computes; configuration values stand in the key themselves.
 _WITHOUT_NUMBERS = frozenset({"zoo", "zoo.registry", "zoo.parameters", "zoo.errors", "zoo.config"})
-_ROOT = Path(zoo.__file__).parents[1]
 
 
 @lru_cache
@@ -32,14 +30,14 @@ def source_files(model: str) -> list[Path]:
     spec = registry.get_spec(model)
     own = spec.source_file.resolve()
     found = {own}
-    waiting = [(own, spec.cls.__module__), *((_file(name, own.parent), name) for name in SHARED)]
+    waiting = [(own, spec.cls.__module__), *((file_of(name, own.parent, _WITHOUT_NUMBERS), name) for name in SHARED)]
     while waiting:
         file, module = waiting.pop()
         if file is None:
             continue
         found.add(file)
         for name in _imports(file, module):
-            imported = _file(name, own.parent)
+            imported = file_of(name, own.parent, _WITHOUT_NUMBERS)
             if imported is not None and imported not in found:
                 waiting.append((imported, name))
     return [own, *sorted(found - {own})]
@@ -60,20 +58,6 @@ def code_of(file: Path) -> str:
 @lru_cache
 def _imports(file: Path, module: str) -> list[str]:
     """Dotted names that a file may import as modules, inside functions too."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    names = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else node.module or ""
-            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    return names
-
-
-def _file(name: str, beside: Path) -> Path | None:
-    """The file of a module of `zoo`, or of one beside a plugin; None for all others and for names of no module."""
-    if name in _WITHOUT_NUMBERS:
-        return None
-    path = (_ROOT if name.split(".")[0] == "zoo" else beside).joinpath(*name.split("."))
-    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    imports = (node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return [dotted for node in imports for _, dotted, _ in imports_of(node, file, module)]

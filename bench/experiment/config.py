@@ -9,9 +9,12 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from bench.experiment.presets import find_config
 from bench.records.strict_yaml import parse_yaml, read_lines
-from zoo.config import DataConfig, Section, TrainConfig
+from zoo.config import DataConfig, Section, Size, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
+
+ALL = "all"
 
 
 class ModelEntry(Section):
@@ -62,14 +65,20 @@ class ExperimentConfig(Section):
     train: TrainConfig = TrainConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
     models: dict[str, ModelEntry] = Field(
-        default={}, description="model -> {params, train}; all of them run by default"
+        default={},
+        description="model -> {params, train}, or names and globs: 'a*,tcn'; `all` stands for every model, also beside "
+        "those that have settings of their own; all of them run by default",
+    )
+    size: Size = Field(
+        default="default", description="which of its declared sizes each network has: default, quick or published"
     )
     baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
     seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     matrix: str = Field(default="", description="the capture matrix that the run is a part of; set by `markets`")
     markets: list[str] = Field(
-        default=[], description="planted markets, each a run <name>-<market> of its own; together the capture matrix"
+        default=[],
+        description="planted markets, or `all`, each a run <name>-<market> of its own; together the capture matrix",
     )
 
     @field_validator("name")
@@ -82,19 +91,29 @@ class ExperimentConfig(Section):
     @field_validator("models", mode="before")
     @classmethod
     def _empty_entries(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = dict.fromkeys(part.strip() for part in value.split(","))
         if isinstance(value, dict):
             return {name: {} if entry is None else entry for name, entry in value.items()}
         return value
 
+    @field_validator("markets", mode="before")
+    @classmethod
+    def _all_markets(cls, value: Any) -> Any:
+        from zoo.data.sources.planted import list_markets
+
+        return list_markets() if value == ALL else value
+
     @field_validator("markets")
     @classmethod
     def _known_markets(cls, markets: list[str]) -> list[str]:
-        from zoo.data.sources.planted import list_markets
+        from zoo.data.sources.planted import get_market
 
         for market in markets:
-            if market not in list_markets():
-                near, known = did_you_mean(market, list_markets()), ", ".join(list_markets())
-                raise ValueError(f"no planted market '{market}'{near}; there are {known}")
+            try:
+                get_market(market)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
         if len(set(markets)) != len(markets):
             raise ValueError("must be different")
         return markets
@@ -136,7 +155,7 @@ def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None
     Raises:
         ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
     """
-    file = Path(path) if path is not None else None
+    file = find_config(path) if path is not None else None
     document, lines = ({}, {}) if file is None else read_lines(file)
     overrides = overrides or {}
     _switch_split(document, overrides)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bench.experiment.config import ExperimentConfig, ModelEntry
+from bench.experiment.config import ALL, ExperimentConfig, ModelEntry
 from bench.experiment.trial import Trial, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
@@ -19,7 +19,7 @@ from zoo.data.features import make_feature_set
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import Fold, make_folds
-from zoo.errors import ConfigError, did_you_mean
+from zoo.errors import ConfigError, ModelError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,8 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     Raises:
         ZooError: anything that would keep a trial from starting, except what `UnavailableError` covers.
     """
-    for name in config.models:
-        if name not in registry.list_models():
-            raise ConfigError(f"models: no model '{name}'{did_you_mean(name, registry.list_models())}")
-    models = registry.find_models(patterns or list(config.models) or "*")
+    configured = models_of(config)
+    models = registry.find_models(patterns) if patterns else configured
     if config.baseline is not None and registry.get_spec(config.baseline).name not in models:
         models = [*models, config.baseline]
     device = resolve_device(config.device)
@@ -134,13 +132,33 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     return Plan(config, models, panel, folds, trials, config_hash, device)
 
 
+def models_of(config: ExperimentConfig) -> list[str]:
+    """The models of a configuration, in its order; `all`, and none named, stand for every model.
+
+    Raises:
+        ConfigError: settings of a model that there is not, or of several at once.
+    """
+    known = registry.list_models()
+    for name, entry in config.models.items():
+        if entry != ModelEntry() and name not in known:
+            if name == ALL:
+                raise ConfigError(f"models.{ALL}: takes no settings; what all models share stands under train")
+            raise ConfigError(f"models: no model '{name}'{did_you_mean(name, known)}")
+    try:
+        return registry.find_models(["*" if name == ALL else name for name in config.models] or "*")
+    except ModelError as error:
+        raise ConfigError(f"models: {error}") from None
+
+
 def _check_members(panel: Panel, folds: list[Fold]) -> None:
     for fold in folds:
         for name, (first, last) in fold.dates(panel.days).items():
             days = getattr(fold, name)
-            if not panel.member[days.start : days.stop].any():
+            most = int(panel.member[days.start : days.stop].sum(axis=1).max(initial=0))
+            if most < 2:
+                what = "no stock is a member" if most == 0 else "the universe is one stock, with none to compare it to,"
                 raise ConfigError(
-                    f"{panel.name}: no stock is a member on any {name} day of fold {fold.index}, {first} .. {last}; "
+                    f"{panel.name}: {what} on any {name} day of fold {fold.index}, {first} .. {last}; "
                     f"check data.universe and data.split"
                 )
 
@@ -148,7 +166,8 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
 def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
     """Checked parameters and training settings of one model."""
     entry = config.models.get(name, ModelEntry())
-    params = registry.get_spec(name).check_params(entry.params, where=f"models.{name}.params")
+    spec = registry.get_spec(name)
+    params = spec.sized(config.size) | spec.check_params(entry.params, where=f"models.{name}.params")
     known = TrainConfig.model_fields
     for key in entry.train:
         if key not in known:

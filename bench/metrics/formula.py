@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.metrics import scored
 from bench.metrics.registry import Metric
 from bench.records.store import key_of
 
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 _WITHOUT_NUMBERS = ("bench.metrics.registry", "zoo.errors")
 _WHOLE = ""
 
@@ -25,8 +25,8 @@ Code = tuple[Path, str, str]
 def formula_hash(metric: Metric) -> str:
     """Hash of the metric's function and of all that it uses: of its file, of files beside it, of `zoo` and this room.
 
-    What else these files define does not count, nor do comments, docstrings, layout and what `register_metric` is
-    told. The hash is the same under every version of Python: committed records hold it.
+    What else these files define does not count, nor do comments, docstrings, types, layout and what `register_metric`
+    is told. The hash is the same under every version of Python: committed records hold it.
     """
     name = metric.function.__name__
     own = metric.source_file.resolve()
@@ -59,13 +59,13 @@ def _uses(code: Code, beside: Path) -> Iterator[Code]:
     yield from ((file, module, name) for name in used & here)
     for node in (n for statement in _statements(file) for n in ast.walk(statement)):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            for bound, dotted, name in _imports(node, file, module):
-                found = _file(dotted, beside) if wanted == _WHOLE or bound in used | {"*"} else None
+            for bound, dotted, name in imports_of(node, file, module):
+                found = file_of(dotted, beside, _WITHOUT_NUMBERS) if wanted == _WHOLE or bound in used | {"*"} else None
                 if found is not None:
                     yield found, dotted, name
 
 
-def _imports(node: ast.Import | ast.ImportFrom, file: Path, module: str) -> Iterator[tuple[str, str, str]]:
+def imports_of(node: ast.Import | ast.ImportFrom, file: Path, module: str) -> Iterator[tuple[str, str, str]]:
     """The name that is bound, the module it comes from, its name there; both of a submodule and of a name in one."""
     for alias in node.names:
         if isinstance(node, ast.Import):
@@ -77,13 +77,17 @@ def _imports(node: ast.Import | ast.ImportFrom, file: Path, module: str) -> Iter
         yield alias.asname or alias.name, f"{base}.{alias.name}", _WHOLE
 
 
-def _file(module: str, beside: Path) -> Path | None:
-    """The file of a module that counts; None for all others and for names of no module."""
-    if module in _WITHOUT_NUMBERS:
+def file_of(module: str, beside: Path, without: Collection[str]) -> Path | None:
+    """The file of a module of `zoo`, of this room or `beside` a plugin; None for all others and for names of no module.
+
+    Args:
+        without: modules that decide no number.
+    """
+    if module in without:
         return None
     ours = module.split(".")[0] == "zoo" or f"{module}.".startswith("bench.metrics.")
-    path = (_ROOT if ours else beside).joinpath(*module.split("."))
-    return next((f.resolve() for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
+    path = (ROOT if ours else beside).joinpath(*module.split("."))
+    return next((f for f in (path.with_suffix(".py"), path / "__init__.py") if f.is_file()), None)
 
 
 def _names(statement: ast.stmt) -> set[str]:
@@ -100,14 +104,18 @@ def _statements(file: Path) -> list[ast.stmt]:
 
 @lru_cache
 def _parsed(file: Path, _changed: int) -> list[ast.stmt]:
-    """The same without docstrings, and functions without the decorators that register them."""
+    """The same without docstrings and types, and functions without the decorators that register them."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef):
-            node.decorator_list = [d for d in node.decorator_list if not _registers(d)]
+            node.decorator_list, node.returns = [d for d in node.decorator_list if not _registers(d)], None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant("")
     return tree.body
 
 

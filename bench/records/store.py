@@ -5,6 +5,8 @@
                                               checkpoint.json, model.safetensors
     results/runs/<name>/failed/<key>.json     why a trial failed; gone once it succeeds
     results/runs/<name>/latency.json          one-day latency samples, by machine
+    results/runs/<name>/comparison.md|html    the run's report, with figures/, leaderboard.parquet, final_report.json
+    results/comparison.md|html                the report of the latest run, with an index of all
 
 `record.json` lists the checksum of every other file of its folder. A trial counts as done when the record and all
 files are whole; anything else is run again. A figure that is not finite is null; records written before that was so
@@ -92,6 +94,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def run_names(results: Path) -> list[str]:
+    """The runs under a results folder, in alphabetical order."""
+    runs = results / "runs"
+    return sorted(p.name for p in runs.iterdir() if p.is_dir() and p.name[0] != ".") if runs.is_dir() else []
+
+
 class RunStore:
     """The folder of one run."""
 
@@ -108,13 +116,22 @@ class RunStore:
         Raises:
             ConfigError: no such run, naming the nearest.
         """
-        store = cls(results, name)
-        runs = results / "runs"
-        names = sorted(p.name for p in runs.iterdir() if p.is_dir()) if runs.is_dir() else []
+        store, names = cls(results, name), run_names(results)
         if name not in names:
             there = f"; there are {', '.join(names)}" if names else ""
-            raise ConfigError(f"no run '{name}' under {runs}{did_you_mean(name, names)}{there}")
+            raise ConfigError(f"no run '{name}' under {results / 'runs'}{did_you_mean(name, names)}{there}")
         return store
+
+    @classmethod
+    def open_any(cls, results: Path, name: str) -> RunStore:
+        """An existing run by its name, or by its folder: `elsewhere/runs/quick`.
+
+        Raises:
+            ConfigError: as `open`.
+        """
+        path = Path(name)
+        is_folder = path.parent.name == "runs"
+        return cls.open(path.parent.parent, path.name) if is_folder else cls.open(results, name)
 
     def trial_folder(self, key: str) -> Path:
         return self.trials / key

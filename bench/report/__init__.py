@@ -15,44 +15,37 @@ def write_report(
 ) -> tuple[Facts, Path]:
     """Rebuild the report of a run from its records, without torch.
 
-    Writes `comparison.md`, `comparison.html`, `leaderboard.parquet` and `figures/` into a folder and
-    `final_report.json` into the run's own.
+    Writes `comparison.md`, `comparison.html`, `final_report.json`, `leaderboard.parquet` and `figures/` into a folder.
 
     Args:
-        folder: of the report; None takes the results folder.
+        folder: of the report; None takes the run's, and makes the report the latest one of the results folder.
         lang: language of the report; `final_report.json` and words in figures are English.
         figures: draw them; otherwise the report has none.
+
+    Returns:
+        What the report rests on, and its `comparison.md`.
 
     Raises:
         ConfigError: no such run, none of its trials has finished, or an unknown language.
     """
     from bench.report.build import build_document
+    from bench.report.figures import draw_figures
     from bench.report.final import NAME, write_final_report
     from bench.report.html import write_html
+    from bench.report.latest import write_latest
     from bench.report.markdown import write_markdown
 
     facts = gather(results, name)
     store = RunStore(results, name)
-    folder = folder or results
-    folder.mkdir(parents=True, exist_ok=True)
+    place = folder or store.folder
     document = build_document(facts, lang)
-    _draw(facts, store, folder, figures)
-    target = folder / "comparison.md"
+    place.mkdir(parents=True, exist_ok=True)
+    draw_figures(facts, store, place / FIGURES, None if figures else ())
+    target = place / "comparison.md"
     write_markdown(document, target)
-    write_html(document, target.with_suffix(".html"), folder / FIGURES)
-    write_frame(facts.board, folder / "leaderboard.parquet")
-    write_final_report(facts, build_document(facts), store.folder / NAME)
+    write_html(document, target.with_suffix(".html"), place / FIGURES)
+    write_frame(facts.board, place / "leaderboard.parquet")
+    write_final_report(facts, document if lang == "en" else build_document(facts), place / NAME)
+    if folder is None:
+        write_latest(document, results, name)
     return facts, target
-
-
-def _draw(facts: Facts, store: RunStore, folder: Path, wanted: bool) -> None:
-    from bench.report.figures import FIGURES as known
-    from bench.report.figures import draw_figures
-
-    if wanted:
-        draw_figures(facts, store, folder / FIGURES)
-        return
-    # Those of an earlier report would be taken for this one's.
-    for name in known:
-        for ending in (".svg", ".png"):
-            (folder / FIGURES / f"{name}{ending}").unlink(missing_ok=True)

@@ -32,7 +32,7 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
             folds(facts),
             differences(facts),
         ]
-        tables = [block for s in sections if s is not None for block in s.blocks if isinstance(block, Table)]
+        tables = [table for s in sections if s is not None for table in s.of(Table)]
         sections += details(facts, tables)
         title = translate("Comparison: {name}", name=facts.run["name"])
         return Document(title, current(), tuple(s for s in sections if s is not None))

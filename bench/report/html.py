@@ -53,7 +53,7 @@ def render_html(document: Document, figures: Path | None = None) -> str:
         figures: folder of the figures; None, or a file that is missing, leaves a figure out.
     """
     with language(document.language):
-        drawn = {figure.name: _draw(figure, figures) for figure in document.figures()}
+        drawn = {figure.name: _draw(figure, figures) for figure in document.all(Figure)}
         page = _render(document, drawn)
         for name in sorted((n for n in drawn if drawn[n].svg), key=lambda n: len(drawn[n].svg), reverse=True):
             if len(page.encode()) < MAX_BYTES:
@@ -118,7 +118,7 @@ def _template() -> jinja2.Template:
 def _render(document: Document, drawn: dict[str, Drawn]) -> str:
     from markupsafe import Markup
 
-    main = [row for table in document.tables() if table.name == "main" for row in table.rows]
+    main = [row for table in document.all(Table) if table.name == "main" for row in table.rows]
     style, script = ((_PAGE / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     counts: Counter[str] = Counter()
 
@@ -154,7 +154,7 @@ def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any
     for i, section in enumerate(document.sections):
         blocks = [b for b in section.blocks if not (isinstance(b, Figure) and drawn[b.name] == Drawn())]
         title = section.title or document.title
-        several = sum(isinstance(block, Table) for block in blocks) > 1
+        several = len(section.of(Table)) > 1
         views = [
             {
                 "kind": type(block).__name__,

@@ -5,37 +5,39 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 from tabulate import tabulate
 
 from bench.records.store import write_atomic
-from bench.text.document import FIGURES, Block, Code, Document, Figure, Items, Prose
+from bench.text.document import FIGURES, Block, Code, Document, Figure, Items, Links, Prose
 from bench.text.language import language, listed
 from bench.text.printable import one_line, printable
 from bench.text.tables import Table
 
 
-def render_markdown(document: Document, folder: Path | None = None) -> str:
+def render_markdown(document: Document, folder: Path | None = None, figures: Path = Path(FIGURES)) -> str:
     """The document as GitHub markdown; names from data and plugins are escaped.
 
     Args:
-        folder: where the file stands, with those of its figures that were drawn; None leaves figures out.
+        folder: where the file stands; None leaves figures out.
+        figures: folder of those figures that were drawn, as seen from there.
     """
     parts = [f"# {escape(document.title)}"]
     with language(document.language):
         for section in document.sections:
             if section.title:
                 parts.append(f"## {escape(section.title)}")
-            parts += [text for block in section.blocks if (text := _block(block, folder))]
+            parts += [text for block in section.blocks if (text := _block(block, folder, figures))]
     return "\n\n".join(parts) + "\n"
 
 
-def write_markdown(document: Document, path: Path) -> None:
-    """Write the report, atomically; figures are those beside it."""
-    write_atomic(path, render_markdown(document, path.parent))
+def write_markdown(document: Document, path: Path, figures: Path = Path(FIGURES)) -> None:
+    """Write the report, atomically; `figures` is their folder as seen from the report's."""
+    write_atomic(path, render_markdown(document, path.parent, figures))
 
 
-def _block(block: Block, folder: Path | None) -> str:
+def _block(block: Block, folder: Path | None, figures: Path) -> str:
     if isinstance(block, Prose):
         text = listed((escape(s.text) for s in block.sentences), " ")
         return f"**{escape(block.label)}** {text}" if block.label else paragraph_start(text)
@@ -47,10 +49,15 @@ def _block(block: Block, folder: Path | None) -> str:
     if isinstance(block, Table):
         return as_markdown(block)
     if isinstance(block, Figure):
-        relative = f"{FIGURES}/{block.name}.svg"
-        if folder is None or not (folder / relative).is_file():
+        drawn = figures / f"{block.name}.svg"
+        if folder is None or not (folder / drawn).is_file():
             return ""
-        return f"![{escape(block.caption)}]({relative})"
+        return f"![{escape(block.caption)}]({quote(drawn.as_posix())})"
+    if isinstance(block, Links):
+        return "\n".join(
+            listed((f"- [{escape(shown)}]({address})", *([escape(text)] if text else [])), ": ")
+            for shown, address, text in block.items
+        )
     assert isinstance(block, Code)
     return code_block(block.text)
 

@@ -26,18 +26,17 @@ def verify_report(results: Path, name: str, folder: Path | None = None, lang: st
     `comparison.html` with what the records give now.
 
     Args:
-        folder: of the report; None takes the results folder.
+        folder: of the report; None takes the run's.
 
     Raises:
         ConfigError: no such run, or none of its trials has finished.
     """
     facts = gather(results, name)
-    store = RunStore(results, name)
-    stored = read_json(store.folder / NAME)
+    folder = folder or RunStore(results, name).folder
+    stored = read_json(folder / NAME)
     document = build_document(facts)
-    problems = [f"{store.folder / NAME} is missing or damaged"] if stored is None else _sentences(stored, document)
+    problems = [f"{folder / NAME} is missing or damaged"] if stored is None else _sentences(stored, document)
     translated = document if lang == document.language else build_document(facts, lang)
-    folder = folder or results
     return problems + _lines(translated, folder / "comparison.md") + _page(translated, folder / "comparison.html")
 
 

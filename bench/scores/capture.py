@@ -12,11 +12,9 @@ import pandas as pd
 from bench.records.store import RunStore, read_json
 from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
 from bench.stats import inference
+from zoo.data.sources.planted import get_market, list_markets
 
 NULL = "null"
-OWN_HISTORY = ("local", "interaction", "regime")
-"""Markets whose signal is in a stock's own recent history: plain time-series prediction."""
-ORDER = ("local", "long", "interaction", "relation", "regime", "mixed", NULL)
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class CaptureMatrix:
         boards: by market, in the order of the experiment.
         frame: one row per model that is ranked in every market: `model`, and per market its capture with
             `<market>_low`, `<market>_high`; for `null` the IC, which has nothing to be a share of; `own_history`
-            is the mean over `OWN_HISTORY`, `fit_s` the median over markets of the seconds of a fit.
+            is the mean over `own_history()`, `fit_s` the median over markets of the seconds of a fit.
         missing: model -> markets in which it is not ranked.
     """
 
@@ -76,7 +74,9 @@ def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
     if chosen is None or chosen not in found:
         return None
     stores = {run.removeprefix(f"{chosen}-"): RunStore(results, run) for run in found[chosen]}
-    markets = [m for m in ORDER if m in stores and has_trials(stores[m])]
+    # A market of a plugin that is not loaded now has no place of its own: it comes last.
+    known = {market: place for place, market in enumerate(list_markets())}
+    markets = [m for m in sorted(stores, key=lambda m: (known.get(m, len(known)), m)) if has_trials(stores[m])]
     return _matrix(chosen, {m: build_leaderboard(stores[m]) for m in markets}) if markets else None
 
 
@@ -99,8 +99,8 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
                 row |= {f"{market}_{end}": entry[f"capture_{end}"] for end in ("low", "high")}
         rows.append(row)
     matrix = CaptureMatrix(name, boards, pd.DataFrame(rows, columns=None if rows else ["model"]), _present(missing))
-    if rows and set(OWN_HISTORY) <= set(boards):
-        own = matrix.mean_frame(list(OWN_HISTORY)).add_prefix("own_").rename(columns={"own_model": "model"})
+    if rows and set(own_history()) <= set(boards):
+        own = matrix.mean_frame(own_history()).add_prefix("own_").rename(columns={"own_model": "model"})
         own.columns = [c.replace("own_capture", "own_history") for c in own.columns]
         matrix = replace(matrix, frame=matrix.frame.merge(own, on="model"))
     if not rows:
@@ -108,6 +108,11 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
     first = "mixed" if "mixed" in boards else next(iter(boards))
     ordered = matrix.frame.sort_values(first, ascending=False, kind="stable").reset_index(drop=True)
     return replace(matrix, frame=ordered)
+
+
+def own_history() -> list[str]:
+    """Markets whose signal is in a stock's own recent history: plain time-series prediction."""
+    return [market for market in list_markets() if get_market(market).own_history]
 
 
 def _present(missing: dict[str, list[str]]) -> dict[str, list[str]]:

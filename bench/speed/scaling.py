@@ -35,14 +35,6 @@ DAY = 50
 MOST_SECONDS, MOST_MIB = 5.0, 4096.0
 """What one call may take; larger sizes are skipped."""
 
-_VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
-    "localformer": ({"attention": "window"},),
-    "tcn": ({"num_layers": 8},),
-}
-"""Parameters besides the experiment's with which a model is measured once more.
-
-TCN computes only the days within its receptive field; 8 blocks of kernel 3 reach 1021 days, all that are measured.
-"""
 _LEAST_ROUNDS = 5
 
 Call = Callable[[], Any]
@@ -110,7 +102,9 @@ def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
     """The model as the experiment has it, its variants, and the attention of each."""
     params, _ = entry_of(name, config)
     n_features = make_feature_set(config.data.features, config.data.lookback).n_features
-    variants = (v for v in _VARIANTS.get(name, ()) if any(params.get(key) != value for key, value in v.items()))
+    variants = (
+        v for v in registry.get_spec(name).variants if any(params.get(key) != value for key, value in v.items())
+    )
     for extra in ({}, *variants):
         text = ",".join(f"{key}={value}" for key, value in extra.items())
         label = f"{name}[{text}]" if text else name

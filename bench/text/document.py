@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 from bench.text.sentences import Sentence
 from bench.text.tables import Table
@@ -42,7 +44,15 @@ class Code:
     text: str
 
 
-Block = Prose | Items | Table | Figure | Code
+@dataclass(frozen=True)
+class Links:
+    """A list of links: what is shown, the address as seen from the report, and a text behind it, or none."""
+
+    items: tuple[tuple[str, str, str], ...]
+
+
+Block = Prose | Items | Table | Figure | Code | Links
+B = TypeVar("B", Prose, Items, Table, Figure, Code, Links)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,10 @@ class Section:
     id: str
     title: str
     blocks: tuple[Block, ...]
+
+    def of(self, kind: type[B]) -> list[B]:
+        """The blocks of one kind."""
+        return [block for block in self.blocks if isinstance(block, kind)]
 
 
 @dataclass(frozen=True)
@@ -65,17 +79,12 @@ class Document:
     def sentences(self) -> Iterator[tuple[str, Sentence]]:
         """Every generated sentence, with the id of its section."""
         for section in self.sections:
-            for block in section.blocks:
-                if isinstance(block, Prose):
-                    yield from ((section.id, sentence) for sentence in block.sentences)
+            for block in section.of(Prose):
+                yield from ((section.id, sentence) for sentence in block.sentences)
 
-    def tables(self) -> Iterator[Table]:
-        for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Table))
-
-    def figures(self) -> Iterator[Figure]:
-        for section in self.sections:
-            yield from (block for block in section.blocks if isinstance(block, Figure))
+    def all(self, kind: type[B]) -> Iterator[B]:
+        """The blocks of one kind."""
+        return chain.from_iterable(section.of(kind) for section in self.sections)
 
 
 def prose(*sentences: Sentence | None, label: str = "") -> Prose | None:

@@ -17,6 +17,7 @@ from zoo.data.features.alpha158 import ALPHA158_20_NAMES, ALPHA158_NAMES, alpha1
 from zoo.data.features.base import ColumnFeatureSet
 from zoo.data.labels import raw_label
 from zoo.data.normalize import RobustStats, fit_robust
+from zoo.data.pages import is_mapped
 from zoo.data.panel import FIELDS, Panel, presence
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Windows
@@ -256,7 +257,6 @@ def tiny_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(mapped, "_mapped", WeakValueDictionary())
     monkeypatch.setattr("zoo.data.features.base._BLOCK", 1)
     monkeypatch.setattr("zoo.data.windows._RESIDENT", 1)
-    monkeypatch.setattr("zoo.data.windows._ROWS", 100)
     monkeypatch.setenv("ALPHA_ZOO_CACHE", str(tmp_path))
     return tmp_path / "factors"
 
@@ -272,8 +272,8 @@ def test_mapped_columns_give_the_same_bits_as_columns_in_memory(name, cache, tin
     if cache == "off":
         monkeypatch.setenv("ALPHA_ZOO_CACHE", "off")
     far = dataset_of(panel, name)
-    assert mapped.is_mapped(far.windows._source)
-    assert not mapped.is_mapped(held.windows._source)
+    assert is_mapped(far.windows._source)
+    assert not is_mapped(held.windows._source)
     assert np.array_equal(held.stats.center, far.stats.center)
     assert np.array_equal(held.stats.scale, far.stats.scale)
     for _ in range(2):  # the second reads pages that were let go of

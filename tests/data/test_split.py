@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_spans_in_days_count_days_of_the_panel():
     folds = make_folds(DAYS, walk(train="400d", valid="100d", test="150d", step="150d"), reach=2)
     assert bounds(folds[0]) == [(0, 398), (400, 498), (500, 650)]
     assert bounds(folds[1]) == [(150, 548), (550, 648), (650, 800)]
-    assert bounds(folds[3])[2] == (950, 1000)
+    assert bounds(folds[2])[2] == (800, 1000)
 
 
 def test_a_step_shorter_than_the_test_span_is_refused():
@@ -171,8 +172,35 @@ def test_a_last_fold_without_a_label_is_left_out():
     """Two days are left for it, and the label of neither is known."""
     folds = make_folds(DAYS[:902], walk(train="400d", valid="100d", test="100d", step="100d"), reach=2)
     assert bounds(folds[-1])[2] == (800, 900)
-    folds = make_folds(DAYS[:903], walk(train="400d", valid="100d", test="100d", step="100d"), reach=2)
-    assert bounds(folds[-1])[2] == (900, 903)
+    assert folds[-1].note == f"the last 2 days, {DAYS[900]} .. {DAYS[901]}, have no label and are not tested"
+    assert not any(fold.note for fold in folds[:-1])
+
+
+@pytest.mark.parametrize(
+    ("n_days", "step", "last", "told"),
+    [
+        (900, "100d", (800, 900), None),
+        (
+            903,
+            "100d",
+            (800, 903),
+            "the last 3 days, .* fewer than half of a test segment .100 days. and are tested",
+        ),
+        (949, "100d", (800, 949), "the last 49 days"),
+        (950, "100d", (900, 950), None),
+        (939, "120d", (860, 939), None),
+        (900, "120d", (740, 840), "the last 40 days, .* and are not tested"),
+    ],
+)
+def test_a_remainder_shorter_than_half_a_test_segment_is_no_fold_and_is_told(n_days, step, last, told):
+    folds = make_folds(DAYS[:n_days], walk(train="400d", valid="100d", test="100d", step=step), reach=2)
+    assert bounds(folds[-1])[2] == last
+    assert re.match(told or "$", folds[-1].note)
+
+
+def test_a_single_fold_may_be_cut_off_anywhere():
+    (fold,) = make_folds(DAYS[:503], walk(train="400d", valid="100d", test="100d", step="100d"), reach=2)
+    assert bounds(fold)[2] == (500, 503)
 
 
 @pytest.mark.parametrize(

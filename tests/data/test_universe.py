@@ -336,5 +336,7 @@ def test_a_market_of_a_qlib_directory_and_a_universe_meet(tmp_path):
     )
     config = DataConfig(source=str(source), universe=UniverseConfig(file=str(source / "instruments" / "two.txt")))
     panel = open_panel(config)
-    assert panel.n_stocks == 3
-    assert panel.member.tolist() == [[False] * 3, [True, False, False], [True, False, False]]
+    assert panel.symbols.tolist() == ["A"]
+    assert panel.member.tolist() == [[False], [True], [True]]
+    assert panel.field("close")[0, 0] == 1, "history before membership stays"
+    assert "2 of 3 stocks are never members and are left out" in panel.notes

@@ -10,6 +10,7 @@ import torch
 
 from tests.zoo.small import FEATURES, lookback_of, small_dataset, small_panel
 from zoo.config import DataConfig, LabelConfig
+from zoo.data.labels import train_label
 from zoo.data.panel import Concepts, Panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
@@ -186,3 +187,13 @@ def test_one_stock_and_one_day_are_enough():
     (batch,) = dataset.test.batches(10, scope="day")
     assert batch.x.shape == (1, 5, 5)
     assert batch.stock.tolist() == [0]
+
+
+def test_a_dataset_leaves_the_panel_and_its_labels_as_they_are():
+    panel = small_panel()
+    before = panel.values.copy()
+    for features, lookback in (("raw", 5), ("alpha360", 60), ("alpha158", 1)):
+        config = DataConfig(features=features, lookback=lookback)
+        dataset = Dataset(panel, config, Fold(0, DayRange(62, 70), DayRange(72, 80), DayRange(82, 90), 2))
+        np.testing.assert_array_equal(panel.values, before)
+        np.testing.assert_array_equal(dataset.train_label, train_label(dataset.raw_label))

@@ -85,7 +85,13 @@ def test_explaining_keeps_no_gradient_changes_no_number_and_the_score_does_not_n
     assert all(torch.equal(found[key], again[key]) for key in found)
 
 
-@pytest.mark.parametrize("name", sorted(set(list_models()) - set(EXPLAINED)))
+@pytest.mark.parametrize("name", ["linear", "lightgbm"])
+def test_a_model_fitted_as_a_whole_exposes_one_weight_for_each_input(name: str) -> None:
+    assert documented(network(name, {})) == {"cells": ["T", "F"]}
+    assert network(name, {}).explain(rows())["cells"].shape == (T, F)
+
+
+@pytest.mark.parametrize("name", sorted(set(list_models()) - {*EXPLAINED, "linear", "lightgbm"}))
 def test_a_network_without_anything_to_expose_explains_nothing(name: str) -> None:
     assert network(name, {}).explain(rows()) == {}
 

@@ -128,6 +128,65 @@ def test_a_model_that_needs_concepts_says_so(stored: Callable[..., Path]):
         zoo.load(stored("hist")).predict(without_concepts(small_panel()))
 
 
+def without(panel: Panel, field: str, *, emptied: bool) -> Panel:
+    keep = [k for k, name in enumerate(panel.fields) if name != field]
+    if not emptied:
+        return replace(panel, fields=tuple(panel.fields[k] for k in keep), values=panel.values[:, :, keep])
+    values = panel.values.copy()
+    values[:, :, panel.fields.index(field)] = np.nan
+    return replace(panel, values=values)
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+@pytest.mark.parametrize("field", ["volume", "open"])
+def test_a_field_that_training_had_and_new_data_lack_is_named(stored: Callable[..., Path], field: str, emptied: bool):
+    forecaster = zoo.load(stored())
+    assert forecaster.fields == ("open", "high", "low", "close", "volume")
+    with pytest.raises(DataError, match=f"no {field} from .*, but the model was trained with open, high, low, close"):
+        forecaster.predict(without(small_panel(), field, emptied=emptied))
+
+
+def test_a_field_that_features_do_not_read_may_be_lacking(stored: Callable[..., Path]):
+    panel, forecaster = small_panel(), zoo.load(stored())
+    scores = forecaster.predict(without(panel, "vwap", emptied=False))
+    np.testing.assert_array_equal(scores.to_numpy(), forecaster.predict(panel).to_numpy())
+    with pytest.raises(DataError, match="no vwap"):
+        zoo.load(stored("gru", "alpha360")).predict(without(panel, "vwap", emptied=False))
+
+
+def test_a_field_that_training_lacked_too_is_not_asked_for(stored: Callable[..., Path], damaged: Path):
+    header = json.loads((damaged / HEADER).read_text(encoding="utf-8"))
+    for fields in (["close"], None):  # None: written before fields were stored
+        header["fields"] = fields
+        (damaged / HEADER).write_text(json.dumps(header), encoding="utf-8")
+        assert len(zoo.load(damaged).predict(without(small_panel(), "volume", emptied=False)))
+
+
+def unpriced(panel: Panel, days: int, *, listed: bool) -> Panel:
+    """The last days have a volume and no price yet; `listed`: the source knows who is a member all the same."""
+    values, member = panel.values.copy(), panel.member.copy()
+    values[-days:, :, [k for k, name in enumerate(panel.fields) if name != "volume"]] = np.nan
+    member[-days:] &= listed
+    return replace(panel, values=values, member=member)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_day_without_prices_is_refused_when_asked_for_and_told_otherwise(stored: Callable[..., Path], listed: bool):
+    panel, forecaster = small_panel(), zoo.load(stored())
+    new = unpriced(panel, 2, listed=listed)
+    reason = rf"no member has a close from {panel.days[-2]} to {panel.days[-1]}.* with prices is {panel.days[-3]}"
+    with pytest.raises(DataError, match=reason):
+        forecaster.predict(new, start=str(panel.days[-2]))
+    scores = forecaster.predict(new)
+    assert scores.index.get_level_values(0).max() == panel.days[-3]
+    assert any(f"2 days without any close, such as {panel.days[-1]}" in note for note in scores.attrs["notes"])
+    np.testing.assert_array_equal(scores.to_numpy(), forecaster.predict(panel, end=str(panel.days[-3])).to_numpy())
+
+
+def test_the_notes_on_new_data_come_with_the_scores(stored: Callable[..., Path], tmp_path: Path):
+    assert zoo.load(stored()).predict(small_panel().with_notes("as told")).attrs["notes"][-1] == "as told"
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path: Path):
     for folder in (tmp_path, tmp_path / "gone"):
         with pytest.raises(ModelError, match=r"holds no trained model \(checkpoint\.json is missing\)"):
@@ -180,6 +239,7 @@ def test_a_header_that_is_not_one_is_refused(damaged: Path, content: str):
         ("n_features", None, "damaged"),
         ("data", {"feature": "raw"}, "feature"),
         ("data", None, "damaged"),
+        ("fields", 3, "damaged"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused(damaged: Path, key: str, value: Any, reason: str):

@@ -11,7 +11,7 @@ from small import GRADIENT, QUICK, small_dataset, small_model
 from zoo import trainer
 from zoo.network import Network
 from zoo.registry import get_spec
-from zoo.snapshot import HEADER, TENSORS, Snapshots
+from zoo.training.snapshot import HEADER, TENSORS, Snapshots
 
 CONFIG = QUICK.model_copy(update={"max_epochs": 4, "patience": 2})
 

@@ -17,8 +17,8 @@ import torch
 
 from zoo.data.features import FEATURE_SETS, make_feature_set
 from zoo.data.features.base import FeatureSet
-from zoo.data.features.mapped import release
 from zoo.data.files import whole_file
+from zoo.data.pages import release
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
 from zoo.errors import ConfigError, DataError

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.pages import release, room_like, stock_blocks
 from zoo.errors import DataError
 
 FIELDS = ("open", "high", "low", "close", "vwap", "volume")
@@ -36,6 +37,11 @@ class Concepts:
         d = np.asarray(day)[None, :, None]
         inside = (self.start[:, stock] <= d) & (d <= self.end[:, stock])
         return np.asarray(inside.any(axis=0), dtype=np.float32)
+
+    def part(self, stocks: np.ndarray, first_day: int, n_days: int) -> Concepts:
+        """The groups of some stocks in the calendar of `n_days` days from position `first_day` on."""
+        start, end = (part[:, stocks] - np.int32(first_day) for part in (self.start, self.end))
+        return replace(self, start=np.maximum(start, 0), end=np.minimum(end, n_days - 1))
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,12 @@ class Panel:
             return self.values[:, :, self.fields.index(name)]
         return np.full((self.n_days, self.n_stocks), np.nan, dtype=np.float32)
 
+    def series(self, name: str, stocks: slice) -> np.ndarray:
+        """`[n, D]` view of one field of some stocks; all NaN where the panel does not have it."""
+        if name in self.fields:
+            return self.stock_major[stocks, :, self.fields.index(name)]
+        return np.full((len(range(*stocks.indices(self.n_stocks))), self.n_days), np.nan, dtype=np.float32)
+
     def position(self, day: str | np.datetime64, side: Literal["left", "right"] = "left") -> int:
         """Calendar position of the first day >= `day` (`left`), or one past the last day <= it (`right`).
 
@@ -116,6 +128,13 @@ class Panel:
         return int(np.searchsorted(self.days, date, side=side))
 
     @cached_property
+    def periods_per_year(self) -> float:
+        """Bars a year, from the days on which at least half of the usual number of stocks trades."""
+        from zoo.data.calendar import periods_per_year, usual_days
+
+        return periods_per_year(self.days[usual_days(self.field("close"))])
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that change with any value, day, symbol, membership or concept."""
         digest = hashlib.blake2b(digest_size=8)
@@ -127,6 +146,39 @@ class Panel:
             digest.update(np.ascontiguousarray(self.concepts.start).data)
             digest.update(np.ascontiguousarray(self.concepts.end).data)
         return digest.hexdigest()
+
+    def part(self, stocks: np.ndarray | None = None, days: slice = slice(None)) -> Panel:
+        """The panel of some stocks (`[n]` ascending positions, default all) and days only, mapped where this one is.
+
+        Groups keep their names, those without a stock included.
+        """
+        kept = np.arange(self.n_stocks) if stocks is None else np.asarray(stocks)
+        first, stop, _ = days.indices(self.n_days)
+        values = room_like(self.values, (len(kept), max(stop - first, 0), len(self.fields)))
+        done = 0
+        for block in stock_blocks(self.stock_major):
+            inside = kept[(block.start <= kept) & (kept < block.stop)]
+            values[done : done + len(inside)] = self.stock_major[inside, first:stop]
+            done += len(inside)
+            release(values)
+        return replace(
+            self,
+            days=self.days[first:stop],
+            symbols=self.symbols[kept],
+            values=values.transpose(1, 0, 2),
+            member=self.member[first:stop, kept],
+            concepts=self.concepts and self.concepts.part(kept, first, stop - first),
+        )
+
+    def between(self, first: int, stop: int) -> Panel:
+        """The panel of the calendar positions `first <= day < stop` and of the stocks that have a close on them."""
+        traded = np.isfinite(self.field("close")[first:stop]).any(axis=0)
+        if not traded.any():
+            raise DataError(f"{self.name}: no close from {self.days[first]} to {self.days[stop - 1]}")
+        gone = int((~traded).sum())
+        note = f"cut to {self.days[first]} .. {self.days[stop - 1]}, {stop - first:,} of {self.n_days:,} days"
+        note += f"; {gone:,} of {self.n_stocks:,} stocks have no close on them and are left out" if gone else ""
+        return self.part(np.flatnonzero(traded), slice(first, stop)).with_notes(note)
 
     def with_notes(self, *notes: str) -> Panel:
         """The same panel with further notes."""

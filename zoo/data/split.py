@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,13 +23,14 @@ class DayRange:
 
 @dataclass(frozen=True)
 class Fold:
-    """One (train, valid, test) triple; `index` counts from 0."""
+    """One (train, valid, test) triple; `index` counts from 0. `note` says what became of days left at the end."""
 
     index: int
     train: DayRange
     valid: DayRange
     test: DayRange
     embargo: int
+    note: str = ""
 
     def dates(self, days: np.ndarray) -> dict[str, tuple[str, str]]:
         """First and last date of each segment."""
@@ -41,6 +42,9 @@ class Fold:
 
 def make_folds(days: np.ndarray, split: Split, reach: int, first_day: int = 0) -> list[Fold]:
     """The folds of a split over a calendar.
+
+    Days left at the end of a walk-forward plan, fewer than half a test segment, join the last one where they follow it
+    and are left out otherwise; the last fold's `note` tells.
 
     The embargo is taken off the end of the train and valid segments, so that no label of an earlier segment reads a
     price of a later one: with reach 2 the last train day t has t + 2 before the first valid day.
@@ -62,10 +66,10 @@ def make_folds(days: np.ndarray, split: Split, reach: int, first_day: int = 0) -
             f"validation prices; use 'auto', or set split.force: true to do it all the same"
         )
     if isinstance(split, FixedSplit):
-        borders = [_fixed_borders(days, split, first_day)]
-    else:
-        borders = _walk_forward_borders(days, split, first_day, reach)
-    return [_fold(i, border, embargo, days) for i, border in enumerate(borders)]
+        return [_fold(0, _fixed_borders(days, split, first_day), embargo, days)]
+    borders, note = _walk_forward_borders(days, split, first_day, reach)
+    folds = [_fold(i, border, embargo, days) for i, border in enumerate(borders)]
+    return [*folds[:-1], replace(folds[-1], note=note)]
 
 
 Borders = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -91,21 +95,30 @@ def _fixed_borders(days: np.ndarray, split: FixedSplit, first_day: int) -> Borde
     return ((first_day, int(ends[0])), (int(ends[0]), int(ends[1])), (int(ends[1]), int(ends[2])))
 
 
-def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: int, reach: int) -> list[Borders]:
-    """Folds until the calendar ends; the last test segment may be cut off, if a label is left in it."""
+def _walk_forward_borders(
+    days: np.ndarray, split: WalkForwardSplit, first_day: int, reach: int
+) -> tuple[list[Borders], str]:
+    """Folds until the calendar ends, and what became of the days that are left; the last test segment may be cut off.
+
+    Without a label in it, or with fewer than half the days of the one before, a cut-off segment is no fold.
+    """
     folds: list[Borders] = []
+    note = ""
     edges = [days[first_day]]
     for span in (split.train, split.valid, split.test):
         edges.append(_shift(days, edges[-1], span))
     while True:
         begin, train_stop, valid_stop, test_stop = (int(np.searchsorted(days, edge)) for edge in edges)
-        if test_stop == len(days) and test_stop - valid_stop <= reach:
-            break
         if folds and valid_stop < folds[-1][2][1]:
             raise ConfigError(
                 f"split.step {split.step} is shorter than split.test {split.test}: folds would test the same days "
                 f"and the pooled result would count them twice; set step to at least {split.test}"
             )
+        left = test_stop - valid_stop
+        if test_stop == len(days) and (left <= reach or (folds and 2 * left < _length(folds[-1]))):
+            if folds and left > 0:
+                note = _left_over(folds, days, valid_stop, reach)
+            break
         start = first_day if split.expanding else begin
         folds.append(((start, train_stop), (train_stop, valid_stop), (valid_stop, test_stop)))
         if test_stop == len(days):
@@ -117,7 +130,26 @@ def _walk_forward_borders(days: np.ndarray, split: WalkForwardSplit, first_day: 
             f"split: {len(days) - first_day} days ({days[first_day]} .. {days[-1]}) are too few for train "
             f"{split.train} + valid {split.valid} + test {split.test}"
         )
-    return folds
+    return folds, note
+
+
+def _length(borders: Borders) -> int:
+    return borders[2][1] - borders[2][0]
+
+
+def _left_over(folds: list[Borders], days: np.ndarray, first: int, reach: int) -> str:
+    """Days from `first` on join the last fold where that is sound; which is told."""
+    train, valid, (start, stop) = folds[-1]
+    left = len(days) - first
+    word = "day" if left == 1 else "days"
+    span = f"the last {left} {word}, {days[first]} .. {days[-1]},"
+    if left <= reach:
+        return f"{span} have no label and are not tested"
+    short = f"{span} are fewer than half of a test segment ({stop - start} days)"
+    if first > stop:
+        return f"{short} and are not tested"
+    folds[-1] = train, valid, (start, len(days))
+    return f"{short} and are tested with fold {len(folds) - 1}"
 
 
 def _shift(days: np.ndarray, day: np.datetime64, span: str) -> np.datetime64:

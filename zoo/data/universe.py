@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.config import UniverseConfig
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.sources import paths
 from zoo.data.sources.cells import Table, to_days, to_names
@@ -64,6 +65,19 @@ def apply_universe(panel: Panel, universe: UniverseConfig) -> Panel:
     return restricted
 
 
+def members_only(panel: Panel) -> Panel:
+    """The panel without the stocks that are never members; the others keep their history."""
+    ever = panel.member.any(axis=0)
+    if ever.all():
+        return panel
+    part = panel.part(np.flatnonzero(ever))
+    # The whole panel and its membership tell as much; the values need not be read again.
+    part.__dict__["fingerprint"] = hashlib.blake2b(
+        b"members only" + panel.fingerprint.encode(), digest_size=8
+    ).hexdigest()
+    return part.with_notes(f"{int((~ever).sum()):,} of {panel.n_stocks:,} stocks are never members and are left out")
+
+
 def most_liquid(panel: Panel, count: int, window: int, rebalance: str) -> np.ndarray:
     """The `count` stocks with the highest mean dollar volume, `[D, N]` bool.
 
@@ -74,21 +88,36 @@ def most_liquid(panel: Panel, count: int, window: int, rebalance: str) -> np.nda
     Raises:
         DataError: the panel has no volume.
     """
-    if not np.isfinite(panel.field("volume")).any():
-        raise DataError(f"{panel.name}: top_liquidity ranks by close x volume, but the data have no volume")
-    dollars = panel.field("close").astype(np.float64) * panel.field("volume")
-    dollars[~np.isfinite(dollars)] = 0.0
     months = panel.days.astype("datetime64[M]")
+    new = np.ones(panel.n_days, dtype=bool)
+    if rebalance == "month":
+        new[1:] = months[1:] != months[:-1]
+    days = np.flatnonzero(new)
+    total = _dollar_volume(panel, days, window)
     chosen = np.zeros(panel.member.shape, dtype=bool)
-    for day in range(panel.n_days):
-        if rebalance == "month" and day > 0 and months[day] == months[day - 1]:
-            chosen[day] = chosen[day - 1]
-            continue
-        total = dollars[max(day - window + 1, 0) : day + 1].sum(axis=0)
-        total[~panel.member[day]] = 0.0
-        best = np.argsort(-total, kind="stable")[:count]
-        chosen[day, best[total[best] > 0]] = True
+    for day, until, dollars in zip(days, np.append(days[1:], panel.n_days), total, strict=True):
+        dollars[~panel.member[day]] = 0.0
+        best = np.argsort(-dollars, kind="stable")[:count]
+        chosen[day:until, best[dollars[best] > 0]] = True
     return chosen
+
+
+def _dollar_volume(panel: Panel, days: np.ndarray, window: int) -> np.ndarray:
+    """Sum of close x volume over the `window` days up to each of `days`, `[len(days), N]` float64."""
+    total = np.zeros((len(days), panel.n_stocks))
+    known = False
+    for block in stock_blocks(panel.stock_major):
+        close, volume = (panel.series(name, block) for name in ("close", "volume"))
+        known |= bool(np.isfinite(volume).any())
+        dollars = (close.astype(np.float64) * volume).T
+        dollars[~np.isfinite(dollars)] = 0.0
+        # The oldest day first, whatever is worked on at once: equal sums then tie exactly.
+        for back in range(window - 1, -1, -1):
+            there = days >= back
+            total[there, block] += dollars[days[there] - back]
+    if not known:
+        raise DataError(f"{panel.name}: top_liquidity ranks by close x volume, but the data have no volume")
+    return total
 
 
 def _listed(panel: Panel, file: Path) -> tuple[np.ndarray, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,15 +13,14 @@ from torch import Tensor
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
 from zoo.data.features.base import FeatureSet
-from zoo.data.features.mapped import is_mapped, release, resident_files
 from zoo.data.labels import raw_label, train_label
 from zoo.data.normalize import RobustStats
+from zoo.data.pages import is_mapped, read_runs, release, stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange, Fold
 from zoo.network import Batch
 
-_RESIDENT = 4 << 30  # bytes of mapped files; more are let go of
-_ROWS = 512  # gathered from a larger source before that is looked at: Linux maps up to 2 MiB around each
+_RESIDENT = 256 << 20  # bytes of a mapped file that may become resident; rows of larger ones are read
 _SHARE_OF_DEVICE = 0.6  # of the free memory, at most, for columns
 _STOCKS = 64  # moved to a device at a time
 
@@ -38,6 +38,7 @@ class Windows:
         stats: as `FeatureSet.fit_stats` gives them.
         device: where windows are wanted.
         present: `[N, D]` bool, as `FeatureSet.present` gives it.
+        reuse: normalise in the memory of `source`, which nobody else may need.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Windows:
         stats: RobustStats,
         device: torch.device | str,
         present: np.ndarray | None = None,
+        *,
+        reuse: bool = False,
     ) -> None:
         self.lookback = feature_set.lookback
         self._feature_set, self._source = feature_set, source
@@ -54,7 +57,7 @@ class Windows:
         if is_mapped(source) and not _fits(source, self._device):
             self._home = torch.device("cpu")
         at_once = not feature_set.stats_per_lag and not (is_mapped(source) and self._home.type == "cpu")
-        values = _moved(source, self._home, copy=at_once)
+        values = _moved(source, self._home, copy=at_once and not reuse)
         normalizer = stats.to(self._home)
         if at_once:
             normalizer.apply(values)
@@ -67,7 +70,7 @@ class Windows:
         # View [window, T, F] on the flat rows; window i starts at row i. Nothing is copied.
         count = max(len(self._flat) - self.lookback + 1, 0)
         self._view = self._flat.as_strided((count, self.lookback, columns), (columns, columns, 1))
-        self._bounded = is_mapped(source) and self._on_host and source.nbytes > _RESIDENT
+        self._read = is_mapped(source) and self._on_host and source.nbytes > _RESIDENT
 
     @property
     def _on_host(self) -> bool:
@@ -83,25 +86,38 @@ class Windows:
 
     def _host_windows(self, day: Tensor, stock: Tensor) -> Tensor:
         """As `_windows`, 3x as fast where no row is missing: numpy copies each window as one run."""
-        if self._bounded:
-            if len(day) > _ROWS:
-                parts = zip(day.split(_ROWS), stock.split(_ROWS), strict=True)
-                return torch.cat([self._host_windows(*part) for part in parts])
-            if resident_files() > _RESIDENT:
-                release(self._source)
         if len(self._view) == 0:
             return self._windows(day, stock)
         row = stock * self._days + day
-        window = torch.from_numpy(self._view.numpy()[(row - (self.lookback - 1)).clamp_(min=0).numpy()])
+        first = (row - (self.lookback - 1)).clamp_(min=0)
+        runs = first.numpy()
+        window = torch.from_numpy(
+            read_runs(self._source, runs, self.lookback) if self._read else self._view.numpy()[runs]
+        )
         whole = day >= self.lookback - 1
         if self._whole is not None:
             whole &= self._whole[row]
         if not bool(whole.all()):
-            window[~whole] = self._windows(day[~whole], stock[~whole])
+            part = ~whole
+            inside, there = self._rows(day[part], stock[part])
+            inside = (
+                (inside - first[part, None]).clamp_(0, self.lookback - 1)[:, :, None].expand(-1, -1, window.shape[2])
+            )
+            window[part] = window[part].gather(1, inside).masked_fill_(~there[:, :, None], self._missing)
         return window
 
     def _windows(self, day: Tensor, stock: Tensor) -> Tensor:
-        """Windows row by row, missing rows filled where the feature set fills them."""
+        """Windows row by row."""
+        row, there = self._rows(day, stock)
+        # A row without anything to read reads some row, and is blanked.
+        window = self._flat[row.clamp(max=len(self._flat) - 1)]
+        return window.masked_fill_(~there[:, :, None], self._missing)
+
+    def _rows(self, day: Tensor, stock: Tensor) -> tuple[Tensor, Tensor]:
+        """The flat row that each of a window's rows reads, `[S, T]`, and whether there is one.
+
+        Missing rows are filled where the feature set fills them.
+        """
         steps = torch.arange(self.lookback, device=day.device)
         on = day[:, None] - (self.lookback - 1) + steps
         row = stock[:, None] * self._days + on.clamp(min=0)
@@ -111,10 +127,8 @@ class Windows:
             first = torch.where(there, steps, self.lookback).amin(dim=1, keepdim=True)
             latest = torch.where(there, steps, -1).cummax(dim=1).values
             row = row[:, -1:] - (self.lookback - 1) + torch.maximum(latest, first)
-            there = first < self.lookback
-        # A row without anything to read reads some row, and is blanked.
-        window = self._flat[row.clamp(max=len(self._flat) - 1)]
-        return window.masked_fill_(~there[:, :, None], self._missing)
+            there = (first < self.lookback).expand_as(row)
+        return row, there
 
 
 def _fits(source: np.ndarray, device: torch.device) -> bool:
@@ -140,10 +154,13 @@ def _moved(source: np.ndarray, device: torch.device, *, copy: bool) -> Tensor:
 
 def _whole_windows(present: np.ndarray, lookback: int) -> Tensor:
     """Flat `[N * D]` bool: no row is missing in the window that ends on a day, among days that have one."""
-    gone = np.cumsum(~present, axis=1, dtype=np.int32)
-    before = np.zeros_like(gone)
-    before[:, lookback:] = gone[:, :-lookback]
-    return torch.from_numpy((gone == before).ravel())
+    whole = np.empty(present.shape, dtype=bool)
+    for stocks in stock_blocks(present):
+        gone = np.cumsum(~present[stocks], axis=1, dtype=np.int32)
+        before = np.zeros_like(gone)
+        before[:, lookback:] = gone[:, :-lookback]
+        whole[stocks] = gone == before
+    return torch.from_numpy(whole.ravel())
 
 
 class Dataset:
@@ -153,7 +170,7 @@ class Dataset:
         panel, config, fold, feature_set: what it was made of.
         stats: the fitted normalisation.
         raw_label: `[D, N]` float64, NaN where unknown.
-        train_label: `[D, N]` float64, per-day rank-normalised.
+        train_label: `[D, N]` float64, per-day rank-normalised; made when it is first asked for.
         train, valid, test: the segments of the fold.
     """
 
@@ -172,11 +189,12 @@ class Dataset:
         source = self.feature_set.source(panel)
         self.stats = stats or self.feature_set.fit_stats(source, panel.member, fold.train)
         present = self.feature_set.present(panel)
-        self.windows = Windows(self.feature_set, source, self.stats, self.device, present)
+        own = not np.may_share_memory(source, panel.values)
+        self.windows = Windows(self.feature_set, source, self.stats, self.device, present, reuse=own)
         del source
+        release(panel.values)
         self.raw_label = raw_label(panel, config.label)
-        self.train_label = train_label(self.raw_label)
-        self._label = torch.from_numpy(self.train_label.astype(np.float32).ravel()).to(self.device)
+        self._label = torch.from_numpy(train_label(self.raw_label, np.float32).ravel()).to(self.device)
         self._concepts = None
         if panel.concepts is not None:
             self._concepts = tuple(
@@ -185,6 +203,10 @@ class Dataset:
         self.train = Segment(self, fold.train)
         self.valid = Segment(self, fold.valid)
         self.test = Segment(self, fold.test)
+
+    @cached_property
+    def train_label(self) -> np.ndarray:
+        return train_label(self.raw_label)
 
     @property
     def n_features(self) -> int:

@@ -21,6 +21,8 @@ from zoo.registry import register_model
     "alstm",
     title="ALSTM",
     paper="Feng et al. 2019, Enhancing stock movement prediction with adversarial training, IJCAI",
+    complexity=("T", "N"),
+    quick={"hidden_size": 32},
 )
 class ALSTM(Network):
     """Recurrent net with attention over its steps.

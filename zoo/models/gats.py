@@ -26,7 +26,14 @@ _SORT_FROM = 400
 """Rows a day from which sorting is faster: on one CPU thread, between 300 and 500 (train step, H = 64)."""
 
 
-@register_model("gats", title="GATs", paper="Velickovic et al. 2018, Graph Attention Networks", scope="day")
+@register_model(
+    "gats",
+    title="GATs",
+    paper="Velickovic et al. 2018, Graph Attention Networks",
+    scope="day",
+    complexity=("T", "N log N"),
+    quick={"hidden_size": 32},
+)
 class GATs(Network):
     """Graph attention across the stocks of a day.
 

@@ -18,6 +18,8 @@ from zoo.registry import register_model
     "gru",
     title="GRU",
     paper="Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, EMNLP",
+    complexity=("T", "N"),
+    quick={"hidden_size": 32},
 )
 class GRU(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""

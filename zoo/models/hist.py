@@ -30,6 +30,8 @@ from zoo.registry import register_model
     "Concept-Oriented Shared Information",
     scope="day",
     needs_concepts=True,
+    complexity=("T", "N^2"),
+    quick={"hidden_size": 32},
 )
 class HIST(Network):
     """Concept-oriented shared information.

@@ -36,6 +36,8 @@ _OBJECTIVES = {"mse": "regression", "mae": "regression_l1"}
     title="LightGBM",
     paper="Ke et al. 2017, LightGBM: A Highly Efficient Gradient Boosting Decision Tree",
     packages=("lightgbm",),
+    complexity=("trees", "N"),
+    published={"num_leaves": 210},
 )
 class LightGBM(WholeModel):
     """Boosted trees; arguments are lightgbm's own unless said otherwise.
@@ -107,6 +109,15 @@ class LightGBM(WholeModel):
             self._parsed = lightgbm.Booster(model_str=text)
         scores = self._parsed.predict(x.detach().flatten(1).cpu().numpy(), num_threads=1)
         return torch.from_numpy(np.asarray(scores)).to(x)
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """`cells [T, F]`: gain of the splits on each input, the same for every row."""
+        if not len(self.booster):
+            return {"cells": torch.zeros(batch.x.shape[1:])}
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self.booster.cpu().numpy().tobytes().decode())
+        return {"cells": torch.from_numpy(booster.feature_importance("gain")).float().view(batch.x.shape[1:])}
 
     def fit(self, train: Rows, valid: Rows, config: Any) -> dict[str, Any]:
         """Grow trees on the labelled rows of `train`, keep the round with the best valid IC.

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo.errors import ModelError
 from zoo.models._select import daily_ic
-from zoo.network import Rows, WholeModel
+from zoo.network import Batch, Rows, WholeModel
 from zoo.registry import register_model
 
 _CHUNK = 8192
@@ -26,6 +26,7 @@ _GRID = (100.0, 10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)
     "linear",
     title="Linear",
     paper="Hoerl & Kennard 1970, Ridge Regression: Biased Estimation for Nonorthogonal Problems",
+    complexity=("T", "N"),
 )
 class Linear(WholeModel):
     """Ridge regression in closed form, intercept unpenalised.
@@ -50,6 +51,10 @@ class Linear(WholeModel):
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         """Scores `[S]` of rows `x [S, T, F]`."""
         return x.flatten(1) @ self.weight + self.bias
+
+    def explain(self, batch: Batch) -> dict[str, Tensor]:
+        """`cells [T, F]`: coefficients of the normalised inputs, the same for every row."""
+        return {"cells": self.weight.view(batch.x.shape[1:])}
 
     def fit(self, train: Rows, valid: Rows, config: Any) -> dict[str, Any]:
         """Fit on the labelled rows of `train`, choose the penalty on `valid`.

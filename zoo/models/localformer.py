@@ -20,7 +20,15 @@ from zoo.network import Batch, Network
 from zoo.registry import register_model
 
 
-@register_model("localformer", title="LocalFormer", paper="Jiang et al., LocalFormer (no publication named)")
+@register_model(
+    "localformer",
+    title="LocalFormer",
+    paper="Jiang et al., LocalFormer (no publication named)",
+    complexity=("T^2 (window: T)", "N"),
+    quick={"hidden_size": 32},
+    published={"ffn_size": 2048},
+    variants=({"attention": "window"},),
+)
 class LocalFormer(Network):
     """Encoder layers fed by convolutions, then a GRU.
 

@@ -14,7 +14,13 @@ from zoo.network import Network
 from zoo.registry import register_model
 
 
-@register_model("lstm", title="LSTM", paper="Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation")
+@register_model(
+    "lstm",
+    title="LSTM",
+    paper="Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation",
+    complexity=("T", "N"),
+    quick={"hidden_size": 32},
+)
 class LSTM(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""
 

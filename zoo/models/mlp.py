@@ -17,6 +17,9 @@ from zoo.registry import register_model
     "mlp",
     title="MLP",
     paper="Rumelhart, Hinton & Williams 1986, Learning representations by back-propagating errors",
+    complexity=("T", "N"),
+    quick={"hidden_size": 64},
+    published={"hidden_size": 256},
 )
 class MLP(Network):
     """Hidden layers with ReLU on the window's `T * F` values, then one linear unit.

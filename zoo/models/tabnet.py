@@ -42,6 +42,8 @@ _BLOCKS = {
     "tabnet",
     title="TabNet",
     paper="Arik & Pfister 2019, TabNet: Attentive Interpretable Tabular Learning",
+    complexity=("T", "N"),
+    quick={"hidden_size": 32, "n_d": 16, "n_a": 16, "n_steps": 3, "virtual_batch_size": 250},
 )
 class TabNet(Network):
     """Encoder of `n_steps` steps, the first without a mask, and a Linear head.

@@ -66,6 +66,10 @@ class _Block(nn.Module):
     "tcn",
     title="TCN",
     paper="Bai et al. 2018, An empirical evaluation of generic convolutional and recurrent networks",
+    complexity=("min(T, reach)", "N"),
+    quick={"hidden_size": 32, "num_layers": 3},
+    # Only the days within the receptive field are computed; 8 blocks of kernel 3 reach 1021 days.
+    variants=({"num_layers": 8},),
 )
 class TCN(Network):
     """Residual blocks with dilations 1, 2, 4, ...; `receptive_field` is the number of days that they reach.

@@ -50,6 +50,8 @@ class _Backbone(nn.Module):
     title="TRA",
     paper="Lin et al. 2021, Learning Multiple Stock Trading Patterns with Temporal Routing Adaptor and "
     "Optimal Transport",
+    complexity=("T", "N"),
+    quick={"hidden_size": 32, "router_hidden": 16},
 )
 class TRA(Network):
     """K predictors on one backbone; a router reads how well each did on the stock's past days.

@@ -19,7 +19,14 @@ from zoo.network import Batch, Network
 from zoo.registry import register_model
 
 
-@register_model("transformer", title="Transformer", paper="Vaswani et al. 2017, Attention is all you need, NeurIPS")
+@register_model(
+    "transformer",
+    title="Transformer",
+    paper="Vaswani et al. 2017, Attention is all you need, NeurIPS",
+    complexity=("T^2", "N"),
+    quick={"hidden_size": 32},
+    published={"ffn_size": 2048},
+)
 class Transformer(Network):
     """Encoder with full attention over the lookback.
 

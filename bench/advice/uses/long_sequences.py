@@ -27,4 +27,4 @@ def _costs(facts: Facts, best: str) -> list[Sentence]:
     ]
 
 
-USE = Use("long", "Long sequences", ByCapture("long", ("long",), "long", _measure, _costs))
+USE = Use("long", "Long sequences", ByCapture("long", lambda: ["long"], "long", _measure, _costs))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from bench.advice.captures import ByCapture, ranked
 from bench.advice.facts import Facts
 from bench.advice.use import Use
-from bench.scores.capture import OWN_HISTORY
+from bench.scores.capture import own_history
 from bench.text.language import listed, translate
 from bench.text.sentences import Sentence, say
 
 
 def _measure() -> Sentence:
-    *others, last = OWN_HISTORY
+    *others, last = own_history()
     return say(
         "Measured by the mean capture over the planted markets {markets}, which a stock's own recent history decides.",
         markets=translate("{others} and {last}", others=listed(others), last=last) if others else last,
@@ -21,7 +21,7 @@ def _measure() -> Sentence:
 def _other_leaders(facts: Facts, best: str) -> list[Sentence]:
     """Markets on which another model leads."""
     assert facts.matrix is not None
-    leaders = {market: ranked(facts.matrix, market)[0] for market in OWN_HISTORY}
+    leaders = {market: ranked(facts.matrix, market)[0] for market in own_history()}
     return [
         say(
             "If your signal is like {market}, take {model}: {capture:.0f~} %.",
@@ -37,5 +37,5 @@ def _other_leaders(facts: Facts, best: str) -> list[Sentence]:
 USE = Use(
     "prediction",
     "Plain time-series prediction",
-    ByCapture("prediction", tuple(OWN_HISTORY), "own_history", _measure, _other_leaders),
+    ByCapture("prediction", own_history, "own_history", _measure, _other_leaders),
 )

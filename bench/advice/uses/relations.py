@@ -34,5 +34,5 @@ def _without_groups(facts: Facts, best: str) -> list[Sentence]:
 USE = Use(
     "relations",
     "Multi-asset relations",
-    ByCapture("relations", ("relation",), "relation", _measure, _without_groups),
+    ByCapture("relations", lambda: ["relation"], "relation", _measure, _without_groups),
 )

@@ -7,13 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import ModelsOption, PluginOption, ResultsOption, load_plugins
+from bench.cli.options import FreshOption, ModelsOption, PluginOption, ResultsOption, prepare
 from zoo.errors import ConfigError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(attribute)
 
 
 def attribute(
@@ -21,14 +16,14 @@ def attribute(
     models: ModelsOption = None,
     days: Annotated[int, typer.Option("--days", min=1, help="Test days that are explained, evenly spread.")] = 5,
     seeds: Annotated[str, typer.Option("--seeds", help="first: one trial of each model; all: every seed.")] = "first",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")] = False,
+    fresh: FreshOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Score explanations of a run's models against what its planted market reads; writes attribution.json."""
     if seeds not in ("first", "all"):
         raise ConfigError(f"--seeds {seeds}: must be first or all")
-    load_plugins(plugin)
+    prepare(plugin)
     from bench.attribution.frames import interpretability_frame, interpretability_scores
     from bench.attribution.run import measure_attributions
     from bench.attribution.trial import Effort

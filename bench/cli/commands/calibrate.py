@@ -11,11 +11,6 @@ import typer
 from bench.cli.options import ResultsOption
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(calibrate)
-
-
 def calibrate(
     repeats: Annotated[int, typer.Option("--repeats", "-n", min=1, help="Fresh markets of each kind.")] = 200,
     model: Annotated[str, typer.Option("--model", help="Trained under two names.")] = "mlp",

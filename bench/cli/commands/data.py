@@ -97,7 +97,7 @@ def convert(
     from zoo.data.writers import ending_of, read_exact, write_panel
 
     ending_of(target)
-    prepare(None, no_cache)
+    prepare(no_cache=no_cache)
     with console.status("reading the data"):
         panel = read_exact(source)
     with progress("writing, then reading back") as step:
@@ -209,7 +209,7 @@ def _load(source: str, no_cache: bool) -> Panel:
     from bench.cli import console
     from zoo.data.sources import load_panel
 
-    prepare(None, no_cache)
+    prepare(no_cache=no_cache)
     with console.status("reading the data"):
         return load_panel(source)
 

@@ -8,43 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import (
-    ConceptsOption,
-    ConfigArgument,
-    DataOption,
-    ModelsOption,
-    NoCacheOption,
-    PluginOption,
-    SetOption,
-    experiment_of,
-    prepare,
-)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(leaks)
+from bench.cli.options import DataOptions
 
 
 def leaks(
-    config: ConfigArgument = None,
-    models: ModelsOption = None,
-    data: DataOption = None,
-    concepts: ConceptsOption = None,
-    overrides: SetOption = None,
-    no_cache: NoCacheOption = False,
-    plugin: PluginOption = None,
+    options: DataOptions,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the findings to this file.")] = None,
 ) -> None:
     """Look for look-ahead in data, features, labels, segments and models; exit code 1 if any is found."""
-    prepare(plugin, no_cache)
     # On the CPU, where the same numbers give the same bits.
-    experiment = experiment_of(config, None, data, concepts, "cpu", overrides, None)
+    experiment = options.experiment(device="cpu")
     from bench.cli import console
     from bench.experiment.config import expand_markets
     from bench.leaks.outcome import write_findings
 
-    records = [_check_one(one, models) for one in expand_markets(experiment)]
+    records = [_check_one(one, options.models) for one in expand_markets(experiment)]
     if json_file is not None:
         write_findings(json_file, records)
         console.say(f"findings: {json_file}")

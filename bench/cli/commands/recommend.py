@@ -7,16 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import ResultsOption, last_run
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(recommend)
+from bench.cli.options import LangOption, LastRunArgument, ResultsOption
 
 
 def recommend(
-    run_name: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")] = None,
+    run_name: LastRunArgument = None,
     max_latency_ms: Annotated[
         float | None, typer.Option("--max-latency-ms", min=0, help="99th percentile of the time of one day.")
     ] = None,
@@ -26,7 +21,7 @@ def recommend(
     need: Annotated[
         list[str] | None, typer.Option("--need", help="explain, relations or long; may be repeated.")
     ] = None,
-    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
+    lang: LangOption = "en",
     results: ResultsOption = Path("results"),
 ) -> None:
     """Recommend a model under constraints, from what was measured; says what each other model lacks."""
@@ -34,6 +29,7 @@ def recommend(
     from bench.advice.recommend import Constraints, advice_sentence, option_table
     from bench.advice.recommend import recommend as candidates_for
     from bench.cli import console
+    from bench.records.runs import last_run
     from bench.text.language import language
 
     constraints = Constraints(max_latency_ms, stocks, lookback, device, tuple(need or ()))

@@ -7,40 +7,34 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import FiguresOption, PluginOption, ResultsOption, last_run, load_plugins
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(report)
+from bench.cli.options import FiguresOption, LangOption, LastRunArgument, PluginOption, ResultsOption, prepare
 
 
 def report(
-    run_name: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")] = None,
+    run_name: LastRunArgument = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the report; default: the results folder.")
+        Path | None, typer.Option("--output", "-o", help="Folder of the report; default: the run's.")
     ] = None,
-    lang: Annotated[str, typer.Option("--lang", help="en or zh.")] = "en",
+    lang: LangOption = "en",
     figures: FiguresOption = True,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Write nothing; exit 1 if the report no longer follows from the records.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Write nothing; exit 1 if the report no longer follows from the records. Without RUN: every run's.",
+        ),
     ] = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Rebuild the report of a run from its records, without training."""
     from bench.cli import console
+    from bench.records.runs import last_run
 
-    load_plugins(plugin)
+    prepare(plugin)
     name = run_name or last_run(results)
     if verify:
-        from bench.report.verify import verify_report
-
-        problems = verify_report(results, name, output, lang)
-        for problem in problems:
-            console.say(problem)
-        console.say(f"{name}: {f'{len(problems)} statements do not hold' if problems else 'every statement holds'}")
-        raise typer.Exit(1 if problems else 0)
+        raise typer.Exit(_verify(results, run_name, output, lang))
     from bench.report import write_report
     from bench.report.definitions import outdated_sentence
     from bench.report.tables.main import main_table
@@ -50,3 +44,27 @@ def report(
     if (missing := outdated_sentence(facts.board)) is not None:
         console.say(missing.text)
     console.say(f"report: {path}")
+
+
+def _verify(results: Path, name: str | None, output: Path | None, lang: str) -> int:
+    """Check one run, or all of them; how many do not hold, at most 1."""
+    from bench.cli import console
+    from bench.records.store import run_names
+    from bench.report.verify import verify_report
+    from zoo.errors import ConfigError
+
+    if output is not None and name is None:
+        raise ConfigError("--output is the folder of one report: name its run")
+    wrong = 0
+    for one in run_names(results) if name is None else [name]:
+        try:
+            problems = verify_report(results, one, output, lang)
+        except ConfigError as error:
+            if name is not None:
+                raise
+            problems = [str(error)]
+        for problem in problems:
+            console.say(problem)
+        console.say(f"{one}: {f'{len(problems)} statements do not hold' if problems else 'every statement holds'}")
+        wrong += bool(problems)
+    return min(wrong, 1)

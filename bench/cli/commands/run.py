@@ -1,4 +1,4 @@
-"""`python -m bench run`: train, score and compare."""
+"""`python -m bench run` and `check`: train, score and compare, or tell what that would do."""
 
 from __future__ import annotations
 
@@ -6,101 +6,97 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import (
-    ConceptsOption,
-    ConfigArgument,
-    DataOption,
-    DeviceOption,
-    FiguresOption,
-    ModelsOption,
-    NameOption,
-    NoCacheOption,
-    PluginOption,
-    ResultsOption,
-    SeedsOption,
-    SetOption,
-    experiment_of,
-    prepare,
-)
+from bench.cli.options import FiguresOption, ResultsOption, RunOptions
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(run)
+if TYPE_CHECKING:
+    from bench.experiment.plan import Plan
+    from bench.runner import Outcome
 
 
 def run(
-    config: ConfigArgument = None,
-    models: ModelsOption = None,
-    seeds: SeedsOption = None,
-    data: DataOption = None,
-    concepts: ConceptsOption = None,
-    device: DeviceOption = None,
-    overrides: SetOption = None,
-    name: NameOption = None,
+    options: RunOptions,
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores, on a GPU 1.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train stored trials again.")] = False,
-    no_cache: NoCacheOption = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Train stored trials again; other data may replace the run's.")
+    ] = False,
     figures: FiguresOption = True,
-    plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Train, score and compare; writes results/comparison.md and .html. Stored trials are not trained again."""
-    prepare(plugin, no_cache)
-    experiment = experiment_of(config, seeds, data, concepts, device, overrides, name)
+    """Train, score and compare; the report is comparison.md and .html. Stored trials are not trained again."""
+    experiment = options.experiment()
     from bench.cli import console
     from bench.experiment.config import expand_markets
+    from bench.experiment.plan import make_plan
 
     began = time.perf_counter()
-    failed = 0
+    outcomes: dict[str, Outcome] = {}
     try:
-        runs = expand_markets(experiment)
-        for one in runs:
-            # A report shows the last run: figures of those before it would be drawn over.
-            failed += _run_one(one, models, jobs, fresh, plugin, results, figures and one is runs[-1])
+        for one in expand_markets(experiment):
+            with console.status("reading the data"):
+                plan = make_plan(one, options.models)
+            outcomes[one.name] = _train(plan, options, jobs, fresh, results)
     except KeyboardInterrupt:
         console.say("interrupted; finished trials are stored, the same command goes on from here")
         raise typer.Exit(130) from None
-    if experiment.markets:
-        console.say(f"{len(experiment.markets)} markets in {console.elapsed(began)}")
-    raise typer.Exit(1 if failed else 0)
+    # Once all are trained: the report of a market tells of the others, too.
+    for name, outcome in outcomes.items():
+        _report(results, name, figures, outcome)
+    console.say(f"{len(outcomes)} run(s) in {console.elapsed(began)}; all of them: python -m bench list runs")
+    raise typer.Exit(1 if any(outcome.failed for outcome in outcomes.values()) else 0)
 
 
-def _run_one(
-    experiment: Any,
-    models: str | None,
-    jobs: int | None,
-    fresh: bool,
-    plugin: list[Path] | None,
-    results: Path,
-    figures: bool,
-) -> int:
-    """One run from plan to report; the number of failed trials."""
+def check(options: RunOptions, results: ResultsOption = Path("results")) -> None:
+    """Check configuration and data and print what a run would do; trains nothing. Exit code 1: models would fail."""
+    experiment = options.experiment()
     from bench.cli import console
+    from bench.experiment.config import expand_markets
     from bench.experiment.plan import make_plan
-    from bench.report import write_report
-    from bench.report.tables.main import main_table
+    from bench.records.store import RunStore
+    from bench.runner import check_run
+
+    failing = 0
+    for one in expand_markets(experiment):
+        plan = make_plan(one, options.models)
+        store = RunStore(results, one.name)
+        unmet = check_run(plan, store)
+        failing += len(unmet)
+        for note in plan.panel.notes:
+            console.say(f"note: {note}")
+        for fold in plan.folds:
+            dates = fold.dates(plan.panel.days)
+            spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in dates.items())
+            console.say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
+        for model, why in unmet.items():
+            console.say(f"would fail: {model}: {why}")
+        stored = sum(store.is_done(t.key) for t in plan.trials)
+        console.say(
+            f"{one.name}: {len(plan.trials)} trials ({', '.join(plan.models)}) on {plan.device}, "
+            f"{stored} of them stored; config {plan.config_hash}"
+        )
+    raise typer.Exit(1 if failing else 0)
+
+
+def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, results: Path) -> Outcome:
+    """Say what a run will do, and do it."""
+    from bench.cli import console
     from bench.runner import execute_plan
 
-    began = time.perf_counter()
-    with console.status("reading the data"):
-        plan = make_plan(experiment, models)
     for note in plan.panel.notes:
         console.say(f"note: {note}")
     workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
-    seeds_text = ",".join(map(str, experiment.seeds))
+    experiment, panel = plan.config, plan.panel
     console.say(
-        f"{experiment.name}: {', '.join(plan.models)} on {plan.panel.name} "
-        f"({plan.panel.n_days} days x {plan.panel.n_stocks} stocks), seeds {seeds_text}, "
+        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
+        f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
         f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
     )
-    if experiment.baseline and models and experiment.baseline == plan.models[-1]:
+    if experiment.baseline and options.models and experiment.baseline == plan.models[-1]:
         console.say(f"{experiment.baseline} is the baseline that differences are taken to")
     with console.progress(plan.models) as on_event:
 
@@ -111,26 +107,31 @@ def _run_one(
             if not pending:
                 console.say("nothing to train: every trial of this run is stored")
 
-        outcome = execute_plan(
+        return execute_plan(
             plan,
             results,
             sys.argv[1:],
             jobs=workers,
             fresh=fresh,
-            plugins=[str(p) for p in plugin or []],
+            plugins=[str(path) for path in options.plugin or ()],
             on_event=on_event,
             on_start=on_start,
         )
-    facts, path = write_report(results, experiment.name, figures=figures)
-    board = facts.board
+
+
+def _report(results: Path, name: str, figures: bool, outcome: Outcome) -> None:
+    from bench.cli import console
+    from bench.report import write_report
+    from bench.report.tables.main import main_table
+
+    facts, path = write_report(results, name, figures=figures)
     console.say("")
-    console.print_table(main_table(board))
+    console.print_table(main_table(facts.board))
     console.say("")
-    for failure in board.failures.values():
+    for failure in facts.board.failures.values():
         console.say(f"failed: {failure['model']} seed {failure['seed']}: {failure['error']}")
     again = f" ({outcome.recomputed} with metrics computed anew from the scores)" if outcome.recomputed else ""
     console.say(
-        f"{outcome.trained} trained, {outcome.stored} stored{again}, {outcome.failed} failed in "
-        f"{console.elapsed(began)}; report: {path}"
+        f"{name}: {outcome.trained} trained, {outcome.stored} stored{again}, {outcome.failed} failed; report: {path}, "
+        f"as the latest also {results / path.name}"
     )
-    return outcome.failed

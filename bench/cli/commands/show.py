@@ -7,13 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.cli.options import ResultsOption, last_run
+from bench.cli.options import ResultsOption
 from zoo.errors import ConfigError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(show)
 
 
 def show(
@@ -28,6 +23,7 @@ def show(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of a run, or one trial: model, data, metrics with intervals, cost."""
+    from bench.records.runs import last_run
     from bench.records.store import RunStore
 
     if schema:

@@ -5,31 +5,23 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.options import (
-    ConfigArgument,
-    DeviceOption,
-    ModelsOption,
-    PluginOption,
-    ResultsOption,
-    SetOption,
-    experiment_of,
-    load_plugins,
-)
+from bench.cli.options import DeviceOption, ModelOptions, ResultsOption
 from zoo.errors import ConfigError, did_you_mean
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("time")(time_command)
+    from bench.speed.scaling import Sweep
+    from bench.speed.side_by_side import Request
+    from bench.text.tables import Table
 
 
-def time_command(
-    config: ConfigArgument = None,
-    models: ModelsOption = None,
+def time_(
+    options: ModelOptions,
     scaling: Annotated[bool, typer.Option("--scaling", help="Growth with lookback and stocks instead.")] = False,
     stocks: Annotated[int, typer.Option("--stocks", min=4, help="Stocks of one day.")] = 300,
     lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Default: the experiment's.")] = None,
@@ -49,23 +41,18 @@ def time_command(
     stock_counts: Annotated[
         str | None, typer.Option("--stock-counts", help="With --scaling, e.g. 100,1000,5000.")
     ] = None,
-    overrides: SetOption = None,
-    plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Time training and scoring of untrained networks on simulated data; adds to results/timing/."""
     # Read by the OpenMP library when torch loads it: idle threads must not spin on the cores being measured.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    changes = [*(overrides or []), *([] if lookback is None else [f"data.lookback={lookback}"])]
-    load_plugins(plugin)
-    experiment = experiment_of(config, None, None, None, device, changes, None)
+    experiment = options.experiment(device=device, data__lookback=lookback)
 
     import torch
 
-    from bench.experiment.plan import entry_of
-    from bench.records.machine import device_name, machine_id, resolve_device
-    from bench.speed.frames import alone, record_path
+    from bench.experiment.plan import entry_of, models_of
+    from bench.records.machine import resolve_device
     from bench.speed.modes import MODES, default_modes
     from bench.speed.scaling import LOOKBACKS, STOCKS, Sweep
     from bench.speed.side_by_side import Request
@@ -74,48 +61,45 @@ def time_command(
 
     torch.set_num_threads(threads)
     where = resolve_device(experiment.device)
-    names = registry.find_models(models or list(experiment.models) or "*")
+    names = registry.find_models(options.models or models_of(experiment))
     for name in names:
         entry_of(name, experiment)
-    sweep = Sweep(
-        _sizes(lookbacks, "--lookbacks", LOOKBACKS),
-        _sizes(stock_counts, "--stock-counts", STOCKS),
-        rounds or 20,
-        seconds,
-    )
-    request = Request(
-        experiment,
-        names,
-        _chosen(modes, "--modes", MODES, default_modes(where)),
-        where,
-        stocks,
-        _chosen(scenarios, "--scenarios", SCENARIOS, SCENARIOS),
-        rounds or 40,
-        seconds,
-    )
+    counts = _sizes(stock_counts, "--stock-counts", STOCKS)
+    sweep = Sweep(_sizes(lookbacks, "--lookbacks", LOOKBACKS), counts, rounds or 20, seconds)
+    mode_names = _chosen(modes, "--modes", MODES, default_modes(where))
+    parts = _chosen(scenarios, "--scenarios", SCENARIOS, SCENARIOS)
+    request = Request(experiment, names, mode_names, where, stocks, parts, rounds or 40, seconds)
+    _measure(request, sweep if scaling else None, threads, options.plugin or [], results)
+
+
+def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[Path], results: Path) -> None:
+    """Time the models, or how they grow over a sweep, with the machine to ourselves; tells where the record is."""
+    from bench.cli import console
+    from bench.records.machine import device_name, machine_id
+    from bench.speed.frames import alone, record_path
+    from bench.speed.memory import memory_process
+
+    where = request.device
     header: dict[str, Any] = {
         "machine": machine_id(where),
         "device": where,
         "device_name": device_name(where),
         "load_before": round(os.getloadavg()[0], 2),
     }
-    path = record_path(results, header["machine"], where, scaling=scaling)
-    from bench.cli import console
-    from bench.speed.memory import memory_process
-
-    with alone(results, console.say), memory_process(where, threads, plugin or ()) as remote:
+    path = record_path(results, header["machine"], where, scaling=sweep is not None)
+    with alone(results, console.say), memory_process(where, threads, plugins) as remote:
         began = time.perf_counter()
         console.say(
-            f"{header['device_name']}, {where}, {threads} thread(s); {len(names)} models of experiment "
-            f"'{experiment.name}', untrained, on simulated data"
+            f"{header['device_name']}, {where}, {threads} thread(s); {len(request.models)} models of experiment "
+            f"'{request.config.name}', untrained, on simulated data"
         )
         if header["load_before"] > 0.5:
             console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
         header["checks"] = _checks(where, remote)
-        if scaling:
-            _scale(request, sweep, path, header, remote)
-        else:
+        if sweep is None:
             _time(request, path, header, remote)
+        else:
+            _scale(request, sweep, path, header, remote)
         console.say(f"{console.elapsed(began)}; record: {path}")
 
 
@@ -143,34 +127,27 @@ def _checks(device: str, remote: Any) -> dict[str, Any]:
     return {"clock": [check.record() for check in clock], "memory": memory}
 
 
-def _time(request: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
+def _time(request: Request, path: Path, header: dict[str, Any], remote: Any) -> None:
     from bench.cli import console
     from bench.report.tables.timing import repeat_line, timing_table
     from bench.speed.frames import frame_of, merge_timings
     from bench.speed.side_by_side import measure_models
-    from bench.text.tables import frame_rows
 
     records = []
     for entries in measure_models(request, remote, console.say):
         merge_timings(path, header, entries)
         records.append({**header, "entries": entries})
     frame = frame_of(records)
-    console.say("")
-    console.print_table(timing_table(frame))
-    console.say("")
-    for row in frame_rows(frame):
-        if row["reason"]:
-            console.say(f"not measured, {row['model']} {row['mode']}: {row['reason']}")
+    _tell(timing_table(frame), frame)
     console.say(repeat_line(frame))
 
 
-def _scale(request: Any, sweep: Any, path: Path, header: dict[str, Any], remote: Any) -> None:
+def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], remote: Any) -> None:
     from bench.cli import console
     from bench.report.tables.timing import scaling_table
     from bench.speed.frames import merge_scaling
     from bench.speed.scaling import measure_scaling
     from bench.speed.scaling_frames import frame_of
-    from bench.text.tables import frame_rows
 
     entries = {}
     measured = measure_scaling(request.config, request.models, request.device, sweep, remote, console.say)
@@ -178,12 +155,21 @@ def _scale(request: Any, sweep: Any, path: Path, header: dict[str, Any], remote:
         entries[label] = entry
         merge_scaling(path, header, {label: entry})
     frame = frame_of([{**header, "entries": entries}])
+    _tell(scaling_table(frame), frame)
+
+
+def _tell(table: Table | None, frame: pd.DataFrame) -> None:
+    """The table, and why a model is missing from it."""
+    from bench.cli import console
+    from bench.text.tables import frame_rows
+
     console.say("")
-    console.print_table(scaling_table(frame))
+    if table is not None:
+        console.print_table(table)
     console.say("")
     for row in frame_rows(frame):
         if row["reason"]:
-            console.say(f"skipped, {row['model']}: {row['reason']}")
+            console.say(f"not measured, {row['model']} {row.get('mode', '')}".rstrip() + f": {row['reason']}")
 
 
 def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -13,16 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.advice.facts import Facts
 from bench.records.store import RunStore
-from bench.report.figures import (
-    accuracy,
-    captured,
-    importance,
-    portfolios,
-    scaling,
-    scores,
-    training,
-    trials,
-)
+from bench.report.figures import accuracy, captured, importance, portfolios, scaling, scores, training, trials
 from bench.report.figures.kit.canvas import house_style
 from bench.report.figures.material import Material
 from zoo.errors import ConfigError, did_you_mean
@@ -31,36 +22,29 @@ if TYPE_CHECKING:
     from bench.report.figures.kit.canvas import Canvas
 
 FIGURES: dict[str, Callable[[Material], Canvas | None]] = {
-    "pareto": accuracy.pareto,
-    "capture": captured.capture,
-    "scaling_lookback": scaling.scaling_lookback,
-    "scaling_stocks": scaling.scaling_stocks,
-    "lag_importance": importance.lag_importance,
-    "field_importance": importance.field_importance,
-    "cumulative_excess": portfolios.cumulative_excess,
-    "drawdown": portfolios.drawdown,
-    "monthly_return": portfolios.monthly_return,
-    "cumulative_rank_ic": accuracy.cumulative_rank_ic,
-    "ic_by_month": accuracy.ic_by_month,
-    "ic_by_year": accuracy.ic_by_year,
-    "score_distribution": scores.score_distribution,
-    "deciles": scores.deciles,
-    "calibration": scores.calibration,
-    "training": training.training,
+    draw.__name__: draw
+    for draw in (
+        accuracy.pareto,
+        captured.capture,
+        *(scaling.scaling_lookback, scaling.scaling_stocks),
+        *(importance.lag_importance, importance.field_importance),
+        *(portfolios.cumulative_excess, portfolios.drawdown, portfolios.monthly_return),
+        *(accuracy.cumulative_rank_ic, accuracy.ic_by_month, accuracy.ic_by_year),
+        *(scores.score_distribution, scores.deciles, scores.calibration),
+        training.training,
+    )
 }
 """The figures of a report by name; each answers None where its data were not measured."""
 
 TRIAL_FIGURES: dict[str, Callable[[RunStore, dict[str, Any]], Canvas | None]] = {
-    "training": trials.trial_training,
-    "predictions": trials.trial_predictions,
-    "distribution": trials.trial_distribution,
-    "importance": trials.trial_importance,
+    draw.__name__.removeprefix("trial_"): draw
+    for draw in (trials.trial_training, trials.trial_predictions, trials.trial_distribution, trials.trial_importance)
 }
 """The figures of a trial by name."""
 
 
 def draw_figures(facts: Facts, store: RunStore, folder: Path, names: Sequence[str] | None = None) -> list[str]:
-    """Write `<name>.svg` and `<name>.png` of every figure whose data exist; an older one without data is removed.
+    """Write `<name>.svg` and `<name>.png` of every figure whose data exist; older ones of any other are removed.
 
     Args:
         store: the run that `facts` are about; series that `facts` do not hold are read from its records.
@@ -76,9 +60,12 @@ def draw_figures(facts: Facts, store: RunStore, folder: Path, names: Sequence[st
     for name in names or ():
         if name not in FIGURES:
             raise ConfigError(f"no figure '{name}'{did_you_mean(name, list(FIGURES))}; there are {', '.join(FIGURES)}")
-    chosen = [name for name in FIGURES if names is None or name in names]
     material = Material(facts, store)
-    return _draw({name: partial(FIGURES[name], material) for name in chosen}, folder)
+    chosen = {name: partial(draw, material) for name, draw in FIGURES.items() if names is None or name in names}
+    for name in FIGURES.keys() - chosen.keys():
+        _remove(folder, name)
+    # Without figures matplotlib is not even imported.
+    return _draw(chosen, folder) if chosen else []
 
 
 def draw_trial_figures(store: RunStore, key: str, folder: Path) -> list[str]:
@@ -90,8 +77,7 @@ def draw_trial_figures(store: RunStore, key: str, folder: Path) -> list[str]:
     """
     record = store.record(key)
     if record is None:
-        there = store.keys()
-        raise ConfigError(f"run '{store.name}' has no finished trial '{key}'{did_you_mean(key, there)}")
+        raise ConfigError(f"run '{store.name}' has no finished trial '{key}'{did_you_mean(key, store.keys())}")
     return _draw({name: partial(draw, store, record) for name, draw in TRIAL_FIGURES.items()}, folder)
 
 
@@ -101,10 +87,14 @@ def _draw(figures: dict[str, Callable[[], Canvas | None]], folder: Path) -> list
         for name, draw in figures.items():
             canvas = draw()
             if canvas is None:
-                # What an earlier report drew would be taken for this one's.
-                for ending in (".svg", ".png"):
-                    (folder / f"{name}{ending}").unlink(missing_ok=True)
+                _remove(folder, name)
                 continue
             canvas.save(folder, name)
             drawn.append(name)
     return drawn
+
+
+def _remove(folder: Path, name: str) -> None:
+    """What an earlier report drew would be taken for this one's."""
+    for ending in (".svg", ".png"):
+        (folder / f"{name}{ending}").unlink(missing_ok=True)

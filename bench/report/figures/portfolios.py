@@ -10,15 +10,7 @@ import pandas as pd
 
 from bench.report.figures import calendar
 from bench.report.figures.kit import style
-from bench.report.figures.kit.canvas import (
-    Canvas,
-    Panels,
-    few_ticks,
-    key,
-    not_drawn,
-    thinned,
-    zero_line,
-)
+from bench.report.figures.kit.canvas import Canvas, Panels, few_ticks, key, not_drawn, thinned, zero_line
 from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.material import Material
 

@@ -8,14 +8,7 @@ from statistics import NormalDist
 import numpy as np
 
 from bench.report.figures.kit import style
-from bench.report.figures.kit.canvas import (
-    Canvas,
-    Panels,
-    dot,
-    few_ticks,
-    key,
-    zero_line,
-)
+from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, zero_line
 from bench.report.figures.material import Material, kept, matching
 
 

@@ -45,6 +45,11 @@ def inline_svg(text: str, name: str) -> str:
     for sheet in root.findall(f"{SVG}style"):
         root.remove(sheet)
     _check(root, f"{name}-", MAX_DEPTH)
+    return markup(root)
+
+
+def markup(root: ElementTree.Element) -> str:
+    """An SVG as text, with the prefixes that HTML knows."""
     ElementTree.register_namespace("", SVG[1:-1])
     ElementTree.register_namespace("xlink", XLINK[1:-1])
     return ElementTree.tostring(root, encoding="unicode")

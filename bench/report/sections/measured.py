@@ -101,28 +101,22 @@ def portfolio(facts: Facts) -> Section | None:
     frame = facts.frame("portfolio")
     frame = frame.loc[frame["annual_excess"].notna()]
     best = frame.iloc[0]["model"]
-    excess = facts.cell(f"portfolio.{best}.annual_excess").percent
     surely = [m for m in frame["model"] if facts.cell(f"portfolio.{m}.annual_excess").low > 0]
-    rate = facts.cell(f"portfolio.{best}.break_even_bp")
-    sentence = (
-        say(
-            "{best} has the highest excess return after costs, {excess:+.1f~} % a year; it breaks even at {rate:.1f} "
-            "bp per trade, and {n} of {models} models earn an excess that can be told from 0.",
-            *[facts.cell(f"portfolio.{m}.annual_excess") for m in surely],
-            best=best,
-            excess=excess,
-            rate=rate,
-            n=len(surely),
-            models=len(frame),
-        )
+    template = (
+        "{best} has the highest excess return after costs, {excess:+.1f~} % a year; it breaks even at {rate:.1f} bp "
+        "per trade, and {n} of {models} models earn an excess that can be told from 0."
         if surely
-        else say(
-            "No model earns an excess after costs that can be told from 0; the highest is {best} with {excess:+.1f~} % "
-            "a year, which breaks even at {rate:.1f} bp per trade.",
-            best=best,
-            excess=excess,
-            rate=rate,
-        )
+        else "No model earns an excess after costs that can be told from 0; the highest is {best} with {excess:+.1f~} "
+        "% a year, which breaks even at {rate:.1f} bp per trade."
+    )
+    sentence = say(
+        template,
+        *[facts.cell(f"portfolio.{m}.annual_excess") for m in surely],
+        best=best,
+        excess=facts.cell(f"portfolio.{best}.annual_excess").percent,
+        rate=facts.cell(f"portfolio.{best}.break_even_bp"),
+        n=len(surely),
+        models=len(frame),
     )
     return section(
         "portfolio",

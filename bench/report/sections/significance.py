@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from bench.advice.facts import Facts
-from bench.report.tables.significance import (
-    calibration_table,
-    pair_significance_table,
-    significance_table,
-)
+from bench.report.tables.significance import calibration_table, pair_significance_table, significance_table
 from bench.scores.self_test import TRUE_NULL
 from bench.stats.pairs import DIFFERENT
 from bench.text.cells import Cell, cell

@@ -107,7 +107,6 @@ def fold_table(board: Leaderboard) -> Table | None:
             for m in models
         ]
         rows.append([str(i), *spans, Cell(f"folds.{i}.days", days), *figures])
-        rows.append([str(i), *spans, Cell(f"folds.{i}.days", float(days)), *figures])
     most_days = max((float(row["n_days"]) for row in pooled), default=math.nan)
     means = [cell_of(row, "rank_ic", f"main.{row['model']}") for row in pooled]
     rows.append([phrase("pooled"), "", "", "", Cell("folds.pooled.days", most_days), *means])

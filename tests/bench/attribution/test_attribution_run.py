@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import typer
 from cli_runs import SMALL, run_cli, write_prices
 from typer.testing import CliRunner
 
@@ -30,7 +29,7 @@ from bench.attribution.frames import (
 from bench.attribution.run import measure_attributions
 from bench.attribution.trial import Effort, labelled_days, redrawn
 from bench.attribution.truth import average_precision, chance_level, truth_of
-from bench.cli.commands.attribute import register
+from bench.cli import app
 from bench.experiment.trial import dataset_of
 from bench.records.store import RunStore
 from bench.report.tables.interpretability import interpretability_table, method_table
@@ -45,7 +44,9 @@ LITTLE = Effort(days=2, rows=20, rows_across=3, control_draws=2, deletion_days=1
 
 
 def trained(folder: Path, models: str, data: str, *more: str) -> RunStore:
-    answer = run_cli("run", SMALL, "--models", models, "--data", data, *more, "--jobs", "1", "--results", folder)
+    answer = run_cli(
+        "run", SMALL, "--models", models, "--data", data, "--name", "small", *more, "--jobs", "1", "--results", folder
+    )
     assert answer.code == 0, answer.err
     return RunStore.open(folder, "small")
 
@@ -320,9 +321,6 @@ def test_the_tables_print_every_model_with_dashes_for_what_is_unknown(local):
 
 
 def test_the_command_measures_and_prints(own_copy):
-    app = typer.Typer()
-    register(app)
-    app.command("other")(lambda: None)
     arguments = ["attribute", "small", "--models", "linear", "--days", "1", "--results", str(own_copy)]
     answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code == 0, answer.output

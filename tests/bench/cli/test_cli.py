@@ -44,10 +44,12 @@ def test_a_run_prints_a_line_a_trial_the_table_and_where_the_report_is(finished_
     assert answer.err == ""
 
 
-def test_a_run_leaves_report_frame_and_records(finished):
-    written = {"comparison.md", "comparison.html", "leaderboard.parquet", "runs"}
-    assert {p.name for p in finished.iterdir()} == written
+def test_a_run_leaves_its_report_frame_and_records_and_is_the_latest(finished):
+    report = {"comparison.md", "comparison.html"}
+    assert {p.name for p in finished.iterdir()} == {*report, "runs"}
     store = RunStore.open(finished, "small")
+    written = {p.name for p in store.folder.iterdir()}
+    assert written >= {*report, "leaderboard.parquet", "final_report.json", "run.json", "trials"}
     files = {"record.json", "daily.parquet", "scores.parquet", "checkpoint.json", "model.safetensors"}
     for key in store.keys():  # noqa: SIM118 - a method of the store
         assert {p.name for p in store.trial_folder(key).iterdir()} == files
@@ -248,25 +250,31 @@ def test_a_model_that_needs_concepts_says_why_it_failed_on_data_without(tmp_path
 
 
 def test_report_rebuilds_the_same_files_from_the_records(own_copy):
-    report, frame = (own_copy / "comparison.md").read_text(), pd.read_parquet(own_copy / "leaderboard.parquet")
-    (own_copy / "comparison.md").unlink()
-    (own_copy / "leaderboard.parquet").unlink()
+    folder = own_copy / "runs" / "small"
+    frame = pd.read_parquet(folder / "leaderboard.parquet")
+    files = [place / f"comparison.{kind}" for place in (folder, own_copy) for kind in ("md", "html")]
+    before = [file.read_bytes() for file in files]
+    for file in (*files, folder / "leaderboard.parquet"):
+        file.unlink()
     answer = run_cli("report", "--no-figures", "--results", own_copy)
     assert answer.code == 0, answer.err
-    assert (own_copy / "comparison.md").read_text() == report
-    pd.testing.assert_frame_equal(pd.read_parquet(own_copy / "leaderboard.parquet"), frame)
+    assert [file.read_bytes() for file in files] == before
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "leaderboard.parquet"), frame)
 
 
 def test_report_draws_figures_links_and_removes_them(own_copy):
-    link, file = "](figures/pareto.svg)", own_copy / "figures" / "pareto.svg"
+    folder = own_copy / "runs" / "small"
+    figure, latest = folder / "figures" / "pareto.svg", own_copy / "comparison.md"
     assert run_cli("report", "--results", own_copy).code == 0
-    assert file.is_file()
-    assert link in (own_copy / "comparison.md").read_text()
-    assert "<svg" in (own_copy / "comparison.html").read_text()
+    assert figure.is_file()
+    assert "](figures/pareto.svg)" in (folder / "comparison.md").read_text()
+    assert "](runs/small/figures/pareto.svg)" in latest.read_text()
+    for place in (folder, own_copy):
+        assert "<svg" in (place / "comparison.html").read_text()
     assert run_cli("report", "--results", own_copy, "--verify").code == 0
     assert run_cli("report", "--no-figures", "--results", own_copy).code == 0
-    assert not file.exists()
-    assert link not in (own_copy / "comparison.md").read_text()
+    assert not figure.exists()
+    assert "pareto.svg" not in (folder / "comparison.md").read_text() + latest.read_text()
 
 
 @pytest.mark.parametrize("command", [["report"], ["show"]])

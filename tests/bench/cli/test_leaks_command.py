@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from bench.cli.commands.leaks import register
+from bench.cli import app
 from bench.leaks import CHECKS
 from zoo import registry
 from zoo.data.features import FEATURE_SETS
@@ -35,9 +34,7 @@ FEATURE_SETS["tomorrow"] = Tomorrow
 
 
 def leaks(*arguments: Any) -> Result:
-    app = typer.Typer()
-    register(app)
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    return CliRunner().invoke(app, ["leaks", *map(str, arguments)])
 
 
 def test_a_clean_experiment_passes_every_check_and_exits_0(tmp_path: Path) -> None:

@@ -11,20 +11,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import typer
 from cli_runs import SMALL
 from typer.testing import CliRunner
 
-from bench.cli.commands.time import register
+from bench.cli import app
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
 from bench.speed import clock, frames, scaling_frames
 from bench.text.tables import models_of
 from zoo.errors import ConfigError, ZooError
 
 ROOT = Path(__file__).parents[3]
-app = typer.Typer()
-register(app)
-app.callback()(lambda: None)
 QUICK = ("--stocks", "10", "--rounds", "2", "--seconds", "0")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.experiment.config import load_config
-from bench.experiment.plan import make_plan
+from bench.experiment.plan import make_plan, models_of
 from bench.experiment.presets import CONFIGS, experiments
 from zoo.registry import list_models
 
@@ -34,5 +34,5 @@ def test_under_the_uniform_treatment_no_model_has_settings_of_its_own(name: str)
     config = load_config(CONFIGS / f"{name}.yaml")
     assert config.protocol == "uniform"
     assert config.train == load_config(CONFIGS / "uniform.yaml").train
-    assert sorted(config.models) == list_models()
+    assert sorted(models_of(config)) == list_models()
     assert not any(entry.train for entry in config.models.values())

@@ -44,12 +44,12 @@ def test_the_printed_model_runs_end_to_end_by_the_printed_command(folder: Path) 
     command = [sys.executable, "-m", "bench", *printed_arguments("run")]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    store = RunStore.open(folder / "results", "quick")
+    store = RunStore.open(folder / "results", "planted-local-stocks-20-days-200")
     keys = store.keys()
     records = [record for key in keys if (record := store.record(key)) is not None]
     mine = [record for record in records if record["model"] == "my_model"]
     assert sorted(record["seed"] for record in mine) == [0, 1, 2]
-    assert mine[0]["params"] == {"hidden_size": 32}
+    assert mine[0]["params"] == {"hidden_size": 16}, "as declared for the quick size"
     scores = pd.read_parquet(store.trial_folder(mine[0]["key"]) / "scores.parquet")
     assert np.isfinite(scores["score"].to_numpy()).all()
     assert "my_model" in (folder / "results" / "comparison.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def csv_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("csv")
     prices = write_prices(folder / "prices.csv")
     answer = run_cli(
-        *("run", SMALL, "--models", "gru", "--seeds", "1", "--data", prices),
+        *("run", SMALL, "--models", "gru", "--seeds", "1", "--data", prices, "--name", "small"),
         *("--jobs", "1", "--results", folder / "results"),
     )
     assert answer.code == 0, answer.err

@@ -12,7 +12,7 @@ from zoo.registry import load_plugin
 
 FILE = '''
 import numpy as np
-from helper import scale
+from formula_helper import scale
 from bench.metrics import Scored, register_metric
 
 FACTOR = 2.0
@@ -35,13 +35,13 @@ def other() -> int:
 
 @pytest.fixture
 def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The hash of the metric `own` of a file of the given text, beside a `helper.py`."""
+    """The hash of the metric `own` of a file of the given text, beside a `formula_helper.py`."""
     list_metrics()
     monkeypatch.setattr(registry, "_metrics", dict(registry._metrics))
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def of(text: str, helper: str = "scale = 1\nunused = 2\n") -> str:
-        (tmp_path / "helper.py").write_text(helper)
+        (tmp_path / "formula_helper.py").write_text(helper)
         (tmp_path / "formula_metric.py").write_text(text)
         load_plugin(tmp_path / "formula_metric.py")
         return formula_hash(metric("own"))
@@ -58,8 +58,9 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         ("return 1", "return 3"),
         ("def other", "def more() -> int:\n    return 5\n\n\ndef other"),
         ("FACTOR\n", "(FACTOR)\n"),
+        ("_inner(day_scores: Scored) -> np.ndarray", "_inner(day_scores)"),
     ],
-    ids=["comment", "docstring", "title", "another function", "a new function", "layout"],
+    ids=["comment", "docstring", "title", "another function", "a new function", "layout", "types"],
 )
 def test_what_changes_no_number_does_not_count(hashed, old: str, new: str):
     assert old in FILE
@@ -86,7 +87,9 @@ def test_a_name_imported_from_a_file_beside_the_plugin_counts_and_its_neighbours
     before = hashed(FILE)
     assert hashed(FILE, "scale = 1\nunused = 7\n") == before
     assert hashed(FILE, "scale = 9\nunused = 2\n") != before
-    whole = FILE.replace("from helper import scale", "import helper").replace("* scale", "* helper.scale")
+    whole = FILE.replace("from formula_helper import scale", "import formula_helper as h").replace(
+        "* scale", "* h.scale"
+    )
     assert hashed(whole) != hashed(whole, "scale = 9\nunused = 2\n")
 
 

@@ -56,11 +56,13 @@ def test_the_printed_metric_is_in_the_frame_the_report_the_page_and_the_json_by_
         answer = run_cli(*printed("report"), "--no-figures", "--lang", lang)
         assert answer.code == 0, answer.err
         definition = metric("hit_rate").definition
-        report, page = (Path("results", f"comparison.{kind}").read_text(encoding="utf-8") for kind in ("md", "html"))
+        report, page = (
+            Path("results", "runs", "hits", f"comparison.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")
+        )
         assert definition in report
         assert "hit rate" in page
     store = RunStore.open(folder / "results", "hits")
-    frame = pd.read_parquet("results/leaderboard.parquet").set_index("model")
+    frame = pd.read_parquet(store.folder / "leaderboard.parquet").set_index("model")
     assert {"hit_rate", "hit_rate_half", "hit_rate_seed_sd"} < set(frame)
     assert frame.loc["linear", "hit_rate"] > 0.5
     document = json.loads((store.folder / "final_report.json").read_text(encoding="utf-8"))

@@ -143,7 +143,7 @@ def test_nothing_is_written_outside_the_results_folder(place, results):
 
 
 def test_the_report_holds_no_markup_of_a_name(results):
-    text = (results / "comparison.md").read_text(encoding="utf-8")
+    text = (results / "runs" / "hostile" / "comparison.md").read_text(encoding="utf-8")
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     tokens += [child for token in tokens for child in token.children or []]
     images = [t.attrs["src"] for t in tokens if t.type == "image"]

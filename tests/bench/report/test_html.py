@@ -81,7 +81,7 @@ def flat(text: str) -> str:
 def test_the_page_of_a_run_holds_every_word_and_number_of_its_document(finished):
     document = build_document(gather(finished, "small"))
     page = Page(render_html(document))
-    tables = list(document.tables())
+    tables = list(document.all(Table))
     assert len(tables) > 2
     for table, rows in zip(tables, page.rows, strict=True):
         assert [[flat(cell) for cell in row] for row in rows] == [

@@ -52,7 +52,7 @@ def table_under(text: str, heading: str | None = None, column: str = "") -> list
 
 @pytest.fixture(scope="module")
 def report(finished: Path) -> str:
-    return (finished / "comparison.md").read_text()
+    return (finished / "runs" / "small" / "comparison.md").read_text()
 
 
 @pytest.fixture
@@ -259,7 +259,8 @@ def test_a_run_in_which_everything_failed_still_has_a_report(own_copy):
 
 
 def test_a_report_is_rebuilt_and_shown_without_torch(own_copy, report):
-    (own_copy / "comparison.md").unlink()
+    written = own_copy / "runs" / "small" / "comparison.md"
+    written.unlink()
     code = f"""
 import sys
 from bench.cli import main
@@ -275,7 +276,7 @@ assert "torch" not in sys.modules
     env = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
-    assert (own_copy / "comparison.md").read_text() == report
+    assert written.read_text() == report
 
 
 # Hostile text
@@ -339,11 +340,11 @@ def test_a_data_file_of_a_hostile_name_and_symbols_is_reported_as_text(tmp_path)
     text = prices.read_text()
     prices.write_text(text.replace(",S0,", ",<img src=x>|,").replace(",S1,", f",{'y' * 5000},"))
     answer = run_cli(
-        *("run", SMALL, "--models", "linear", "--data", prices, "--seeds", "1", "--jobs", "1"),
+        *("run", SMALL, "--models", "linear", "--data", prices, "--seeds", "1", "--jobs", "1", "--name", "x"),
         *("--results", tmp_path / "results"),
     )
     assert answer.code == 0, answer.err
-    found = (tmp_path / "results" / "comparison.md").read_text()
+    found = (tmp_path / "results" / "runs" / "x" / "comparison.md").read_text()
     kinds = {token.type for token in parse(found)}
     assert not kinds & {"html_block", "html_inline", "link_open", "image"}
     assert "&lt;script&gt;alert(1)&lt;" in found

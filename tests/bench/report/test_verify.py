@@ -57,7 +57,7 @@ def test_a_damaged_record_refutes_the_report(reported):
 
 @pytest.mark.parametrize("column", ["Rank IC ± 95 %", "IC ± 95 %", "fit s"])
 def test_an_altered_cell_of_the_table_is_named(reported, column):
-    path = reported / "comparison.md"
+    path = reported / "runs" / "small" / "comparison.md"
     lines = path.read_text().splitlines()
     header = next(i for i, line in enumerate(lines) if line.startswith("| model"))
     place = [c.strip() for c in lines[header].split("|")].index(column)

@@ -9,7 +9,7 @@ import pytest
 from cli_runs import run_cli
 
 from bench.records.store import RunStore
-from bench.scores.capture import OWN_HISTORY, read_matrix
+from bench.scores.capture import own_history, read_matrix
 from bench.scores.leaderboard import build_leaderboard
 
 MARKETS = ["local", "long", "interaction", "relation", "regime", "mixed", "null"]
@@ -46,7 +46,7 @@ def test_null_holds_the_ic_itself(planted_results, matrix):
 
 def test_own_history_is_the_mean_of_its_markets_and_lies_in_its_interval(matrix):
     for row in matrix.frame.to_dict("records"):
-        assert row["own_history"] == pytest.approx(np.mean([row[m] for m in OWN_HISTORY]))
+        assert row["own_history"] == pytest.approx(np.mean([row[m] for m in own_history()]))
         assert row["own_history_low"] < row["own_history"] < row["own_history_high"]
 
 

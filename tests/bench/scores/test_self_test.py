@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bench.cli.commands.calibrate import register
+from bench.cli import app
 from bench.report.tables.significance import calibration_table
 from bench.scores.self_test import (
     FILE,
@@ -119,9 +118,6 @@ def test_a_damaged_calibration_is_refused(tmp_path, text):
 
 
 def test_the_command_measures_and_prints_the_rates(tmp_path):
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    register(app)
     options = ["--repeats", "1", "--seeds", "1", "--stocks", "10", "--days", "150", "--markets", "null"]
     done = CliRunner().invoke(app, ["calibrate", *options, "--results", str(tmp_path)], catch_exceptions=False)
     assert done.exit_code == 0, done.output

@@ -31,7 +31,7 @@ from bench.report.tables.interpretability import method_table
 from bench.report.tables.main import main_table
 from bench.report.tables.portfolio import portfolio_table
 from bench.report.tables.timing import scaling_table, timing_table
-from bench.scores.capture import ORDER, OWN_HISTORY, CaptureMatrix
+from bench.scores.capture import CaptureMatrix, own_history
 from bench.scores.frames import ScoreRow
 from bench.scores.leaderboard import Leaderboard
 from bench.scores.self_test import calibration_frame
@@ -41,6 +41,7 @@ from bench.text import language as languages
 from bench.text.document import Block, Document, Figure, Items, Prose, Section
 from bench.text.language import language, listed, phrase, retold, table, translate
 from bench.text.tables import ModelName, Table, word_table
+from zoo.data.sources.planted import list_markets
 
 BENCH = Path(bench.__file__).parent
 NUMBER = re.compile(r"(?:(?<![\w.)])[+-])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
@@ -96,13 +97,13 @@ def matrix_of(board: Leaderboard) -> CaptureMatrix:
     models = board.frame["model"].tolist()
     frame = pd.DataFrame({"model": models})
     boards = {}
-    for market in ORDER:
+    for market in list_markets():
         frame[market] = np.linspace(0.9, 0.3, len(models)) if market in ("relation", "mixed") else rng.uniform(0, 1, 3)
         frame[f"{market}_low"], frame[f"{market}_high"] = frame[market] - 0.1, frame[market] + 0.1
         draws = frame[market].to_numpy() + rng.normal(0, 0.05, (200, len(models)))
         boards[market] = replace(board, capture_draws=pd.DataFrame(draws, columns=models))
     frame["fit_s"] = rng.uniform(1, 100, len(models))
-    frame["own_history"] = frame[list(OWN_HISTORY)].mean(axis=1)
+    frame["own_history"] = frame[own_history()].mean(axis=1)
     frame["own_history_low"], frame["own_history_high"] = frame["own_history"] - 0.1, frame["own_history"] + 0.1
     return CaptureMatrix("planted", boards, frame, {"lstm": ["long", "null"]})
 

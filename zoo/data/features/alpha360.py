@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.data.features.base import FeatureSet
 from zoo.data.normalize import RobustStats, fit_robust
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
 from zoo.errors import ConfigError
@@ -41,7 +42,11 @@ class Alpha360(FeatureSet):
         self.warmup = lookback - 1
 
     def source(self, panel: Panel) -> np.ndarray:
-        return np.stack([panel.field(name).T for name in self.columns], axis=2)
+        out = np.empty((panel.n_stocks, panel.n_days, len(self.columns)), dtype=np.float32)
+        for stocks in stock_blocks(panel.stock_major):
+            for f, name in enumerate(self.columns):
+                out[stocks, :, f] = panel.series(name, stocks)
+        return out
 
     def window_to_features(self, window: Tensor) -> Tensor:
         last = window[:, -1:, :]

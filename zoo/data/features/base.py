@@ -13,9 +13,9 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from zoo.data.features.mapped import release
 from zoo.data.normalize import RobustStats, fit_robust
-from zoo.data.panel import Panel
+from zoo.data.pages import release
+from zoo.data.panel import FIELDS, Panel
 from zoo.data.split import DayRange
 
 _TOGETHER = 16  # columns: 64 bytes, a cache line
@@ -29,11 +29,13 @@ class FeatureSet(ABC):
         name: as in YAML.
         columns: names of the F features.
         lookback: window length T in days.
+        reads: the fields of a panel that features are made of.
         warmup: days before a day t that a row of t reads at most; rows of earlier days would be mostly empty.
     """
 
     name: ClassVar[str]
     columns: tuple[str, ...]
+    reads: ClassVar[tuple[str, ...]] = FIELDS
     lookback: int
     warmup: int
 

@@ -14,6 +14,7 @@ from zoo.data.features import alpha158 as definitions
 from zoo.data.features.alpha158 import ALPHA158_20_NAMES, ALPHA158_NAMES, WINDOWS, alpha158
 from zoo.data.features.base import ColumnFeatureSet
 from zoo.data.features.mapped import mapped_columns
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 
 
@@ -40,8 +41,8 @@ class Alpha158(ColumnFeatureSet):
 
     def present(self, panel: Panel) -> np.ndarray:
         present = panel.member.T.copy()
-        for f in range(len(panel.fields)):
-            present |= np.isfinite(panel.stock_major[:, :, f])
+        for stocks in stock_blocks(panel.stock_major):
+            present[stocks] |= np.isfinite(panel.stock_major[stocks]).any(axis=2)
         return present
 
 

@@ -11,7 +11,6 @@ no name and is gone with its last user.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import sys
 import tempfile
@@ -24,9 +23,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from zoo.data.cache import cache_folder
+from zoo.data.pages import IN_MEMORY, map_file
 from zoo.errors import DataError
 
-IN_MEMORY = 64 << 20  # bytes of columns; more are mapped
 UNUSED = 30 * 86_400  # s after which a file that nobody has opened is removed
 _BLOCK = 64 << 20  # bytes computed, written or checked at a time
 
@@ -64,37 +63,11 @@ def mapped_columns(
     return found
 
 
-def is_mapped(values: np.ndarray) -> bool:
-    return _map_of(values) is not None
-
-
-def release(values: np.ndarray) -> None:
-    """Let go of the memory that a mapped array has come to occupy; does nothing to others."""
-    pages = _map_of(values)
-    if pages is not None and hasattr(pages, "madvise"):
-        pages.madvise(mmap.MADV_DONTNEED)
-
-
-def resident_files() -> int:
-    """Bytes of mapped files that this process has in memory; 0 where the system does not say. Linux does."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2]) * mmap.PAGESIZE
-    except OSError:
-        return 0
-
-
-def _map_of(values: np.ndarray) -> mmap.mmap | None:
-    base: object = values
-    while isinstance(base, np.ndarray):
-        base = base.base
-    return base if isinstance(base, mmap.mmap) else None
-
-
 def _from_cache(stem: str, shape: tuple[int, int, int], compute: Callable[[slice], np.ndarray]) -> np.ndarray:
     folder = _folder()
     if folder is None:
         with tempfile.TemporaryFile() as stream:
-            return _map(stream, _write(stream, shape, compute), shape)
+            return map_file(stream, _write(stream, shape, compute), shape)
     file = folder / f"{stem}.npy"
     with _one_at_a_time(folder / f"{stem}.lock"):
         found = _open(file, shape)
@@ -168,14 +141,9 @@ def _open(file: Path, shape: tuple[int, int, int]) -> np.ndarray | None:
                     return None
             with contextlib.suppress(OSError):  # of another user, who lets us read it
                 _mark(file)
-            return _map(stream, start, shape)
+            return map_file(stream, start, shape)
     except (FileNotFoundError, ValueError):  # ValueError: no header of an array
         return None
-
-
-def _map(stream: BinaryIO, start: int, shape: tuple[int, int, int]) -> np.ndarray:
-    # Copy-on-write, as torch warns of memory it may not write to. Nothing here does.
-    return np.memmap(stream, dtype="<f4", mode="c", offset=start, shape=shape)
 
 
 def _sound(stream: BinaryIO, shape: tuple[int, int, int]) -> bool:

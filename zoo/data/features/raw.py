@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.data.features.base import ColumnFeatureSet
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 
 _VOLUME_DAYS = 20
@@ -19,6 +20,7 @@ class Raw(ColumnFeatureSet):
 
     name = "raw"
     columns = ("open", "high", "low", "close", "volume")
+    reads = columns
 
     def __init__(self, lookback: int = 20) -> None:
         self.lookback = lookback
@@ -26,11 +28,12 @@ class Raw(ColumnFeatureSet):
 
     def source(self, panel: Panel) -> np.ndarray:
         out = np.empty((panel.n_stocks, panel.n_days, len(self.columns)), dtype=np.float32)
-        before = previous_present(panel.field("close").T)
-        for f, name in enumerate(self.columns[:4]):
-            out[:, :, f] = panel.field(name).T / before - 1
-        volume = panel.field("volume").T
-        out[:, :, 4] = np.log((volume + 1) / (trailing_mean(volume, _VOLUME_DAYS) + 1))
+        for stocks in stock_blocks(panel.stock_major):
+            before = previous_present(panel.series("close", stocks))
+            for f, name in enumerate(self.columns[:4]):
+                out[stocks, :, f] = panel.series(name, stocks) / before - 1
+            volume = panel.series("volume", stocks)
+            out[stocks, :, 4] = np.log((volume + 1) / (trailing_mean(volume, _VOLUME_DAYS) + 1))
         return out
 
 

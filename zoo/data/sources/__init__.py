@@ -4,34 +4,69 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
 from zoo.config import DataConfig
+from zoo.data.calendar import calendar_notes
 from zoo.data.panel import Panel
+from zoo.data.sources.conventions.indices import read_index
+from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.values import typical_vwap
 from zoo.errors import DataError
 
-__all__ = ["load_panel", "open_panel"]
+__all__ = ["load_panel", "open_panel", "read_index", "whole_panel"]
 
 
 def open_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = None) -> Panel:
-    """The panel a data configuration describes: read, grouped, restricted to its universe.
+    """The panel a data configuration describes: read, cut, grouped, restricted to its universe.
+
+    Stocks that are never members are left out, and days that will not be scored are told.
 
     Args:
-        config: only `source`, `vwap`, `concepts` and `universe` count.
-        source: read instead of `config.source`, as `load_panel` takes it.
+        config: the label counts for `min_breadth` alone; features and split do not count.
+        source: read instead of `config.source`, and not cut: new data lie after the days a model was trained on.
 
     Raises:
-        DataError: as `load_panel` and `apply_universe`.
+        DataError: as `whole_panel` and `apply_universe`.
     """
-    panel = load_panel(config.source if source is None else source, vwap=config.vwap, concepts=config.concepts)
-    if config.universe is None:
-        return panel
-    from zoo.data.universe import apply_universe
+    panel = whole_panel(config, source)
+    if config.universe is not None:
+        from zoo.data.universe import apply_universe, members_only
 
-    return apply_universe(panel, config.universe)
+        panel = members_only(apply_universe(panel, config.universe))
+    from zoo.data.labels import breadth_notes
+
+    return panel.with_notes(*breadth_notes(panel, config.label))
+
+
+def whole_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = None) -> Panel:
+    """As `open_panel`, with every stock and before any universe.
+
+    Raises:
+        DataError: as `load_panel`; no day of the data between `config.start` and `config.end`.
+    """
+    panel = load_panel(
+        config.source if source is None else source,
+        vwap=config.vwap,
+        concepts=config.concepts,
+        volume=config.volume,
+        suspended=config.suspended,
+        indices=config.indices,
+        timezone=config.timezone,
+        skip_bad_files=config.skip_bad_files,
+    )
+    if source is not None or (config.start is None and config.end is None):
+        return panel
+    first = panel.position(config.start) if config.start else 0
+    stop = panel.position(config.end, side="right") if config.end else panel.n_days
+    if first >= stop:
+        raise DataError(
+            f"data.start {config.start or 'not set'}, data.end {config.end or 'not set'}: {panel.name} has no day "
+            f"between them; it has {panel.days[0]} .. {panel.days[-1]}"
+        )
+    return panel.between(first, stop)
 
 
 def load_panel(
@@ -39,33 +74,54 @@ def load_panel(
     *,
     vwap: Literal["source", "typical"] = "source",
     concepts: str | Path | None = None,
+    timezone: str | None = None,
+    skip_bad_files: bool = False,
+    volume: Literal["auto", "raw", "adjusted"] = "auto",
+    suspended: Literal["auto", "keep", "drop"] = "auto",
+    indices: Literal["drop", "keep"] = "drop",
     cache: bool = True,
 ) -> Panel:
     """Read a source of daily data as a panel.
 
     Args:
-        source: a long frame (date and symbol as columns or as index levels), or one of
-            `FILE.csv`, `FILE.csv.gz`, `FILE.parquet`: a row per stock and day;
-            a directory of such files, the file's name being the symbol where no column holds it;
+        source: a frame, long (date and symbol as columns or as index levels) or wide, or one of
+            `FILE.csv`, also .txt, .tsv, .gz and .zip, `FILE.parquet`: a row per stock and day, or one of the other
+            layouts of `zoo.data.sources.layout`;
+            a directory of such files, in folders or not, the file's name being the symbol where no column holds it;
             a directory in qlib's binary format, optionally `DIR?market=csi300` or `DIR#csi300`;
             `planted:NAME[?param=value&...]`; `installed:NAME`.
         vwap: `typical` takes (high + low + close) / 3 instead of the source's vwap.
         concepts: a file symbol, concept[, start, end], or a column of the source. By default a column
             `sector` or `industry` is used where there is one.
+        timezone: the zone of the exchange, for dates that are stored as UTC moments; by default their times tell.
+        skip_bad_files: go on without the files of a directory that cannot be read.
+        volume, suspended, indices: as in `DataConfig`; see `zoo.data.sources.conventions`. Simulated markets follow
+            them by construction.
         cache: files of 5 MB and more are parsed once and memory-mapped from then on; see `zoo.data.cache`.
 
     Raises:
         DataError: the source is missing or cannot be read as daily data; the message names file and row.
     """
-    if vwap not in ("source", "typical"):
-        raise DataError(f"vwap is {vwap!r}; it must be 'source' or 'typical'")
+    chosen = {"vwap": vwap, "volume": volume, "suspended": suspended, "indices": indices}
+    for name, value in chosen.items():
+        known = get_args(DataConfig.model_fields[name].annotation)
+        if value not in known:
+            raise DataError(f"{name} is {value!r}; it must be {' or '.join(map(repr, known))}")
     from zoo.data.sources import paths
 
     file = paths.concept_file(concepts)
     column = str(concepts) if concepts is not None and file is None else None
 
     def read() -> Panel:
-        return _read(source, vwap, file, column)
+        panel = _read(source, column, timezone, skip_bad_files)
+        if _scheme(source) != "planted":
+            from zoo.data.sources.conventions import settle
+
+            panel = settle(panel, volume=volume, suspended=suspended, indices=indices)
+            panel = panel.with_notes(*calendar_notes(panel), *scale_notes(panel))
+        if file is not None:
+            panel = _grouped(panel, file)
+        return typical_vwap(panel) if vwap == "typical" else panel
 
     files = _files(source) if cache else []
     if not files or isinstance(source, pd.DataFrame):
@@ -75,7 +131,8 @@ def load_panel(
     grouping = None if file is None else str(file.resolve())
     path, market = (source, None) if _scheme(source) else paths.split_market(source)
     where = str(path.resolve() if isinstance(path, Path) else path)
-    options = {"source": where, "market": market, "vwap": vwap, "column": column, "concepts": grouping}
+    options = {"source": where, "market": market, **chosen, "column": column, "concepts": grouping}
+    options |= {"timezone": timezone, "skip": "bad files" if skip_bad_files else None}
     return through_cache([*files, *([grouping] if grouping else [])], options, read)
 
 
@@ -98,16 +155,14 @@ def _files(source: str | Path | pd.DataFrame) -> list[str]:
     return source_files(source)
 
 
-def _read(
-    source: str | Path | pd.DataFrame, vwap: Literal["source", "typical"], file: Path | None, column: str | None
-) -> Panel:
+def _read(source: str | Path | pd.DataFrame, column: str | None, timezone: str | None, skip: bool) -> Panel:
     from zoo.data.sources import paths
 
     scheme = _scheme(source)
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
-        panel = frame_panel(source, concepts=column)
+        panel = frame_panel(source, concepts=column, timezone=timezone)
     elif scheme == "planted":
         from zoo.data.sources.planted import planted_panel
 
@@ -117,14 +172,18 @@ def _read(
 
         panel = installed_panel(str(source).partition(":")[2])
     else:
-        panel = paths.path_panel(source, concepts=column)
+        panel = paths.path_panel(source, concepts=column, timezone=timezone, skip_bad_files=skip)
     if column is not None and (panel.concepts is None or scheme):
         near = paths.nearest(Path(column))
         raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")
-    if file is not None:
-        from zoo.data.sources.concepts import read_concepts
+    return panel
 
-        groups, notes = read_concepts(paths.concept_table(file), panel.symbols, panel.days)
-        kept = (note for note in panel.notes if not note.startswith("concepts:"))
-        panel = replace(panel, concepts=groups, notes=(*kept, *notes))
-    return typical_vwap(panel) if vwap == "typical" else panel
+
+def _grouped(panel: Panel, file: Path) -> Panel:
+    """The panel with the groups of a file instead of its own."""
+    from zoo.data.sources import paths
+    from zoo.data.sources.concepts import read_concepts
+
+    groups, notes = read_concepts(paths.concept_table(file), panel.symbols, panel.days)
+    kept = (note for note in panel.notes if not note.startswith("concepts:"))
+    return replace(panel, concepts=groups, notes=(*kept, *notes))

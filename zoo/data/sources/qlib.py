@@ -2,7 +2,8 @@
 
 `calendars/day.txt`: a day per line. `instruments/NAME.txt`: symbol, first day, last day, tabs between, and
 several lines for a symbol that comes back. `features/SYMBOL/FIELD.day.bin`: float32 numbers, the first being
-the calendar position of the second. Prices are adjusted; `factor` is adjusted / original price.
+the calendar position of the second. Prices are adjusted; `factor` is adjusted / original price. What folders do
+otherwise (raw volume, `change` in per cent, quotes of suspended days) is settled in `zoo.data.sources.conventions`.
 """
 
 from __future__ import annotations
@@ -16,32 +17,31 @@ import pandas as pd
 from zoo.data.panel import FIELDS, Panel
 from zoo.data.sources.cells import parse_dates
 from zoo.data.sources.columns import shorten
+from zoo.data.sources.conventions.indices import is_index
 from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError, did_you_mean
 
 READ = (*FIELDS, "factor", "change")
+ALL = "all"
 RESERVED = "_qlib_"  # qlib's prefix for symbols that are no file names on Windows, such as CON
 
 
-def qlib_panel(path: Path, *, market: str = "all") -> Panel:
+def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
     """The stocks of one market, with all of their history and the market's point-in-time membership.
 
-    Directories of features that the market does not name (indices) are not read.
+    Directories of features that the market does not name (indices) are not read; see `read_field`.
 
     Args:
-        market: file name in `instruments/` without `.txt`.
+        market: one of `markets(path)`; None is `all`, with a note on what else there is.
 
     Raises:
         DataError: a part is missing, or a file is not what it should be; the message names file and line.
     """
     days = _calendar(path)
+    named, market = market, market or ALL
     spans = _instruments(path, market, days)
-    folders = {entry.name.lower(): entry for entry in (path / "features").iterdir() if entry.is_dir()}
-    known = {
-        symbol: folder
-        for symbol in sorted(spans)
-        if (folder := folders.get(symbol.lower()) or folders.get(RESERVED + symbol.lower()))
-    }
+    folders = _folders(path)
+    known = {symbol: folders[symbol.lower()] for symbol in sorted(spans) if symbol.lower() in folders}
     if not known:
         raise DataError(f"{path}/features: has none of the {len(spans)} symbols of instruments/{market}.txt")
     fields = tuple(name for name in READ if any((folder / _file(name)).exists() for folder in known.values()))
@@ -65,7 +65,10 @@ def qlib_panel(path: Path, *, market: str = "all") -> Panel:
         n_suspended += int((suspended & member[:, n]).sum())
         missing.update(dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True)))
     tally.missing = missing
-    notes = ["prices and volume are read as adjusted, as qlib's format has them"]
+    notes = ["prices are read as adjusted, as qlib's format has them, and volume where nothing else is told"]
+    there = markets(path)
+    if named is None and len(there) > 1:
+        notes.append(f"markets: {', '.join(there)}; none was named: {market}")
     if n_suspended:
         notes.append(f"{n_suspended:,} member days without any value: suspended")
     notes += [*tally.notes(), *absent_fields(fields)]
@@ -73,15 +76,52 @@ def qlib_panel(path: Path, *, market: str = "all") -> Panel:
     if len(known) < len(spans):
         lost = [symbol for symbol in spans if symbol not in known]
         notes.append(f"{len(lost)} of its symbols have no features and are left out, such as {shorten(lost[0])}")
+    listed = {symbol.lower() for symbol in known}
+    beside = [symbol.upper() for symbol in folders if is_index(symbol) and symbol not in listed]
+    if beside:
+        some = ", ".join(shorten(symbol) for symbol in sorted(beside)[:3]) + (", ..." if len(beside) > 3 else "")
+        notes.append(f"{len(beside)} in features/ beside the stocks, to measure against: {some}")
     return Panel(
         days=days,
         symbols=np.array(list(known), dtype=np.str_),
         fields=fields,
         values=values.transpose(1, 0, 2),
         member=member,
-        name=path.resolve().name + ("" if market == "all" else f"#{market}"),
+        name=path.resolve().name + ("" if market == ALL else f"#{market}"),
         notes=tuple(notes),
     )
+
+
+def markets(path: Path) -> list[str]:
+    """The markets of a folder, which may be named behind it: `DIR#csi300`; `all` first, the others by name."""
+    return sorted((file.stem for file in (path / "instruments").glob("*.txt")), key=lambda name: (name != ALL, name))
+
+
+def read_field(path: Path, symbol: str, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """One field of one symbol in `features/`, whether or not a market lists it: `[D]` days, `[D]` float32 values.
+
+    Raises:
+        DataError: no such symbol or field, naming the nearest; a damaged file.
+    """
+    days, folders = _calendar(path), _folders(path)
+    folder = folders.get(symbol.lower())
+    if folder is None:
+        alike = [name for name in folders if is_index(name) == is_index(symbol)]
+        near = did_you_mean(symbol.lower(), alike)
+        raise DataError(f"{path}/features: no symbol {symbol!r}{near}")
+    where = f"features/{folder.name}/{_file(field)}"
+    if not (folder / _file(field)).is_file():
+        raise DataError(f"{path}: {where} is missing")
+    start, numbers = read_bin(folder / _file(field), len(days), where)
+    values = np.full(len(days), np.nan, dtype=np.float32)
+    values[start : start + len(numbers)] = numbers
+    return days, values
+
+
+def _folders(path: Path) -> dict[str, Path]:
+    """The folder of each symbol in lower case, without the prefix of those that are no file names everywhere."""
+    found = {entry.name.lower(): entry for entry in sorted((path / "features").iterdir()) if entry.is_dir()}
+    return {name.removeprefix(RESERVED): folder for name, folder in found.items()} | found
 
 
 def read_bin(file: Path, n_days: int, where: str) -> tuple[int, np.ndarray]:
@@ -146,10 +186,10 @@ def _calendar(path: Path) -> np.ndarray:
 
 def _instruments(path: Path, market: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:
     folder = path / "instruments"
-    markets = sorted(file.stem for file in folder.glob("*.txt"))
-    if market not in markets:
-        listed = ", ".join(markets) or "none"
-        raise DataError(f"{path}: no market {market!r}{did_you_mean(market, markets)}; there are {listed}")
+    there = markets(path)
+    if market not in there:
+        listed = ", ".join(there) or "none"
+        raise DataError(f"{path}: no market {market!r}{did_you_mean(market, there)}; there are {listed}")
     return instrument_spans(folder / f"{market}.txt", f"{path.name}/instruments/{market}.txt", days)
 
 

@@ -92,21 +92,3 @@ def typical_vwap(panel: Panel) -> Panel:
         values=stock_major.transpose(1, 0, 2),
         notes=(*kept, "vwap is taken as (high + low + close) / 3"),
     )
-
-
-def drop_wrong_change(panel: Panel) -> Panel:
-    """Leave out a `change` field that is no daily return (some sources give money or per cent)."""
-    if "change" not in panel.fields or panel.n_days < 2:
-        return panel
-    close, change = panel.field("close").astype(np.float64), panel.field("change")[1:]
-    gap = np.abs(close[1:] / close[:-1] - 1 - change)
-    gap = gap[np.isfinite(gap)]
-    if not len(gap) or np.median(gap) < 1e-3:
-        return panel
-    keep = [k for k, name in enumerate(panel.fields) if name != "change"]
-    return replace(
-        panel,
-        fields=tuple(panel.fields[k] for k in keep),
-        values=panel.stock_major[:, :, keep].transpose(1, 0, 2),
-        notes=(*panel.notes, "column change is not close(t) / close(t-1) - 1 and is left out"),
-    )

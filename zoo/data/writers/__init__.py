@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,16 +114,7 @@ def _some_stocks(panel: Panel, kept: np.ndarray) -> Panel:
         raise DataError(f"{panel.name}: no stock has a value or is a member on any day")
     if len(kept) == panel.n_stocks:
         return panel
-    concepts = panel.concepts
-    if concepts is not None:
-        concepts = replace(concepts, start=concepts.start[:, kept], end=concepts.end[:, kept])
-    return replace(
-        panel,
-        symbols=panel.symbols[kept],
-        values=panel.values[:, kept],
-        member=panel.member[:, kept],
-        concepts=concepts,
-    )
+    return panel.part(kept)
 
 
 def _check(panel: Panel, written: Path, beside: Beside, path: Path) -> None:

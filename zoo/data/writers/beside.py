@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from zoo.data.sources.qlib import instrument_spans
 
 LONG = (".parquet", ".csv", ".csv.gz")
 """Endings of files of long rows; what has none of them is a directory."""
+AS_STORED: dict[str, Any] = {"volume": "adjusted", "suspended": "keep", "indices": "keep"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Beside:
 
 
 def read_exact(source: str | Path, *, beside: Beside | None = None) -> Panel:
-    """As `load_panel`, with the membership and concepts that `write_panel` put beside the data.
+    """As `load_panel` with nothing settled, with the membership and concepts that `write_panel` put beside the data.
 
     Membership replaces that of the data, which long rows can only guess from first and last closes.
 
@@ -52,10 +54,10 @@ def read_exact(source: str | Path, *, beside: Beside | None = None) -> Panel:
     text = str(source)
     if beside is None:
         if text.startswith(("planted:", "installed:")):
-            return load_panel(text)
+            return load_panel(text, **AS_STORED)
         beside = Beside.of(split_market(source)[0])
     concepts = beside.concepts if beside.concepts is not None and beside.concepts.is_file() else None
-    panel = load_panel(source, concepts=concepts)
+    panel = load_panel(source, concepts=concepts, **AS_STORED)
     if beside.members is None or not beside.members.is_file():
         return panel
     spans = instrument_spans(beside.members, beside.members.name, panel.days)

@@ -41,20 +41,18 @@ def place_labels(
         text = style.short(names[i])
         wide, tall = 0.62 * style.TEXT_SIZE * len(text), 1.25 * style.TEXT_SIZE
         half = np.array([wide / 2, tall / 2])
-        best: tuple[float, tuple[float, float], np.ndarray] | None = None
+        others = taken[:i] + taken[i + 1 :]
+        places: list[tuple[float, np.ndarray]] = []
         for rank, distance in enumerate(_DISTANCES):
             for order, (dx, dy) in enumerate(_DIRECTIONS):
-                shift = distance / (np.hypot(dx, dy))
+                shift = distance / np.hypot(dx, dy)
                 centre = points[i] + np.array([dx * (shift + wide / 2), dy * (shift + tall / 2)])
                 box = np.concatenate([centre - half, centre + half])
-                others = [b for k, b in enumerate(taken) if k != i]
                 hidden = 3 * sum(_overlap(box, b) for b in others) + 4 * (wide * tall - _overlap(box, bounds))
-                cost = hidden + 9.0 * rank + 0.5 * order
-                if best is None or cost < best[0]:
-                    best = (cost, (float(centre[0]), float(centre[1])), box)
-        assert best is not None
-        taken.append(best[2])
-        offset = np.array(best[1]) - points[i]
+                places.append((hidden + 9.0 * rank + 0.5 * order, box))
+        _, best = min(places, key=lambda place: place[0])
+        taken.append(best)
+        offset = (best[:2] + best[2:]) / 2 - points[i]
         far = np.hypot(*np.maximum(np.abs(offset) - half, 0)) > _DISTANCES[1] - 1
         axes.annotate(
             text,

@@ -6,9 +6,8 @@ import re
 from xml.etree import ElementTree
 
 from bench.report.figures.kit.style import INK
+from bench.report.page.inline import SVG, markup
 
-_SVG = "http://www.w3.org/2000/svg"
-_XLINK = "http://www.w3.org/1999/xlink"
 # Only where the file is opened by itself or as an image; inside a page `svg` is no root.
 _ALONE = (
     "svg:root{color:#59636e;font-family:system-ui,'DejaVu Sans',sans-serif}"
@@ -27,15 +26,12 @@ def finish(text: str, name: str, title: str, tips: dict[str, str]) -> str:
         title: what the figure shows, for those who hear it.
         tips: gid -> what a reader sees on pointing at the artist.
     """
-    ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", _XLINK)
     root = ElementTree.fromstring(text)
-    _prune(root)
     referenced = set(re.findall(r"url\(#([^)]+)\)", text)) | set(re.findall(r'href="#([^"]+)"', text))
     for element in list(root.iter()):
         own = element.attrib.pop("id", None)
         if own in tips:
-            hover = ElementTree.Element(f"{{{_SVG}}}title")
+            hover = ElementTree.Element(f"{SVG}title")
             hover.text = tips[own]
             element.insert(0, hover)
             # Hollow marks and the ground of a panel answer too.
@@ -43,25 +39,13 @@ def finish(text: str, name: str, title: str, tips: dict[str, str]) -> str:
         elif own in referenced:
             element.set("id", f"{name}-{own}")
         _tidy(element, name)
-    for key in ("version",):
-        root.attrib.pop(key, None)
-    root.set("role", "img")
-    root.set("aria-label", title)
-    root.set("stroke-linejoin", "round")
-    root.set("stroke-linecap", "butt")
-    alone = ElementTree.Element(f"{{{_SVG}}}style")
+    root.attrib.pop("version", None)
+    root.attrib |= {"role": "img", "aria-label": title, "stroke-linejoin": "round", "stroke-linecap": "butt"}
+    _flatten(root)
+    alone = ElementTree.Element(f"{SVG}style")
     alone.text = _ALONE
     root.insert(0, alone)
-    _strip(root)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _prune(root: ElementTree.Element) -> None:
-    """Drop the metadata, and the style sheet, which would rule the whole page."""
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
-                parent.remove(child)
+    return markup(root) + "\n"
 
 
 def _tidy(element: ElementTree.Element, name: str) -> None:
@@ -102,17 +86,15 @@ def _rounded(found: re.Match[str]) -> str:
     return "0" if text == "-0" else text
 
 
-def _strip(element: ElementTree.Element) -> None:
-    """Without the white space between elements, and without groups that say nothing."""
+def _flatten(element: ElementTree.Element) -> None:
+    """Without metadata and style sheets, white space between elements, and groups that say nothing."""
     for child in list(element):
-        _strip(child)
+        _flatten(child)
         child.tail = None
-        if child.tag == f"{{{_SVG}}}g" and not child.attrib:
-            at = list(element).index(child)
+        name, at = child.tag.removeprefix(SVG), list(element).index(child)
+        if name in ("metadata", "style") or (name in ("g", "defs") and not len(child)):
             element.remove(child)
-            for offset, inner in enumerate(list(child)):
-                element.insert(at + offset, inner)
-        elif child.tag in (f"{{{_SVG}}}g", f"{{{_SVG}}}defs") and not len(child):
-            element.remove(child)
+        elif name == "g" and not child.attrib:
+            element[at : at + 1] = list(child)
     if len(element) and not (element.text or "").strip():
         element.text = None

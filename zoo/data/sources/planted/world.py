@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.data.panel import FIELDS
-from zoo.data.sources.planted.signals import MARKETS, World, signal_of
+from zoo.data.sources.planted.parts import standardised
+from zoo.data.sources.planted.registry import get_market
 
 LABEL_REACH = 2
 CALM, STORM = 0.010, 0.020
@@ -15,6 +17,29 @@ MARKET_SHARE = 0.5
 SPELL = (10, 25)
 VOLUME_PERSISTENCE, VOLUME_DRIFT, VOLUME_SHOCK = 0.95, 0.08, 0.35
 _STREAMS = ("noise", "market", "spells", "volume", "drift", "level", "open", "high", "low", "vwap", "null")
+
+
+@dataclass(frozen=True)
+class World:
+    """What happens in a market before any signal, over T days (burn-in included) and N stocks.
+
+    Attributes:
+        returns: `[T, N]` simple close-to-close returns; the simulation fills them forward in time.
+        noise: `[T, N]` standard normal innovations of the returns.
+        market: `[T]` standard normal common factor.
+        volatility: `[T]` standard deviation of a stock's return around the market's on that day.
+        stormy: `[T]` bool, the day is in the high-volatility regime.
+        log_volume: `[T, N]`.
+        group: `[N]` concept of each stock.
+    """
+
+    returns: np.ndarray
+    noise: np.ndarray
+    market: np.ndarray
+    volatility: np.ndarray
+    stormy: np.ndarray
+    log_volume: np.ndarray
+    group: np.ndarray
 
 
 def streams(market: str, seed: int) -> dict[str, np.random.Generator]:
@@ -62,14 +87,16 @@ def simulate(
     total = burn_in + n_days
     rng = streams(market, seed)
     world = draw_world(rng, total, group)
-    planted = bool(MARKETS[market])
+    parts = [part for name in get_market(market).parts if (part := get_market(name).signal) is not None]
+    planted = bool(parts)
     strength = rho if planted else 0.0
     # What the oracle of a market without signal scores: a draw unrelated to everything.
     signal = np.zeros(world.noise.shape) if planted else rng["null"].standard_normal(world.noise.shape)
     rest = MARKET_SHARE * world.market[:, None] + np.sqrt(1 - strength**2) * world.noise
     world.returns[:] = world.volatility[:, None] * rest
     for t in range(lookback if planted else total, total):
-        signal[t] = signal_of(market, world, t, lookback)
+        shares = [standardised(part(world, t, lookback)) for part in parts]
+        signal[t] = shares[0] if len(shares) == 1 else standardised(np.sum(shares, axis=0))
         if t + LABEL_REACH < total:
             world.returns[t + LABEL_REACH] += world.volatility[t + LABEL_REACH] * strength * signal[t]
     return _values(world, rng)[burn_in:], signal[burn_in:]

@@ -1,0 +1,97 @@
+"""`python -m bench list` and `describe`: the models that there are, and what one is made of; `list runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.options import PluginOption, ResultsOption, SetOption, prepare
+from zoo.errors import ConfigError
+
+
+def list_(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL|runs]", help="Name or glob; one name prints its parameters. runs: what ran."),
+    ] = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """List the models, the parameters of one, or the runs (whose records hold no dates)."""
+    prepare(plugin)
+    from bench.cli import console
+    from bench.text.tables import word_table
+    from zoo import registry
+
+    if what == "runs":
+        _list_runs(results)
+        return
+    names = registry.find_models(what or "*")
+    if len(names) == 1:
+        spec = registry.get_spec(names[0])
+        console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
+        rows = [[p.name, p.type_name, str(p.default), p.meaning] for p in spec.parameters.values()]
+        console.print_table(word_table(["parameter", "type", "default", "meaning"], rows))
+        return
+    rows = []
+    for spec in map(registry.get_spec, names):
+        needs = ["concepts"] if spec.needs_concepts else []
+        needs += [f"{p} (not installed)" for p in spec.missing_packages()]
+        rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
+    console.print_table(word_table(["model", "title", "scope", "needs", "paper"], rows))
+
+
+def _list_runs(results: Path) -> None:
+    from bench.cli import console
+    from bench.records.runs import summaries
+    from bench.text.tables import word_table
+
+    runs = summaries(results)
+    if not runs:
+        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
+    rows = [
+        [r.name, r.data, f"{r.stored}/{r.planned}", ",".join(map(str, r.seeds)), ", ".join(r.models), r.source]
+        for r in runs
+    ]
+    headers = ["run", "data", "trials stored", "seeds", "models", "source"]
+    console.print_table(word_table(headers, rows))
+
+
+def describe(
+    target: Annotated[str, typer.Argument(metavar="MODEL|CONFIG", help="Model, glob, or experiment YAML.")],
+    figure: Annotated[Path | None, typer.Option("--figure", help="Draw one model: FILE.svg or FILE.png.")] = None,
+    overrides: SetOption = None,
+    plugin: PluginOption = None,
+) -> None:
+    """Describe a model (layers, FLOPs, memory, reach, settings) or all models of an experiment; trains nothing."""
+    prepare(plugin)
+    from bench.anatomy import tables
+    from bench.anatomy.describe import describe_model, resolve
+    from bench.cli import console
+    from bench.experiment.config import parse_override
+
+    names, config, single = resolve(target, dict(parse_override(text) for text in overrides or []))
+    if figure is not None and not single:
+        raise ConfigError("--figure draws one model: describe it by name")
+    described = [describe_model(name, config) for name in names]
+    if single:
+        (one,) = described
+        for line in tables.cost_lines(one):
+            console.say(line)
+        if one.layers:
+            console.say("")
+            console.print_table(tables.layer_table(one))
+        console.say("")
+        console.print_table(tables.settings_table(one))
+    else:
+        console.print_table(tables.summary_table(described))
+    console.say("")
+    for line in (tables.deviation_line(described), *tables.data_lines(config)):
+        console.say(line)
+    if figure is not None:
+        from bench.anatomy.drawing import draw_architecture
+
+        draw_architecture(described[0], figure)
+        console.say(f"figure: {figure}")

@@ -1,0 +1,1 @@
+"""One file per market, found by the registry."""

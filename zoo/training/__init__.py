@@ -1,0 +1,1 @@
+"""What the training loop uses beside the network: snapshots of its state."""
