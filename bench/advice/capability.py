@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, model_validator
 
 from bench.advice.facts import Facts
@@ -125,13 +124,3 @@ def _is_low(ability: str, model: str, rated: dict[str, dict[str, Cell]]) -> bool
     """Surely below the median of all models."""
     values = [c[ability].value for c in rated.values() if c[ability].measured]
     return rated[model][ability].measured and rated[model][ability].most < float(np.median(values))
-
-
-def capability_frame(assessed: list[Capability]) -> pd.DataFrame:
-    """One row per model: `model, score, score_low, score_high`, for claims about the score."""
-    return pd.DataFrame(
-        [
-            {"model": c.model, "score": c.score.value, "score_low": c.score.low, "score_high": c.score.high}
-            for c in assessed
-        ]
-    )

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import Field, model_validator
 
+from bench.advice.capability import assess
+from bench.advice.facts import Facts
 from bench.experiment.presets import CLAIMS_CONFIG
 from bench.records.strict_yaml import read_section
 from bench.text.cells import Cell, cell
@@ -92,6 +94,12 @@ def load_claims(path: Path = CLAIMS_CONFIG) -> ClaimsConfig:
         ConfigError: unreadable, an unknown key or a bad value.
     """
     return read_section(path, ClaimsConfig)
+
+
+def judged_claims(facts: Facts) -> list[Judged]:
+    """Every published claim, by the cells of a report and the scores that rest on them."""
+    cells = facts.cells | {one.score.id: one.score for one in assess(facts)}
+    return [judge(claim, cells, facts.run["data"]["name"]) for claim in load_claims().claims]
 
 
 def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bench.attribution.truth import above
+from bench.attribution.truth import above, finite, mean_of
 from bench.columns import FrameRow, Real, means
 from bench.records.store import RunStore, read_json
 
@@ -171,20 +171,20 @@ def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
 def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     found = [entry["methods"][method] for entry in entries]
     # The same networks are redrawn for every trial: more trials do not make more of them.
-    control = _finite([_mean(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
+    control = finite([mean_of(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
     row: dict[str, Any] = {"model": model, "method": method, "n_trials": len(found)}
     for name in ("auprc", "auprc_low", "auprc_high", "auprc_lag", "auprc_peers"):
-        row[name] = _mean([one[name] for one in found])
+        row[name] = mean_of([one[name] for one in found])
     for name in ("chance", "chance_lag", "chance_peers"):
-        row[name] = _mean([entry[name] for entry in entries])
+        row[name] = mean_of([entry[name] for entry in entries])
     for name, key in (("control_auprc", "auprc"), ("control_lag", "auprc_lag"), ("control_peers", "auprc_peers")):
-        row[name] = _mean([value for one in found for value in one["control"][key]])
+        row[name] = mean_of([value for one in found for value in one["control"][key]])
     row["control_auprc_half"] = _reach(control, len(found))
     row["normalised"] = above(row["auprc"], row["chance"])
     deletions = [one["deletion"] or {} for one in found]
     for name, key in (("deletion", "score"), ("deletion_low", "score_low"), ("deletion_high", "score_high")):
-        row[name] = _mean([one.get(key) for one in deletions])
-    row["seconds_per_day"] = _mean([float(np.median(one["seconds_per_day"])) for one in found])
+        row[name] = mean_of([one.get(key) for one in deletions])
+    row["seconds_per_day"] = mean_of([float(np.median(one["seconds_per_day"])) for one in found])
     return row
 
 
@@ -222,13 +222,3 @@ def _held(value: float) -> float:
 
 def _best(values: list[float]) -> float:
     return max((value for value in values if math.isfinite(value)), default=math.nan)
-
-
-def _finite(values: list[Any]) -> list[float]:
-    return [float(value) for value in values if value is not None and math.isfinite(value)]
-
-
-def _mean(values: list[Any]) -> float:
-    """Mean of the numbers; NaN where there are none."""
-    finite = _finite(values)
-    return float(np.mean(finite)) if finite else math.nan

@@ -20,8 +20,8 @@ def annual_excess_at(simulate: Callable[[Costs], PortfolioResult], rate: float) 
     return risk(simulate(Costs(open=rate, close=rate, minimum=0.0)).column("excess")).annualised
 
 
-def break_even_rate(before: np.ndarray, turnover: np.ndarray) -> float:
-    """One-way cost per value traded at which the mean daily excess is zero, the trades being what they were.
+def break_even_bp(before: np.ndarray, turnover: np.ndarray) -> float:
+    """One-way cost, basis points, at which the mean daily excess is zero, the trades being what they were.
 
     Below 0 the portfolio trails its benchmark before costs. NaN without trades.
 
@@ -30,7 +30,7 @@ def break_even_rate(before: np.ndarray, turnover: np.ndarray) -> float:
         turnover: `[D]` value traded as a share of the account.
     """
     traded = float(turnover.mean())
-    return float(before.mean()) / traded if traded > 0 else float("nan")
+    return 1e4 * float(before.mean()) / traded if traded > 0 else float("nan")
 
 
 def capacity(result: PortfolioResult, dollar_volume: np.ndarray, share: float = 0.05, covered: float = 0.95) -> float:

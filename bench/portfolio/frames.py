@@ -11,7 +11,7 @@ from pydantic import create_model
 from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, STORED_AS
-from bench.portfolio.costs import COST_RATES, break_even_rate
+from bench.portfolio.costs import COST_RATES, break_even_bp
 from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
@@ -194,7 +194,7 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
         "win_rate": account.win_rate,
         "turnover": float(series["turnover"].mean()),
         "cost": float(series["cost"].mean()),
-        "break_even_bp": 1e4 * break_even_rate(before, series["turnover"]),
+        "break_even_bp": break_even_bp(before, series["turnover"]),
         "capacity": float(np.min([known(entry["capacity"]) for entry in folds])),
     }
     for k, name in enumerate(RATE_COLUMNS.values()):

@@ -31,22 +31,15 @@ class PortfolioResult:
         trades: a row per order carried out, in order: day and stock (positions in the input), value (bought
             positive, sold negative) and cost in money.
         initial: cash before the first day.
-        shares: `[T, N]` held after each day's trades, in adjusted units; None unless asked for.
     """
 
     daily: pd.DataFrame
     trades: pd.DataFrame
     initial: float
-    shares: np.ndarray | None = None
 
     def column(self, name: str) -> np.ndarray:
         """`[T]` float64, one column of `daily`."""
         return self.daily[name].to_numpy(dtype=np.float64)
-
-    @property
-    def net(self) -> np.ndarray:
-        """`[T]` daily return after costs."""
-        return self.column("return") - self.column("cost")
 
 
 def topk_dropout(
@@ -56,7 +49,6 @@ def topk_dropout(
     *,
     bench: np.ndarray | None = None,
     start: int = 0,
-    keep_shares: bool = False,
 ) -> PortfolioResult:
     """Trade the scores of day t - 1 at the close of t, for every t from `start` on.
 
@@ -64,7 +56,6 @@ def topk_dropout(
         score: `[D, N]`, by the day it was made; NaN = no score. The last day's is never traded.
         bench: `[D]` daily return of the benchmark, NaN = 0; None takes `universe_return` of the closes.
         start: first simulated day; the rows before it only supply earlier scores and closes.
-        keep_shares: also return the shares held each day, D x N float64.
 
     Raises:
         DataError: arrays that do not fit each other.
@@ -89,7 +80,6 @@ def topk_dropout(
     for row in close[:start]:
         last_close = carry(last_close, row.astype(np.float64))
     totals = np.empty((n_days - start, 4))
-    shares = np.zeros((n_days - start, n_stocks)) if keep_shares else None
     for t in range(start, n_days):
         price = close[t].astype(np.float64)
         if t > 0:
@@ -98,12 +88,10 @@ def topk_dropout(
         last_close = carry(last_close, price)
         held = book.held
         totals[t - start] = book.shares[held] @ last_close[held], book.cash, book.turnover, book.cost
-        if shares is not None:
-            shares[t - start, by_name] = book.shares
     trades = pd.DataFrame(book.trades, columns=list(TRADE_DTYPES)).astype(TRADE_DTYPES)
     trades["stock"] = by_name[trades["stock"].to_numpy()]
     daily = _daily(totals, float(rules.initial), np.nan_to_num(bench[start:]), pd.RangeIndex(start, n_days))
-    return PortfolioResult(daily, trades, float(rules.initial), shares)
+    return PortfolioResult(daily, trades, float(rules.initial))
 
 
 def _trade(

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Union
 
-from bench.advice.capability import assess, capability_frame
-from bench.advice.claims import judge, load_claims
+from bench.advice.capability import assess
+from bench.advice.claims import judged_claims
 from bench.advice.facts import EVIDENCE, Facts, row_type
 from bench.advice.guide import advise
 from bench.experiment.deviations import deviations, uniform_settings
@@ -20,7 +20,7 @@ from bench.report import parts
 from bench.report.parts import SCHEMA_VERSION, Figures, FinalReport, NamedFigures
 from bench.scores.rows import fold_row, leaderboard_row
 from bench.stats.pairs import PairRow
-from bench.text.cells import Cell, cells_of
+from bench.text.cells import Cell
 from bench.text.document import Document
 from bench.text.sentences import Sentence
 
@@ -159,8 +159,6 @@ def _capture(facts: Facts) -> parts.Capture | None:
 
 
 def _claims(facts: Facts) -> list[parts.Claimed]:
-    cells = facts.cells | cells_of("score", capability_frame(assess(facts)), "model")
-    judged = [judge(claim, cells, facts.run["data"]["name"]) for claim in load_claims().claims]
     return [
         parts.Claimed(
             id=one.claim.id,
@@ -170,5 +168,5 @@ def _claims(facts: Facts) -> list[parts.Claimed]:
             why=one.why,
             tests=[parts.Tested(**dict(_named(t.cell)), relation=t.relation, to=_named(t.other)) for t in one.compared],
         )
-        for one in judged
+        for one in judged_claims(facts)
     ]

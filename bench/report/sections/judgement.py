@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.advice.capability import Capability, assess, capability_frame, load_capability
-from bench.advice.claims import is_given, judge, load_claims
+from bench.advice.capability import Capability, assess, load_capability
+from bench.advice.claims import is_given, judged_claims
 from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
 from bench.report.tables import evidence as tables
-from bench.text.cells import Cell, cells_of
+from bench.text.cells import Cell
 from bench.text.document import Figure, Items, Prose, Section, prose, section
 from bench.text.language import listed, retold, translate
 from bench.text.sentences import say
@@ -149,9 +149,7 @@ def capture(facts: Facts) -> Section | None:
 
 def claims(facts: Facts) -> Section | None:
     """Published claims, judged."""
-    cells = facts.cells | cells_of("score", capability_frame(assess(facts)), "model")
-    data = facts.run["data"]["name"]
-    judged = [judge(claim, cells, data) for claim in load_claims().claims]
+    judged = judged_claims(facts)
     count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
     rests_on = [
         c

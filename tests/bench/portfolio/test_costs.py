@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from simulated import simulated
 
-from bench.portfolio.costs import COST_RATES, annual_excess_at, break_even_rate, capacity
+from bench.portfolio.costs import COST_RATES, annual_excess_at, break_even_bp, capacity
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import risk
 from bench.portfolio.topk_dropout import PortfolioResult
@@ -26,7 +26,7 @@ def simulation(skill: float, n_days: int = 120, n_stocks: int = 40, **changed):
 
 
 def break_even(result: PortfolioResult) -> float:
-    return break_even_rate(result.column("return") - result.column("bench"), result.column("turnover"))
+    return 1e-4 * break_even_bp(result.column("return") - result.column("bench"), result.column("turnover"))
 
 
 def test_costs_eat_the_excess():
@@ -64,7 +64,7 @@ def test_break_even_by_hand():
     assert break_even(result) == pytest.approx(0.05)
 
 
-def test_at_the_break_even_rate_nothing_is_left():
+def test_at_the_break_even_bp_nothing_is_left():
     simulate = simulation(1.0)
     rate = break_even(simulate(costs=Costs(0, 0, 0)))
     assert rate > 0.001

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulated import simulated
+from simulated import Simulated, simulated
 
 from bench.portfolio.market import index_return, universe_return
 from bench.portfolio.orders import Costs, choose, within_limit
-from bench.portfolio.topk_dropout import PortfolioResult
 from zoo.errors import DataError, ZooError
 
 NONE = float("nan")
 FREE = Costs(0.0, 0.0, 0.0)
 
 
-def run(score, close, **changed) -> PortfolioResult:
+def run(score, close, **changed) -> Simulated:
     """One name held, one compared, no costs, limits or lots, all of 1000 invested, names A, B, ..."""
     settings = {
         "names": "ABCDEFGH"[: len(close[0])],
@@ -26,14 +25,12 @@ def run(score, close, **changed) -> PortfolioResult:
         "lot": None,
         "risk_degree": 1.0,
         "initial": 1000.0,
-        "keep_shares": True,
         **changed,
     }
     return simulated(np.array(score, dtype=float), np.array(close, dtype=float), **settings)
 
 
-def shares(result: PortfolioResult) -> np.ndarray:
-    assert result.shares is not None
+def shares(result: Simulated) -> np.ndarray:
     return result.shares
 
 
@@ -415,7 +412,7 @@ def random_market(seed: int, n_days: int = 60, n_stocks: int = 30):
 @pytest.mark.parametrize("seed", range(3))
 def test_accounts_add_up(seed):
     score, close, names = random_market(seed)
-    found = simulated(score, close, names=names, topk=8, n_drop=3, initial=1e5, lot=None, keep_shares=True)
+    found = simulated(score, close, names=names, topk=8, n_drop=3, initial=1e5, lot=None)
     account, before = found.column("account"), np.concatenate([[1e5], found.column("account")[:-1]])
     np.testing.assert_allclose(found.column("value") + found.column("cash"), account, rtol=1e-15)
     np.testing.assert_allclose(found.net, account / before - 1, rtol=0, atol=1e-12)
@@ -436,7 +433,7 @@ def test_the_order_of_columns_does_not_matter():
     score, close, names = random_market(5)
     score = np.round(score)  # many ties
     mixed = np.random.default_rng(0).permutation(len(names))
-    settings = {"topk": 6, "n_drop": 2, "lot": 100, "keep_shares": True}
+    settings = {"topk": 6, "n_drop": 2, "lot": 100}
     straight = simulated(score, close, names=names, factor=np.ones_like(close), **settings)
     shuffled = simulated(
         score[:, mixed],

@@ -340,7 +340,7 @@ def test_both_reports_have_the_same_numbers_section_by_section(documents):
 
 def test_both_reports_have_the_same_numbers_cell_by_cell(documents):
     for _, english, chinese in documents:
-        for mine, other in zip(english.tables(), chinese.tables(), strict=True):
+        for mine, other in zip(english.all(Table), chinese.all(Table), strict=True):
             assert mine.name == other.name
             with language("zh"):
                 translated = other.texts
