@@ -160,6 +160,10 @@ class DataConfig(Section):
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
+    timezone: str | None = Field(
+        default=None, description="zone of the exchange, such as Asia/Tokyo, for dates stored as UTC moments"
+    )
+    skip_bad_files: bool = Field(default=False, description="go on without the files of a directory that are broken")
     volume: Literal["auto", "raw", "adjusted"] = Field(
         default="auto", description="raw: not adjusted as prices are, so divided by factor; auto: the data decide"
     )

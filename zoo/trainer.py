@@ -23,11 +23,13 @@ from zoo.crosssection import pearson_rows
 from zoo.data.split import DayRange
 from zoo.data.windows import Segment
 from zoo.errors import ModelError, UnavailableError
-from zoo.losses import LOSSES
+from zoo.kernels.stash import release
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
+from zoo.training.losses import LOSSES
+from zoo.training.parts import rows_per_part, score_parts
 from zoo.training.snapshot import Progress, Snapshots, restore
-from zoo.training.step import make_optimizer, optimizer_step
+from zoo.training.step import Step, make_optimizer
 
 EVALUATION_ROWS = 2048
 """Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""
@@ -150,6 +152,7 @@ def fit(
                 snapshots.save(model, optimizer, order, done)
                 done.seconds = before
         model.load_state_dict(done.best_state)
+    release()
     seconds = done.seconds + time.perf_counter() - began
     model.eval()
     return FitResult(tuple(Epoch(**e) for e in done.history), done.best_epoch, done.steps, rows, seconds)
@@ -166,10 +169,10 @@ def _train_epoch(
 ) -> tuple[float, int]:
     """One pass over the labelled train rows; returns (mean loss over steps, steps)."""
     model.train()
-    loss_fn = LOSSES[config.loss]
+    step = Step(model, optimizer, config, scope)
     losses: list[torch.Tensor] = []
     for batch in train.batches(rows, scope=scope, generator=order, labelled=True):
-        losses.append(optimizer_step(optimizer, model.training_loss, batch, loss_fn, config.grad_clip))
+        losses.append(step(batch))
         if len(losses) == config.max_steps_per_epoch:
             break
     # The only host-device synchronisation of the epoch.
@@ -199,8 +202,12 @@ def predict(
     model.on_epoch(_context(segment, stage or model.stages[-1], epoch, purpose))
     scores = np.full(len(segment.days) * segment.dataset.panel.n_stocks, np.nan, dtype=np.float32)
     rows, done = segment.rows - segment.days.start * segment.dataset.panel.n_stocks, 0
+    part_rows = None
     for batch in segment.batches(EVALUATION_ROWS, scope=scope):
-        scores[rows[done : done + len(batch)]] = model.score(batch).float().cpu().numpy()
+        if part_rows is None and scope == "sample":
+            part_rows = rows_per_part(model, batch)
+        part_scores = score_parts(model, batch, part_rows or len(batch))
+        scores[rows[done : done + len(batch)]] = part_scores.float().cpu().numpy()
         done += len(batch)
     return scores.reshape(len(segment.days), -1)
 

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from bench.advice.facts import Facts
 from bench.experiment.presets import CAPABILITY_CONFIG
-from bench.records.strict_yaml import read_yaml
+from bench.records.strict_yaml import read_section
 from bench.text.cells import Cell
 from zoo.config import Section
-from zoo.errors import ConfigError
 
 
 class Ability(Section):
@@ -45,7 +43,7 @@ class Ability(Section):
 
     def rated(self, cell: Cell) -> Cell:
         """The cell counted between 0 and 1, its interval with it."""
-        low, high = sorted(self.count(x) for x in (cell.low, cell.high)) if cell.has_interval else (math.nan, math.nan)
+        low, high = sorted(map(self.count, (cell.low, cell.high))) if cell.has_interval else (math.nan, math.nan)
         return Cell(cell.id, self.count(cell.value) if cell.measured else math.nan, low, high)
 
 
@@ -62,11 +60,7 @@ def load_capability(path: Path = CAPABILITY_CONFIG) -> CapabilityConfig:
     Raises:
         ConfigError: unreadable, an unknown key or a bad value.
     """
-    try:
-        return CapabilityConfig.model_validate(read_yaml(path))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"{path}: '{'.'.join(map(str, problem['loc']))}': {problem['msg']}") from None
+    return read_section(path, CapabilityConfig)
 
 
 @dataclass(frozen=True)
@@ -94,15 +88,15 @@ def assess(facts: Facts, config: CapabilityConfig | None = None) -> list[Capabil
     if facts.matrix is not None:
         models += [m for m in facts.matrix.frame["model"] if m not in models]
     cells = {m: {name: facts.cell(a.cell.replace("{model}", m)) for name, a in abilities.items()} for m in models}
-    rated = {m: {name: abilities[name].rated(c) for name, c in found.items()} for m, found in cells.items()}
+    rated = {m: {name: abilities[name].rated(c) for name, c in own.items()} for m, own in cells.items()}
     # Where the matrix knows a model from a variant only, or not at all, it has no cell and so no rank.
-    found = []
+    assessed = []
     for model in models:
         strengths = tuple(n for n in abilities if _is_best(n, model, rated))
         weaknesses = tuple(n for n in abilities if n not in strengths and _is_low(n, model, rated))
         score = _score(model, rated[model], abilities)
-        found.append(Capability(model, score, cells[model], strengths, weaknesses))
-    return sorted(found, key=lambda c: (not c.score.measured, -c.score.value if c.score.measured else 0.0))
+        assessed.append(Capability(model, score, cells[model], strengths, weaknesses))
+    return sorted(assessed, key=lambda c: (not c.score.measured, -c.score.value if c.score.measured else 0.0))
 
 
 def _score(model: str, rated: dict[str, Cell], abilities: dict[str, Ability]) -> Cell:
@@ -119,32 +113,14 @@ def _score(model: str, rated: dict[str, Cell], abilities: dict[str, Ability]) ->
 
 def _is_best(ability: str, model: str, rated: dict[str, dict[str, Cell]]) -> bool:
     """First, or not surely below the first; a cell at 0, or whose interval reaches it, is no strength."""
-    mine = rated[model][ability]
+    own = rated[model][ability]
     best = max((c[ability] for c in rated.values() if c[ability].measured), key=lambda c: c.value, default=None)
-    if best is None or not mine.measured or mine.value <= 0.1 or _low(mine) <= 0:
+    if best is None or not own.measured or own.value <= 0.1 or own.least <= 0:
         return False
-    return _high(mine) >= _low(best)
+    return own.most >= best.least
 
 
 def _is_low(ability: str, model: str, rated: dict[str, dict[str, Cell]]) -> bool:
     """Surely below the median of all models."""
     values = [c[ability].value for c in rated.values() if c[ability].measured]
-    return rated[model][ability].measured and _high(rated[model][ability]) < float(np.median(values))
-
-
-def _low(cell: Cell) -> float:
-    return cell.low if cell.has_interval else cell.value
-
-
-def _high(cell: Cell) -> float:
-    return cell.high if cell.has_interval else cell.value
-
-
-def score_frame(found: list[Capability]) -> pd.DataFrame:
-    """One row per model: `model, score, score_low, score_high`, for claims about the score."""
-    return pd.DataFrame(
-        [
-            {"model": c.model, "score": c.score.value, "score_low": c.score.low, "score_high": c.score.high}
-            for c in found
-        ]
-    )
+    return rated[model][ability].measured and rated[model][ability].most < float(np.median(values))

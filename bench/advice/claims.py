@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from bench.advice.capability import assess
+from bench.advice.facts import Facts
 from bench.experiment.presets import CLAIMS_CONFIG
-from bench.records.strict_yaml import read_yaml
+from bench.records.strict_yaml import read_section
 from bench.text.cells import Cell, cell
 from bench.text.language import listed, translate
 from zoo.config import Section
-from zoo.errors import ConfigError
 
 MEDIAN = "median"
 
@@ -61,18 +62,27 @@ class ClaimsConfig(Section):
         return self
 
 
+class Outcome(NamedTuple):
+    """A comparison made: the cell, its asked relation to another, and whether that holds; None = cannot be told."""
+
+    cell: Cell
+    relation: Literal["above", "below"]
+    other: Cell
+    holds: bool | None
+
+
 @dataclass(frozen=True)
 class Judged:
     """A claim with its verdict.
 
     Attributes:
-        compared: per test the cell, what it was compared with, and the outcome; None = cannot be told.
+        compared: what each of its tests gave.
         why: why nothing was compared; empty where something was.
     """
 
     claim: Claim
     verdict: Verdict
-    compared: tuple[tuple[Cell, str, Cell, bool | None], ...]
+    compared: tuple[Outcome, ...]
     why: str = ""
 
 
@@ -83,11 +93,13 @@ def load_claims(path: Path = CLAIMS_CONFIG) -> ClaimsConfig:
     Raises:
         ConfigError: unreadable, an unknown key or a bad value.
     """
-    try:
-        return ClaimsConfig.model_validate(read_yaml(path))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(f"{path}: '{'.'.join(map(str, problem['loc']))}': {problem['msg']}") from None
+    return read_section(path, ClaimsConfig)
+
+
+def judged_claims(facts: Facts) -> list[Judged]:
+    """Every published claim, by the cells of a report and the scores that rest on them."""
+    cells = facts.cells | {one.score.id: one.score for one in assess(facts)}
+    return [judge(claim, cells, facts.run["data"]["name"]) for claim in load_claims().claims]
 
 
 def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
@@ -103,27 +115,27 @@ def judge(claim: Claim, cells: Mapping[str, Cell], data: str) -> Judged:
     """
     if claim.needs and not any(word.lower() in data.lower() for word in claim.needs):
         return Judged(claim, "not decided", (), translate("needs {names} data", names=listed(claim.needs, " or ")))
-    compared = []
-    for test in claim.tests:
-        mine = cell(cells, test.cell)
-        word, target = ("above", test.above) if test.above is not None else ("below", test.below)
-        assert target is not None
-        other = _target(target, test.cell, cells)
-        outcome = None
-        if mine.measured and other.measured:
-            outcome = _is_above(mine, other) if word == "above" else _is_above(other, mine)
-        compared.append((mine, word, other, outcome))
-    outcomes = [c[3] for c in compared]
-    missing = [c[0].id for c in compared if not c[0].measured] + [c[2].id for c in compared if not c[2].measured]
+    compared = tuple(_compare(test, cells) for test in claim.tests)
+    missing = [c.id for c in (*(o.cell for o in compared), *(o.other for o in compared)) if not c.measured]
+    outcomes = [outcome.holds for outcome in compared]
     verdict: Verdict = "refuted" if False in outcomes else "confirmed" if all(outcomes) else "not decided"
-    why = translate("not measured: {cell}", cell=missing[0]) if missing else ""
-    return Judged(claim, verdict, tuple(compared), why)
+    return Judged(claim, verdict, compared, translate("not measured: {cell}", cell=missing[0]) if missing else "")
+
+
+def _compare(test: Comparison, cells: Mapping[str, Cell]) -> Outcome:
+    measured = cell(cells, test.cell)
+    if test.above is not None:
+        other = _target(test.above, test.cell, cells)
+        return Outcome(measured, "above", other, _is_above(measured, other))
+    assert test.below is not None
+    other = _target(test.below, test.cell, cells)
+    return Outcome(measured, "below", other, _is_above(other, measured))
 
 
 def _is_above(a: Cell, b: Cell) -> bool | None:
-    a_low, a_high = (a.low, a.high) if a.has_interval else (a.value, a.value)
-    b_low, b_high = (b.low, b.high) if b.has_interval else (b.value, b.value)
-    return True if a_low > b_high else False if a_high < b_low else None
+    if not (a.measured and b.measured):
+        return None
+    return True if a.least > b.most else False if a.most < b.least else None
 
 
 def is_given(cell: Cell) -> bool:

@@ -10,18 +10,35 @@ from typing import Any
 import pandas as pd
 
 from bench.attribution.frames import FILE as INTERPRETABILITY
-from bench.attribution.frames import interpretability_frame, interpretability_scores
-from bench.portfolio.frames import portfolio_frame, portfolio_settings
+from bench.attribution.frames import InterpretabilityRow, MethodRow, interpretability_frame, interpretability_scores
+from bench.columns import FrameRow
+from bench.portfolio.frames import PortfolioRow, portfolio_frame, portfolio_settings
 from bench.records.store import RunStore
 from bench.scores.capture import CaptureMatrix, read_matrix
-from bench.scores.frames import score_frame
+from bench.scores.frames import ScoreRow, score_frame
 from bench.scores.leaderboard import Leaderboard, build_leaderboard
-from bench.scores.self_test import calibration_frame
-from bench.speed.frames import timing_frame
-from bench.speed.scaling_frames import scaling_frame
+from bench.scores.self_test import CalibrationRow, calibration_frame
+from bench.speed.frames import TimingRow, timing_frame
+from bench.speed.scaling_frames import ScalingRow, scaling_frame
+from bench.stats.pairs import PairRow, SignificanceRow
 from bench.text.cells import Cell, cell, cells_of
 
-ROWS: dict[str, str | list[str]] = {"methods": ["model", "method"], "calibration": "market"}
+EVIDENCE: dict[str, type[FrameRow]] = {
+    "timing": TimingRow,
+    "scaling": ScalingRow,
+    "interpretability": InterpretabilityRow,
+    "methods": MethodRow,
+    "portfolio": PortfolioRow,
+    "scores": ScoreRow,
+    "significance": SignificanceRow,
+    "calibration": CalibrationRow,
+}
+"""The rows of each table of evidence; what follows a `-` in a table's name tells device or mode."""
+
+
+def row_type(table: str) -> type[FrameRow]:
+    """What the rows of a table of evidence are."""
+    return EVIDENCE[table.partition("-")[0]]
 
 
 @dataclass(frozen=True)
@@ -31,9 +48,8 @@ class Facts:
     Attributes:
         board: the run that the report is about.
         matrix: the capture matrix under the same results folder.
-        frames: evidence by table name, one row per model: `timing` (the CPU, eager), `timing-cuda`, `scaling`,
-            `interpretability`, `portfolio`, `significance` and so on; `ROWS` tells what a row is where it is not a
-            model. What a cell's name begins with.
+        frames: evidence by the name of its table, which a cell's name begins with: a key of `EVIDENCE`, with device
+            or mode behind it such as `timing-cuda`; `timing` is the CPU, eager.
         portfolio_settings: what the portfolios were simulated with; empty if none were.
     """
 
@@ -47,11 +63,11 @@ class Facts:
         """Every measured cell by name."""
         found = cells_of("main", self.board.frame, "model")
         pairs = self.board.pairs.rename(columns={"low": "difference_low", "high": "difference_high"})
-        found |= cells_of("pairs", pairs, ["a", "b"])
+        found |= cells_of("pairs", pairs, list(PairRow.key))
         if self.matrix is not None:
             found |= cells_of("capture", self.matrix.frame, "model")
         for name, frame in self.frames.items():
-            found |= cells_of(name, frame, ROWS.get(name, "model"))
+            found |= cells_of(name, frame, list(row_type(name).key))
         return found
 
     def cell(self, name: str) -> Cell:
@@ -103,8 +119,8 @@ def gather(results: Path, name: str) -> Facts:
         "significance": board.significance,
         "calibration": calibration_frame(results),
     }
-    kept = {name: frame for name, frame in frames.items() if len(frame)}
-    return Facts(board, matrix, kept, portfolio_settings(store))
+    measured = {name: frame for name, frame in frames.items() if len(frame)}
+    return Facts(board, matrix, measured, portfolio_settings(store))
 
 
 def _explained(store: RunStore, matrix: CaptureMatrix | None) -> RunStore:

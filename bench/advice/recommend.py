@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bench.advice.facts import Facts
-from bench.text.cells import Cell, cell
+from bench.text.cells import Cell
 from bench.text.language import listed, phrase, translate
 from bench.text.sentences import Sentence, join, say
 from bench.text.tables import Column, Table, table_of
@@ -39,7 +39,7 @@ class Constraints:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Option:
     """A model under the constraints.
 
     Attributes:
@@ -56,7 +56,7 @@ class Candidate:
     reasons: tuple[str, ...]
 
 
-def recommend(facts: Facts, constraints: Constraints) -> list[Candidate]:
+def recommend(facts: Facts, constraints: Constraints) -> list[Option]:
     """Every model, usable ones first, best accuracy first.
 
     Accuracy is the capture on the planted market mixed where that was measured, else the run's Rank IC.
@@ -77,7 +77,7 @@ def recommend(facts: Facts, constraints: Constraints) -> list[Candidate]:
     matrix = facts.matrix
     on_matrix = matrix is not None and "mixed" in matrix.markets
     models = matrix.frame["model"].tolist() if matrix is not None and on_matrix else facts.models
-    found = []
+    options = []
     for model in models:
         accuracy = facts.cell(f"capture.{model}.mixed" if on_matrix else f"main.{model}.rank_ic")
         latency, extrapolated = latency_at(facts, table, model, constraints.stocks, constraints.lookback)
@@ -92,8 +92,8 @@ def recommend(facts: Facts, constraints: Constraints) -> list[Candidate]:
             )
         if not accuracy.measured:
             reasons.append(translate("accuracy not measured"))
-        found.append(Candidate(model, accuracy, latency, extrapolated, tuple(reasons)))
-    return sorted(found, key=lambda c: (bool(c.reasons), -c.accuracy.value if c.accuracy.measured else math.inf))
+        options.append(Option(model, accuracy, latency, extrapolated, tuple(reasons)))
+    return sorted(options, key=lambda c: (bool(c.reasons), -c.accuracy.value if c.accuracy.measured else math.inf))
 
 
 def latency_at(facts: Facts, table: str, model: str, stocks: int | None, lookback: int | None) -> tuple[float, bool]:
@@ -104,7 +104,7 @@ def latency_at(facts: Facts, table: str, model: str, stocks: int | None, lookbac
         measured = facts.cell(f"{table}.{model}.{axis}").value
         if asked is None or asked == measured or math.isnan(value):
             continue
-        exponent = cell(facts.cells, f"{table.replace('timing', 'scaling')}.{model}.time_exponent_{axis}").value
+        exponent = facts.cell(f"{table.replace('timing', 'scaling')}.{model}.time_exponent_{axis}").value
         value, extrapolated = value * (asked / measured) ** exponent, True
     return value, extrapolated
 
@@ -115,27 +115,26 @@ def _lacks(facts: Facts, model: str, need: str) -> str:
         score = facts.cell(f"interpretability.{model}.interpretability")
         if not score.measured:
             return translate("interpretability not measured")
-        least = score.low if score.has_interval else score.value
-        return "" if least > 0 else translate("its attributions are not surely above those of untrained networks")
+        return "" if score.least > 0 else translate("its attributions are not surely above those of untrained networks")
     column = "relation" if need == "relations" else need
-    mine = facts.cell(f"capture.{model}.{column}")
-    if not mine.measured:
+    capture = facts.cell(f"capture.{model}.{column}")
+    if not capture.measured:
         return translate("capture on {market} not measured", market=column)
     assert facts.matrix is not None
     best = float(facts.matrix.frame[column].to_numpy().max())
-    if mine.low > best / 2:
+    if capture.low > best / 2:
         return ""
     return translate(
         "captures {capture:.0f~} % on {market}, half of the best is {half:.0f}",
-        capture=mine.percent,
+        capture=capture.percent,
         market=column,
         half=50 * best,
     )
 
 
-def advice_sentence(candidates: list[Candidate]) -> Sentence:
+def advice_sentence(options: list[Option]) -> Sentence:
     """The recommendation with its grounds."""
-    usable = [c for c in candidates if not c.reasons]
+    usable = [c for c in options if not c.reasons]
     if not usable:
         return say("No model meets these constraints; the table says what each lacks.")
     first, tied = usable[0], [c for c in usable[1:] if c.accuracy.high >= usable[0].accuracy.low]
@@ -157,9 +156,9 @@ def advice_sentence(candidates: list[Candidate]) -> Sentence:
     return join([head, grounds], " ")
 
 
-def candidate_table(candidates: list[Candidate]) -> Table:
+def option_table(options: list[Option]) -> Table:
     """Every model with its accuracy, its latency at the asked size, and what it lacks."""
-    on_matrix = candidates[0].accuracy.id.startswith("capture.")
+    on_matrix = options[0].accuracy.id.startswith("capture.")
     columns = [
         Column("model", "model"),
         Column("accuracy", "capture on mixed % [95 %]", ".0f~", 100)
@@ -169,7 +168,7 @@ def candidate_table(candidates: list[Candidate]) -> Table:
         Column("usable", "usable"),
     ]
     rows = []
-    for c in candidates:
+    for c in options:
         latency = Cell(f"latency.{c.model}", c.latency_ms)
         by_exponents = c.extrapolated and latency.measured
         rows.append(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bench.advice.facts import Facts
 from bench.stats.pairs import LEVEL
-from bench.text.cells import cell
 from bench.text.language import listed, translate
 from bench.text.sentences import Sentence, say
 from bench.text.tables import frame_rows
@@ -25,30 +22,24 @@ def verdict(facts: Facts) -> list[Sentence]:
 
 def _leader(facts: Facts, best: str) -> Sentence:
     rank_ic, sd = facts.cell(f"main.{best}.rank_ic"), facts.cell(f"main.{best}.rank_ic_seed_sd")
-    values = {"title": facts.title(best), "days": facts.cell(f"main.{best}.n_days"), "rank_ic": rank_ic, "sd": sd}
     doubt = rank_ic.low <= 0
-    if sd.measured and doubt:
-        return say(
-            "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days, seed sd "
-            "{sd:.4f}), which cannot be told from 0.",
-            **values,
-        )
-    if sd.measured:
-        return say(
-            "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days, seed sd "
-            "{sd:.4f}).",
-            **values,
-        )
-    del values["sd"]
-    if doubt:
-        return say(
+    values = {"title": facts.title(best), "days": facts.cell(f"main.{best}.n_days"), "rank_ic": rank_ic}
+    if not sd.measured:
+        template = (
             "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days), which "
-            "cannot be told from 0.",
-            **values,
+            "cannot be told from 0."
+            if doubt
+            else "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days)."
         )
-    return say(
-        "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days).", **values
+        return say(template, **values)
+    template = (
+        "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days, seed sd "
+        "{sd:.4f}), which cannot be told from 0."
+        if doubt
+        else "{title} has the highest mean Rank IC on the {days:,} test days: {rank_ic:.4f±} (95 % over days, seed sd "
+        "{sd:.4f})."
     )
+    return say(template, **values, sd=sd)
 
 
 def _margins(facts: Facts, ranked: list[str]) -> list[Sentence]:
@@ -61,9 +52,9 @@ def _margins(facts: Facts, ranked: list[str]) -> list[Sentence]:
 
 
 def _margin(facts: Facts, best: str, other: str, is_baseline: bool) -> Sentence:
-    difference = cell(facts.cells, f"pairs.{best}-{other}.difference")
-    detectable = cell(facts.cells, f"pairs.{best}-{other}.detectable")
-    holm = cell(facts.cells, f"pairs.{best}-{other}.p_holm")
+    pair = f"pairs.{best}-{other}"
+    difference, detectable = facts.cell(f"{pair}.difference"), facts.cell(f"{pair}.detectable")
+    holm = facts.cell(f"{pair}.p_holm")
     role = translate("the baseline" if is_baseline else "the runner-up")
     if difference.low > 0 and holm.value <= LEVEL:
         return say("It beats {role} {other} by {difference:.4f~}.", holm, role=role, other=other, difference=difference)
@@ -97,7 +88,7 @@ def setup_line(facts: Facts) -> str:
     parts = [
         translate("{name}: {n} days {span}", name=data["name"], n=data["n_days"], span=" .. ".join(data["days"])),
         translate("{n} stocks a day", n=f"{median}" if low == high else f"{median} ({low} .. {high})"),
-        translate("features {features}, lookback {lookback}", **_of(config, "features", "lookback")),
+        translate("features {features}, lookback {lookback}", features=config["features"], lookback=config["lookback"]),
     ]
     several = len(run["folds"]) > 1
     parts += [
@@ -119,7 +110,3 @@ def _devices(facts: Facts) -> str:
     kinds = "/".join(sorted({r["device"] for r in facts.board.records.values()})) or facts.run["device"]
     names = sorted({name for name in facts.board.frame["latency_device"] if name})
     return f"{kinds} ({listed(names)})" if names else kinds
-
-
-def _of(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: mapping[key] for key in keys}

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo.losses import mse
 from zoo.network import Batch, Network
+from zoo.training.losses import mse
 
 CONCEPTS = 11
 """Concepts assumed where a network reads them: the sectors of a market."""
@@ -146,18 +146,18 @@ def activation_bytes_per_row(model: Network, lookback: int, n_features: int, row
     """
     batch = random_batch(rows, lookback, n_features)
     known = {p.untyped_storage().data_ptr() for p in model.parameters()} | {batch.x.untyped_storage().data_ptr()}
-    kept: dict[int, Tensor] = {}
+    saved: dict[int, Tensor] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
             # Holding the tensor keeps its address from being used again.
-            kept[storage.data_ptr()] = tensor
+            saved[storage.data_ptr()] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         loss = model.train().training_loss(batch, mse)
-    total = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    total = sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
     del loss
     return total / rows
 

@@ -8,7 +8,6 @@ more than others. An attribution that tells lags but no fields apart removes who
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -96,15 +95,10 @@ def measure_deletion(deletion: Deletion, cells: np.ndarray | None, lags: np.ndar
     low, high = interval(resampled_means(area.reshape(-1, 1), day.ravel(), order.ravel(), draws=1000))
     return {
         "unit": "cell" if cells is not None else "lag",
-        "days": area.shape[1],
         "shares": list(SHARES),
         "ic": curve.mean(axis=1).tolist(),
         "ic_random": random.mean(axis=(0, 2)).tolist(),
-        "score": _number(area.mean()),
-        "score_low": _number(low[0]),
-        "score_high": _number(high[0]),
+        "score": float(area.mean()),
+        "score_low": float(low[0]),
+        "score_high": float(high[0]),
     }
-
-
-def _number(value: Any) -> float:
-    return float(value) if np.isfinite(value) else math.nan

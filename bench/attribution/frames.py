@@ -18,105 +18,100 @@ A model that forecasts nothing cannot be explained either: the score judges mode
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from bench.attribution.truth import above
+from bench.attribution.truth import above, finite, mean_of
+from bench.columns import FrameRow, Real, means
 from bench.records.store import RunStore, read_json
 
 FILE = "attribution.json"
 
-METHOD_COLUMNS = {
-    "model": "str",
-    "method": "str",
-    "engine": "str",
-    "n_trials": "int64",
-    "auprc": "float64",
-    "auprc_low": "float64",
-    "auprc_high": "float64",
-    "chance": "float64",
-    "normalised": "float64",
-    "auprc_lag": "float64",
-    "chance_lag": "float64",
-    "auprc_peers": "float64",
-    "chance_peers": "float64",
-    "control_auprc": "float64",
-    "control_auprc_half": "float64",
-    "control_lag": "float64",
-    "control_peers": "float64",
-    "deletion": "float64",
-    "deletion_low": "float64",
-    "deletion_high": "float64",
-    "seconds_per_day": "float64",
-}
-"""Columns and dtypes of `interpretability_frame`; numbers are means over the model's measured trials (seeds).
 
-`auprc` is over cells, `_lag` over days (a day counts if any field is read), `_peers` over other stocks; NaN where a
-method says nothing about them. `chance*` is that of a random ranking, `normalised` = (auprc - chance) / (1 - chance),
-`control_*` the mean over networks with redrawn weights and `_half` how far from it the mean AUPRC of `n_trials` more of
-them falls in 95 % of cases (t distribution): untrained networks differ, and so do two means of them.
-`_low` and `_high` are ends of 95 % intervals: of `auprc` over days x stocks, of `deletion` over days x random orders.
-`deletion` is the IC lost beyond random deletion (`bench.attribution.deletion`), `seconds_per_day` the processor time to
-explain all stocks of a day on one CPU thread, the median over days.
-"""
+class MethodRow(FrameRow):
+    """A model explained by one method; figures are means over the model's measured trials (seeds)."""
 
-SCORE_COLUMNS = {
-    "model": "str",
-    "interpretability": "float64",
-    "interpretability_low": "float64",
-    "interpretability_high": "float64",
-    "method": "str",
-    "native": "bool",
-    "native_axis": "str",
-    "auprc": "float64",
-    "chance": "float64",
-    "control_auprc": "float64",
-    "auprc_lag": "float64",
-    "peers": "float64",
-    "deletion": "float64",
-    "seconds_per_day": "float64",
-    "n_trials": "int64",
-}
-"""Columns and dtypes of `interpretability_scores`, one row per model.
+    key = ("model", "method")
+    model: str = means("registry name")
+    method: str = means("of attribution; native is what the model itself exposes")
+    n_trials: int = means("trials explained")
+    auprc: Real = means("average precision of the (lag, field) cells; null where the method tells none apart")
+    auprc_low: Real = means("2.5 % point over days and stocks")
+    auprc_high: Real = means("97.5 % point")
+    chance: Real = means("average precision of a random ranking")
+    normalised: Real = means("(auprc - chance) / (1 - chance)")
+    auprc_lag: Real = means("average precision of the days; a day counts if any field is read")
+    chance_lag: Real = means("the same of a random ranking")
+    auprc_peers: Real = means("average precision of the other stocks")
+    chance_peers: Real = means("the same of a random ranking")
+    control_auprc: Real = means("auprc of networks with redrawn weights, their mean")
+    control_auprc_half: Real = means(
+        "how far from it the mean of n_trials more of them falls in 95 % of cases (t distribution)"
+    )
+    control_lag: Real = means("auprc_lag of networks with redrawn weights")
+    control_peers: Real = means("auprc_peers of networks with redrawn weights")
+    deletion: Real = means("IC lost beyond that of random deletion, where the inputs ranked first are taken away")
+    deletion_low: Real = means("2.5 % point over days and random orders")
+    deletion_high: Real = means("97.5 % point")
+    seconds_per_day: Real = means("processor time to explain all stocks of a day on one CPU thread, median over days")
 
-`method` is the best one, by which all other figures are but `peers`: the best (auprc_peers - floor) / (1 - floor) of
-any method, the floor as above, held to 0 .. 1. `native`: the model itself exposes something about its inputs,
-`native_axis` what it tells apart: cells, lags or peers. The interval joins the ends of that of `auprc` and of
-`control_auprc` plus or minus `control_auprc_half`: it is on the wide side, and reaches 0 for what untrained networks
-could show as well.
-"""
 
-PROFILE_COLUMNS = {
-    "model": "str",
-    "method": "str",
-    "axis": "str",
-    "position": "int64",
-    "name": "str",
-    "share": "float64",
-    "read": "bool",
-}
-"""Columns and dtypes of `attribution_profiles`: shares of the mean attribution by `lag` (name = days back) and `field`.
+class InterpretabilityRow(FrameRow):
+    """What explanations of a model show, by its best method."""
 
-`position` runs along the axis, oldest day first; `read`: the market's signal reads it.
-"""
+    model: str = means("registry name")
+    interpretability: Real = means("(auprc - floor) / (1 - floor) of the best method, the floor chance or control")
+    # Both ends of auprc joined with those of the control: on the wide side.
+    interpretability_low: Real = means("lower end; 0 for what untrained networks could show as well")
+    interpretability_high: Real = means("upper end")
+    method: str = means("the best method, which the figures below are of")
+    native: bool = means("the model itself exposes something about its inputs")
+    native_axis: str = means("what that tells apart: cells, lags or peers")
+    auprc: Real = means("average precision of the (lag, field) cells")
+    chance: Real = means("that of a random ranking")
+    control_auprc: Real = means("that of networks with redrawn weights")
+    auprc_lag: Real = means("average precision of the days")
+    peers: Real = means("the best (auprc_peers - floor) / (1 - floor) of any method, 0 .. 1")
+    deletion: Real = means("IC lost beyond that of random deletion")
+    seconds_per_day: Real = means("processor time to explain all stocks of a day, seconds")
+    n_trials: int = means("trials explained")
 
-CURVE_COLUMNS = {"model": "str", "method": "str", "share": "float64", "ic": "float64", "ic_random": "float64"}
-"""Columns and dtypes of `deletion_curves`: IC after removing a share of the inputs, first ones first or at random."""
+
+class ProfileRow(FrameRow):
+    """A share of the mean attribution, by day of the window or by field."""
+
+    model: str = means("registry name")
+    method: str = means("of attribution")
+    axis: Literal["lag", "field"] = means("what the shares are of")
+    position: int = means("along the axis, oldest day first")
+    name: str = means("days back, or field")
+    share: Real = means("of the whole attribution")
+    read: bool = means("the market's signal reads it")
+
+
+class CurveRow(FrameRow):
+    """A point of the curves behind `deletion`, means over trials."""
+
+    model: str = means("registry name")
+    method: str = means("of attribution")
+    share: Real = means("inputs removed")
+    ic: Real = means("after removing those ranked first")
+    ic_random: Real = means("after removing random ones")
 
 
 def interpretability_frame(store: RunStore) -> pd.DataFrame:
-    """One row per model and method in the run's order, none where nothing was measured; columns as `METHOD_COLUMNS`."""
+    """One row per model and method in the run's order, none where nothing was measured."""
     rows = []
     for model, entries in _by_model(store).items():
         for method in dict.fromkeys(name for entry in entries for name in entry["methods"]):
             rows.append(_method_row(model, method, [e for e in entries if method in e["methods"]]))
-    return pd.DataFrame(rows, columns=list(METHOD_COLUMNS)).astype(METHOD_COLUMNS)
+    return MethodRow.frame(rows)
 
 
 def interpretability_scores(store: RunStore) -> pd.DataFrame:
-    """One row per model, the most interpretable first; columns as `SCORE_COLUMNS`."""
+    """One row per model, the most interpretable first."""
     frame = interpretability_frame(store)
     rows = []
     for model, entries in _by_model(store).items():
@@ -127,15 +122,15 @@ def interpretability_scores(store: RunStore) -> pd.DataFrame:
             axis = entries[0]["native_axis"]
             peers = [_held(above(m["auprc_peers"], _higher(m["chance_peers"], m["control_peers"]))) for m in methods]
             best = max(usable, key=lambda m: m["interpretability"])
-            kept = {name: best[name] for name in SCORE_COLUMNS if name in best}
+            kept = {name: best[name] for name in InterpretabilityRow.model_fields if name in best}
             bounds = {n: _held(best[n]) for n in best if n.startswith("interpretability")}
             rows.append({**kept, **bounds, "native": bool(axis), "native_axis": axis, "peers": _best(peers)})
-    scores = pd.DataFrame(rows, columns=list(SCORE_COLUMNS)).astype(SCORE_COLUMNS)
+    scores = InterpretabilityRow.frame(rows)
     return scores.sort_values("interpretability", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def attribution_profiles(store: RunStore) -> pd.DataFrame:
-    """Where the attribution of each model and method lies; columns as `PROFILE_COLUMNS`."""
+    """Where the attribution of each model and method lies."""
     rows = []
     for model, entries in _by_model(store).items():
         lags, fields = entries[0]["lags"], entries[0]["fields"]
@@ -148,11 +143,11 @@ def attribution_profiles(store: RunStore) -> pd.DataFrame:
                         (model, method, axis, i, str(name), float(share), name in truth[axis])
                         for i, (name, share) in enumerate(zip(names, np.mean(shares, axis=0), strict=True))
                     ]
-    return pd.DataFrame(rows, columns=list(PROFILE_COLUMNS)).astype(PROFILE_COLUMNS)
+    return ProfileRow.frame(rows)
 
 
 def deletion_curves(store: RunStore) -> pd.DataFrame:
-    """The curves behind `deletion`, means over trials; columns as `CURVE_COLUMNS`."""
+    """The curves behind `deletion`, means over trials."""
     rows = []
     for model, entries in _by_model(store).items():
         for method in entries[0]["methods"]:
@@ -160,7 +155,7 @@ def deletion_curves(store: RunStore) -> pd.DataFrame:
             for i, share in enumerate(found[0]["shares"] if found else []):
                 ic, random = (float(np.mean([d[name][i] for d in found])) for name in ("ic", "ic_random"))
                 rows.append((model, method, share, ic, random))
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype(CURVE_COLUMNS)
+    return CurveRow.frame(rows)
 
 
 def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
@@ -176,20 +171,20 @@ def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
 def _method_row(model: str, method: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
     found = [entry["methods"][method] for entry in entries]
     # The same networks are redrawn for every trial: more trials do not make more of them.
-    control = _finite([_mean(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
-    row: dict[str, Any] = {"model": model, "method": method, "engine": found[0]["engine"], "n_trials": len(found)}
+    control = finite([mean_of(list(draw)) for draw in zip(*(one["control"]["auprc"] for one in found), strict=False)])
+    row: dict[str, Any] = {"model": model, "method": method, "n_trials": len(found)}
     for name in ("auprc", "auprc_low", "auprc_high", "auprc_lag", "auprc_peers"):
-        row[name] = _mean([one[name] for one in found])
+        row[name] = mean_of([one[name] for one in found])
     for name in ("chance", "chance_lag", "chance_peers"):
-        row[name] = _mean([entry[name] for entry in entries])
+        row[name] = mean_of([entry[name] for entry in entries])
     for name, key in (("control_auprc", "auprc"), ("control_lag", "auprc_lag"), ("control_peers", "auprc_peers")):
-        row[name] = _mean([value for one in found for value in one["control"][key]])
+        row[name] = mean_of([value for one in found for value in one["control"][key]])
     row["control_auprc_half"] = _reach(control, len(found))
     row["normalised"] = above(row["auprc"], row["chance"])
     deletions = [one["deletion"] or {} for one in found]
     for name, key in (("deletion", "score"), ("deletion_low", "score_low"), ("deletion_high", "score_high")):
-        row[name] = _mean([one.get(key) for one in deletions])
-    row["seconds_per_day"] = _mean([float(np.median(one["seconds_per_day"])) for one in found])
+        row[name] = mean_of([one.get(key) for one in deletions])
+    row["seconds_per_day"] = mean_of([float(np.median(one["seconds_per_day"])) for one in found])
     return row
 
 
@@ -227,13 +222,3 @@ def _held(value: float) -> float:
 
 def _best(values: list[float]) -> float:
     return max((value for value in values if math.isfinite(value)), default=math.nan)
-
-
-def _finite(values: list[Any]) -> list[float]:
-    return [float(value) for value in values if value is not None and math.isfinite(value)]
-
-
-def _mean(values: list[Any]) -> float:
-    """Mean of the numbers; NaN where there are none."""
-    finite = _finite(values)
-    return float(np.mean(finite)) if finite else math.nan

@@ -12,14 +12,11 @@ row's score away from the baseline 0, which is the median after normalisation:
 The score of a sample-scope network reads its own row only. That of a day-scope network reads all rows of the day, so
 its gradients are taken score by score: a cell's attribution is the sum over the day's stocks of |a|, and the sum over
 cells of |a| is the attribution of a stock to another, `peers [R, S]`. Occlusion takes the cell from all stocks of the
-day at once, and a stock's cells at once for `peers`.
-
-captum computes sample-scope attributions where it is installed; this file computes the same numbers without it.
+day at once, and a stock's cells at once for `peers`. Tested against captum.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +31,6 @@ STEPS = 16
 """Points between the baseline and the input, at the middle of equal intervals."""
 MOST_STOCKS = 500
 """Of more stocks on a day, occlusion says nothing about peers: it scores the whole day once for each of them."""
-_TOGETHER = 10  # occluded copies of the rows that captum scores at a time
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def has_gradient(model: Network, batch: Batch) -> bool:
 
 
 def attribute(
-    model: Network, batch: Batch, method: str, rows: Tensor, *, across: bool, peers: bool = True, captum: bool = True
+    model: Network, batch: Batch, method: str, rows: Tensor, *, across: bool, peers: bool = True
 ) -> Attribution:
     """The attribution of one day.
 
@@ -75,12 +71,9 @@ def attribute(
         rows: `[R]` positions of the rows to explain.
         across: the network reads other rows of the day (day scope).
         peers: with `across`, also compute `Attribution.peers`.
-        captum: let captum compute what it can, where it is installed.
     """
     if not across:
-        part = _take(batch, rows)
-        cells = _captum(model, part, method) if captum and captum_installed() else _OWN[method](model, part)
-        return Attribution(rows, cells=cells.abs(), computed=len(rows))
+        return Attribution(rows, cells=_ALONE[method](model, _take(batch, rows)).abs(), computed=len(rows))
     if method == "occlusion":
         cells = occlusion(model, batch)[rows].abs()
         peers = peers and len(batch) <= MOST_STOCKS
@@ -95,10 +88,6 @@ def attribute(
         cells.append(full.sum(dim=0))
         others.append(full.sum(dim=(1, 2)))
     return Attribution(rows, cells=torch.stack(cells), peers=torch.stack(others), computed=len(rows))
-
-
-def captum_installed() -> bool:
-    return importlib.util.find_spec("captum") is not None
 
 
 def gradient_x_input(model: Network, batch: Batch) -> Tensor:
@@ -125,35 +114,11 @@ def occlusion(model: Network, batch: Batch) -> Tensor:
     return out
 
 
-_OWN: dict[str, Callable[[Network, Batch], Tensor]] = {
+_ALONE: dict[str, Callable[[Network, Batch], Tensor]] = {
     "gradient_x_input": gradient_x_input,
     "integrated_gradients": integrated_gradients,
     "occlusion": occlusion,
 }
-
-
-def _captum(model: Network, batch: Batch, method: str) -> Tensor:
-    """As `_OWN[method]`, by captum."""
-    from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
-
-    def score(x: Tensor, label: Tensor, day: Tensor, stock: Tensor, concepts: Tensor | None) -> Tensor:
-        return model.score(Batch(x, label, day, stock, concepts))
-
-    rest = (batch.label, batch.day, batch.stock, batch.concepts)
-    x = batch.x.detach().clone()
-    with _differentiable():
-        if method == "gradient_x_input":
-            found = InputXGradient(score).attribute(x.requires_grad_(), additional_forward_args=rest)
-        elif method == "integrated_gradients":
-            found = IntegratedGradients(score).attribute(
-                x, additional_forward_args=rest, n_steps=STEPS, method="riemann_middle"
-            )
-        else:
-            with torch.no_grad():
-                found = FeatureAblation(score).attribute(
-                    x, additional_forward_args=rest, perturbations_per_eval=_TOGETHER
-                )
-    return found.detach().to(batch.x)
 
 
 def _midpoints(steps: int) -> tuple[float, ...]:

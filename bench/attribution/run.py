@@ -11,7 +11,6 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.attribution.frames import FILE
-from bench.attribution.methods import captum_installed
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import truth_of
 from bench.records.machine import torch_threads
@@ -64,7 +63,7 @@ def measure_attributions(
     features = make_feature_set(data.features, data.lookback)
     truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
     folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
-    settings = {**asdict(effort), "captum": captum_installed()}
+    settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path) or {}
     if stored.get("format") != FORMAT:
@@ -73,7 +72,7 @@ def measure_attributions(
     failures: dict[str, str] = {}
     with torch_threads(1):
         for trial in chosen:
-            if not fresh and stored["trials"].get(trial["key"], {}).get("settings") == settings:
+            if not fresh and settings.items() <= stored["trials"].get(trial["key"], {}).get("settings", {}).items():
                 continue
             began = time.perf_counter()
             try:

@@ -22,13 +22,7 @@ import numpy as np
 import torch
 
 from bench.attribution.deletion import Deletion, measure_deletion
-from bench.attribution.methods import (
-    METHODS,
-    Attribution,
-    attribute,
-    captum_installed,
-    has_gradient,
-)
+from bench.attribution.methods import METHODS, Attribution, attribute, has_gradient
 from bench.attribution.native import native, native_axis
 from bench.attribution.truth import (
     Truth,
@@ -117,7 +111,6 @@ def measure_trial(forecaster: checkpoint.Forecaster, dataset: Dataset, truth: Tr
             continue
         controls = [_scores(c, truth, peers) for m in untrained if (c := explain(m, method, few)) is not None]
         result[method] = {
-            "engine": _engine(method, across),
             **_scores(one, truth, peers, with_interval=True),
             "control": {name: [c[name] for c in controls] for name in ("auprc", "auprc_lag", "auprc_peers")},
             "deletion": measure_deletion(deletion, one.cells, one.lags),
@@ -126,10 +119,7 @@ def measure_trial(forecaster: checkpoint.Forecaster, dataset: Dataset, truth: Tr
         }
     explained = found[methods[-1]]
     return {
-        "scope": spec.scope,
         "native_axis": axis,
-        "days": [str(day) for day in dataset.panel.days[days]],
-        "stocks_per_day": [len(batches[day]) for day in days],
         "lags": list(range(dataset.lookback - 1, -1, -1)),
         "fields": list(truth.fields),
         "truth": [[dataset.lookback - 1 - int(t), truth.fields[f]] for t, f in np.argwhere(truth.cells)],
@@ -138,12 +128,6 @@ def measure_trial(forecaster: checkpoint.Forecaster, dataset: Dataset, truth: Tr
         "chance_peers": math.nan if peers is None or explained is None else peer_chance(explained.explained, peers),
         "methods": result,
     }
-
-
-def _engine(method: str, across: bool) -> str:
-    if method == "native":
-        return "model"
-    return "captum" if captum_installed() and not across else "bench"
 
 
 def _explain(

@@ -7,6 +7,8 @@ orders, so an attribution that tells nothing apart scores exactly the chance lev
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,12 +108,12 @@ def peer_precision(attribution: np.ndarray, rows: np.ndarray, truth: np.ndarray)
         average_precision(np.delete(values, row), np.delete(truth[row], row))
         for row, values in zip(rows, attribution, strict=True)
     ]
-    return _mean(np.array(found))
+    return mean_of(found)
 
 
 def peer_chance(rows: np.ndarray, truth: np.ndarray) -> float:
     """Expected `peer_precision` of a random order."""
-    return _mean(np.array([chance_level(np.delete(truth[row], row)) for row in rows]))
+    return mean_of([chance_level(np.delete(truth[row], row)) for row in rows])
 
 
 def resampled_means(
@@ -152,6 +154,12 @@ def precision_interval(
     return float(low), float(high)
 
 
-def _mean(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+def finite(values: Iterable[float | None]) -> list[float]:
+    """Those that are numbers."""
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
+
+
+def mean_of(values: Iterable[float | None]) -> float:
+    """Mean of the numbers; NaN where there are none."""
+    numbers = finite(values)
+    return float(np.mean(numbers)) if numbers else math.nan

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
 from typing import IO
@@ -46,21 +46,6 @@ class Patience:
 PATIENT = Patience()
 
 
-@dataclass(frozen=True)
-class _State:
-    """Whose bytes a `.part` file holds: they may be continued only while the server still has the same."""
-
-    url: str
-    validator: str = ""
-
-    @classmethod
-    def read(cls, file: Path) -> _State | None:
-        try:
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
-
-
 def download(
     url: str,
     target: Path,
@@ -79,26 +64,24 @@ def download(
         DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
     """
     _check_url(url)
-    part, state_file = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json")
+    transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes or (lambda done, total: None))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        state = _State.read(state_file)
-        if state is None or state.url != url or not (state.validator or sha256):
-            part.unlink(missing_ok=True)
-        _insist(url, part, state_file, most_bytes, patience, on_bytes)
-        digest = file_sha256(part)
+        transfer.drop_part_of_another(named=sha256 is not None)
+        _insist(transfer, patience)
+        digest = file_sha256(transfer.part)
         if sha256 is not None and digest != sha256.lower():
-            part.unlink()
+            transfer.part.unlink()
             raise DataError(
                 f"{url}: SHA-256 is {digest}, not {sha256.lower()} as asked; the file is removed. "
                 f"Either it was damaged on the way or it is not the file you mean"
             )
-        os.replace(part, target)
+        os.replace(transfer.part, target)
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
     finally:
-        if not part.exists():
-            state_file.unlink(missing_ok=True)
+        if not transfer.part.exists():
+            transfer.state.unlink(missing_ok=True)
     return digest
 
 
@@ -126,25 +109,22 @@ def _check_url(url: str) -> None:
         raise DataError(f"{url}: only http:// and https:// addresses can be fetched")
 
 
-def _insist(
-    url: str, part: Path, state_file: Path, most_bytes: int, patience: Patience, on_bytes: OnBytes | None
-) -> None:
-    """Ask until the whole file is in `part`."""
+def _insist(transfer: _Transfer, patience: Patience) -> None:
+    """Ask until the whole file is there."""
     in_vain = 0
     for _ in range(_MOST_RESUMES):
-        before = part.stat().st_size if part.exists() else 0
+        before = transfer.held
         try:
-            _ask(url, part, state_file, most_bytes, patience.timeout, on_bytes)
+            transfer.ask()
             return
         except _Dropped as problem:
             reason, final = str(problem), problem.final
-        in_vain = 0 if part.exists() and part.stat().st_size > before else in_vain + 1
+        in_vain = 0 if transfer.held > before else in_vain + 1
         if final or in_vain >= patience.attempts:
             break
         time.sleep(min(patience.wait * 2 ** max(in_vain - 1, 0), 30))
-    kept = part.stat().st_size if part.exists() else 0
-    resume = f"; {kept:,} bytes are kept, the same command resumes" if kept else ""
-    raise DataError(f"{url}: {reason}{resume}")
+    resume = f"; {transfer.held:,} bytes are kept, the same command resumes" if transfer.held else ""
+    raise DataError(f"{transfer.url}: {reason}{resume}")
 
 
 class _Dropped(Exception):
@@ -155,24 +135,83 @@ class _Dropped(Exception):
         self.final = final
 
 
-def _ask(url: str, part: Path, state_file: Path, most_bytes: int, timeout: float, on_bytes: OnBytes | None) -> None:
-    offset = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-        state = _State.read(state_file)
-        if state is not None and state.validator:
-            headers["If-Range"] = state.validator
-    opener = urllib.request.build_opener(_SafeRedirects)
-    try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
-            _receive(response, url, part, state_file, offset, most_bytes, on_bytes)
-    except urllib.error.HTTPError as error:
-        _explain_status(error, part, offset)
-    except urllib.error.URLError as error:
-        raise _unreachable(url, error.reason) from None
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise _Dropped(f"the connection was dropped ({error or type(error).__name__})") from None
+class _Transfer:
+    """A file on its way: `part` holds its bytes, `state` whose they are, so that only the same file is continued."""
+
+    def __init__(self, url: str, target: Path, most_bytes: int, timeout: float, on_bytes: OnBytes) -> None:
+        self.url, self._most_bytes, self._timeout, self._on_bytes = url, most_bytes, timeout, on_bytes
+        self.part = target.with_name(f"{target.name}.part")
+        self.state = target.with_name(f"{target.name}.part.json")
+
+    @property
+    def held(self) -> int:
+        """Bytes that have come."""
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _validator(self) -> str | None:
+        """What the server called the file whose bytes are held; None where they are of another address."""
+        try:
+            state = json.loads(self.state.read_text(encoding="utf-8"))
+            return str(state["validator"]) if state["url"] == self.url else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def drop_part_of_another(self, *, named: bool) -> None:
+        """Forget bytes of another address, or of a file that neither server nor checksum (`named`) can tell again."""
+        validator = self._validator()
+        if validator is None or not (validator or named):
+            self.part.unlink(missing_ok=True)
+
+    def ask(self) -> None:
+        """Ask for what is missing, once.
+
+        Raises:
+            _Dropped: it did not come.
+            DataError: it must not come.
+        """
+        offset, headers = self.held, {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+            if validator := self._validator():
+                headers["If-Range"] = validator
+        opener = urllib.request.build_opener(_SafeRedirects)
+        try:
+            with opener.open(urllib.request.Request(self.url, headers=headers), timeout=self._timeout) as response:
+                self._receive(response, offset)
+        except urllib.error.HTTPError as error:
+            _explain_status(error, self.part, offset)
+        except urllib.error.URLError as error:
+            raise _unreachable(self.url, error.reason) from None
+        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            raise _Dropped(f"the connection was dropped ({error or type(error).__name__})") from None
+
+    def _receive(self, response: http.client.HTTPResponse, offset: int) -> None:
+        starts = (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
+        if response.status == 206 and not starts:
+            self.part.unlink(missing_ok=True)
+            raise _Dropped("the server sent another part of the file than was asked for")
+        if response.status != 206:
+            offset = 0
+            state = {"url": self.url, "validator": _validator_in(response.headers)}
+            self.state.write_text(json.dumps(state), encoding="utf-8")
+        length = response.headers.get("Content-Length") or ""
+        total = offset + int(length) if length.isdigit() else None
+        limit = DataError(f"{self.url}: more than the {self._most_bytes:,} bytes allowed; raise the limit (--max-gb)")
+        if total is not None and total > self._most_bytes:
+            raise limit
+        free = shutil.disk_usage(self.part.parent).free
+        if total is not None and total - offset > free:
+            raise DataError(f"{self.part.parent}: {total - offset:,} bytes are needed, {free:,} are free")
+        done = offset
+        with self.part.open("ab" if offset else "wb") as file:
+            while done <= self._most_bytes and (block := _read(response)):
+                done += file.write(block)
+                self._on_bytes(done, total)
+        if done > self._most_bytes:
+            self.part.unlink()
+            raise limit
+        if total is not None and done < total:
+            raise _Dropped(f"the connection was dropped after {done:,} of {total:,} bytes")
 
 
 def _explain_status(error: urllib.error.HTTPError, part: Path, offset: int) -> None:
@@ -202,45 +241,6 @@ def _unreachable(url: str, reason: object) -> _Dropped:
     return _Dropped(f"no connection to {host} ({text}); is the network up?")
 
 
-def _receive(
-    response: http.client.HTTPResponse,
-    url: str,
-    part: Path,
-    state_file: Path,
-    offset: int,
-    most_bytes: int,
-    on_bytes: OnBytes | None,
-) -> None:
-    starts = (response.headers.get("Content-Range") or "").startswith(f"bytes {offset}-")
-    if response.status == 206 and not starts:
-        part.unlink(missing_ok=True)
-        raise _Dropped("the server sent another part of the file than was asked for")
-    if response.status != 206:
-        offset = 0
-        state = _State(url, _validator(response.headers))
-        state_file.write_text(json.dumps(asdict(state)), encoding="utf-8")
-    length = response.headers.get("Content-Length") or ""
-    total = offset + int(length) if length.isdigit() else None
-    limit = DataError(f"{url}: more than the {most_bytes:,} bytes allowed; raise the limit (--max-gb)")
-    if total is not None and total > most_bytes:
-        raise limit
-    free = shutil.disk_usage(part.parent).free
-    if total is not None and total - offset > free:
-        raise DataError(f"{part.parent}: {total - offset:,} bytes are needed, {free:,} are free")
-    done = offset
-    with part.open("ab" if offset else "wb") as file:
-        while done <= most_bytes and (block := _read(response)):
-            file.write(block)
-            done += len(block)
-            if on_bytes is not None:
-                on_bytes(done, total)
-    if done > most_bytes:
-        part.unlink()
-        raise limit
-    if total is not None and done < total:
-        raise _Dropped(f"the connection was dropped after {done:,} of {total:,} bytes")
-
-
 def _read(response: http.client.HTTPResponse) -> bytes:
     """What has arrived: not waiting for a full block, so that a dropped connection loses nothing."""
     try:
@@ -249,7 +249,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
         raise _Dropped(f"the connection was dropped ({error or type(error).__name__})") from None
 
 
-def _validator(headers: Message) -> str:
+def _validator_in(headers: Message) -> str:
     """What `If-Range` may hold: a strong ETag, else the time of the last change."""
     etag = headers.get("ETag") or ""
     return etag if etag.startswith('"') else headers.get("Last-Modified") or ""

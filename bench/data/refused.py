@@ -12,7 +12,7 @@ from bench.data.validate import Problem
 from zoo.data.panel import Panel
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import recognise
-from zoo.data.sources.paths import SUFFIXES, open_table, source_files, split_market
+from zoo.data.sources.paths import open_tables, source_files, split_market
 from zoo.data.sources.qlib import read_bin
 from zoo.data.sources.values import Tally
 
@@ -30,13 +30,13 @@ def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int]
     files = [Path(name) for name in source_files(source)]
     found: dict[str, list[_Hits]] = defaultdict(list)
     root = split_market(source)[0].resolve()
-    for k, file in enumerate(files):
-        reader = _binary if file.suffix == ".bin" else _long
-        if file.suffix != ".txt":
-            for hits in reader(file, root, panel):
-                found[hits[0]].append(hits)
+    qlib = any(file.suffix == ".bin" for file in files)
+    steps = [file for file in files if file.suffix == ".bin"] if qlib else open_tables(root, skip_bad_files=True)[0]
+    for k, step in enumerate(steps):
+        for hits in _long(step, panel) if isinstance(step, Table) else _binary(step, root, panel):
+            found[hits[0]].append(hits)
         if on_step is not None:
-            on_step(k + 1, len(files))
+            on_step(k + 1, len(steps))
     problems = []
     for field, parts in found.items():
         day, stock, value = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
@@ -49,8 +49,7 @@ def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int]
     return problems or [Problem("zero, negative or infinite values", True, none, none)]
 
 
-def _long(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:
-    table = open_table(file)
+def _long(table: Table, panel: Panel) -> Iterator[_Hits]:
     roles = recognise(table.columns, table.where)
     places: tuple[np.ndarray, np.ndarray] | None = None
     for field in NUMBERS:
@@ -61,19 +60,19 @@ def _long(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:
         if not len(bad):
             continue
         if places is None:
-            places = _places(table, roles, file, panel)
+            places = _places(table, roles, panel)
         yield field, places[0][bad], places[1][bad], values[bad]
 
 
-def _places(table: Table, roles: dict[str, str], file: Path, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _places(table: Table, roles: dict[str, str], panel: Panel) -> tuple[np.ndarray, np.ndarray]:
     """Day and stock of every row."""
     day = np.searchsorted(panel.days, to_days(table, roles["date"]))
-    position = {str(symbol): n for n, symbol in enumerate(panel.symbols)}
+    position = {str(symbol).casefold(): n for n, symbol in enumerate(panel.symbols)}
+    position |= {str(symbol): n for n, symbol in enumerate(panel.symbols)}
     if "symbol" in roles:
         codes, names = to_names(table, roles["symbol"])
-        return day, np.array([position[name] for name in names])[codes]
-    ending = next(ending for ending in SUFFIXES if file.name.lower().endswith(ending))
-    return day, np.full(len(day), position[file.name[: -len(ending)]])
+        return day, np.array([position.get(name, position.get(name.casefold(), -1)) for name in names])[codes]
+    return day, np.full(len(day), position[str(table.symbol)])
 
 
 def _binary(file: Path, root: Path, panel: Panel) -> Iterator[_Hits]:

@@ -43,12 +43,12 @@ def snapshot_concepts(subject: Subject) -> Iterator[str]:
         return
     chance = torch.Generator().manual_seed(SEED)
     other = replace(batch, concepts=torch.randint(2, batch.concepts.shape, generator=chance).float())
-    for candidate in subject.candidates:
-        model = untrained(candidate, dataset).eval()
+    for contender in subject.contenders:
+        model = untrained(contender, dataset).eval()
         with torch.no_grad():
             reads = not torch.equal(model.score(batch), model.score(other))
         if reads:
             yield (
-                f"{candidate.name} reads {len(concepts.names)} concepts that have no dates: those of the last day "
+                f"{contender.name} reads {len(concepts.names)} concepts that have no dates: those of the last day "
                 f"stand for all of history (data.concepts needs columns start and end)"
             )

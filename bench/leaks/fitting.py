@@ -13,7 +13,7 @@ from zoo.network import Network
 
 def models_run(subject: Subject) -> Iterator[str]:
     """every model can be fitted, and so be checked"""
-    if not subject.candidates:
+    if not subject.contenders:
         yield f"no model of the experiment can run: {'; '.join(subject.skipped.values())}"
     for name, result in subject.fits.items():
         if isinstance(result, str):
@@ -24,27 +24,27 @@ def fit_reads_test(subject: Subject) -> Iterator[str]:
     """a fit asks for no row after the valid segment, and its weights do not change with the test segment"""
     first = subject.fold.test.start
     other = subject.of(changed(subject.sample, first), refit=False)
-    for candidate, model in subject.fitted:
+    for contender, model in subject.fitted:
         watched = Watched(other)
-        weights = fit(subject, candidate, watched).state_dict()
+        weights = fit(subject, contender, watched).state_dict()
         if watched.latest >= subject.fold.valid.stop:
-            yield f"{candidate.name}: its fit reads rows of {subject.date(watched.latest)}, which is after valid"
+            yield f"{contender.name}: its fit reads rows of {subject.date(watched.latest)}, which is after valid"
         elif key := _different(model, weights):
-            yield f"{candidate.name}: '{key}' of its fit changes with data from {subject.date(first)} on, the test days"
+            yield f"{contender.name}: '{key}' of its fit changes with data from {subject.date(first)} on, the test days"
 
 
 def fit_on_valid(subject: Subject) -> Iterator[str]:
     """the weights after one epoch do not change with the valid segment, which only selects"""
     first = subject.fold.valid.start
     other = subject.of(changed(subject.sample, first, members=False), refit=False)
-    for candidate, _ in subject.fitted:
-        if not candidate.gradient_trained:
+    for contender, _ in subject.fitted:
+        if not contender.gradient_trained:
             continue  # They choose a penalty, or a number of trees, by the valid segment.
-        model = fit(subject, candidate, subject.dataset, epochs=1)
-        key = _different(model, fit(subject, candidate, other, epochs=1).state_dict())
+        model = fit(subject, contender, subject.dataset, epochs=1)
+        key = _different(model, fit(subject, contender, other, epochs=1).state_dict())
         if key:
             since = subject.date(first)
-            yield f"{candidate.name}: '{key}' after one epoch changes with data from {since} on, the valid segment"
+            yield f"{contender.name}: '{key}' after one epoch changes with data from {since} on, the valid segment"
 
 
 def _different(model: Network, other: dict[str, torch.Tensor]) -> str:

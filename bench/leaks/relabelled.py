@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.leaks.perturb import Shuffled
-from bench.leaks.subject import SEED, Candidate, Subject, fit
+from bench.leaks.subject import SEED, Contender, Subject, fit
 from bench.stats.inference import newey_west_t
 from zoo import registry
 from zoo.config import TrainConfig
@@ -36,20 +36,20 @@ _BEYOND = 3
 
 def shuffled_label(subject: Subject) -> Iterator[str]:
     """no model predicts labels that are shuffled within each day"""
-    for candidate, _ in subject.fitted:
-        z, ic, days = shuffled_z(subject, candidate)
+    for contender, _ in subject.fitted:
+        z, ic, days = shuffled_z(subject, contender)
         if abs(z) > LARGEST_Z:
             yield (
-                f"{candidate.name}: IC {ic:+.3f} with shuffled labels on {days} test days, where chance gives "
+                f"{contender.name}: IC {ic:+.3f} with shuffled labels on {days} test days, where chance gives "
                 f"0 ± {abs(ic / z) * LARGEST_Z:.3f}"
             )
 
 
-def shuffled_z(subject: Subject, candidate: Candidate) -> tuple[float, float, int]:
+def shuffled_z(subject: Subject, contender: Contender) -> tuple[float, float, int]:
     """z, mean IC and the days behind it, of a model fitted to shuffled labels and scored on them."""
     dataset = Shuffled(subject.dataset, SEED)
-    model = fit(subject, candidate, dataset)
-    scores = subject.pieces.predict(model, dataset.test, scope=candidate.scope)
+    model = fit(subject, contender, dataset)
+    scores = subject.pieces.predict(model, dataset.test, scope=contender.scope)
     label = dataset.raw_label[dataset.test.days.start : dataset.test.days.stop]
     daily = pearson_rows(scores, label)
     names = (np.isfinite(scores) & np.isfinite(label)).sum(axis=1)
@@ -63,7 +63,7 @@ def shuffled_z(subject: Subject, candidate: Candidate) -> tuple[float, float, in
 def shifted_label(subject: Subject) -> Iterator[str]:
     """scores predict the label of their own day better than labels of later days"""
     dataset, spec = subject.dataset, registry.get_spec(_PROBE)
-    probe = Candidate(_PROBE, spec.scope, {}, TrainConfig(), spec.gradient_trained)
+    probe = Contender(_PROBE, spec.scope, {}, TrainConfig(), spec.gradient_trained)
     model = fit(subject, probe, dataset)
     days = DayRange(dataset.valid.days.start, dataset.test.days.stop)
     scores = subject.pieces.predict(model, Segment(dataset, days), scope=probe.scope)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bench.leaks.subject import Candidate, Subject, untrained
+from bench.leaks.subject import Contender, Subject, untrained
 from zoo.data.split import DayRange
 from zoo.data.windows import Segment
 from zoo.network import Network
@@ -20,28 +20,28 @@ _BEFORE, _AFTER = 6, 6
 
 def future_scores(subject: Subject) -> Iterator[str]:
     """no score of a day changes with values, labels or concepts of later days, before or after a fit"""
-    for candidate, model, state in _models(subject):
+    for contender, model, state in _models(subject):
         for day in subject.days[1:]:
-            before = _predict(subject, candidate, model, _span(subject, day))
-            after = _predict(subject, candidate, model, _span(subject, day), changed_after=day)
+            before = _predict(subject, contender, model, _span(subject, day))
+            after = _predict(subject, contender, model, _span(subject, day), changed_after=day)
             upto = day + 1 - _span(subject, day).start
             moved = _moved(before[:upto], after[:upto])
             if moved is not None:
                 at = subject.date(_span(subject, day).start + moved)
-                yield f"{candidate.name} ({state}): the scores of {at} change with data after {subject.date(day)}"
+                yield f"{contender.name} ({state}): the scores of {at} change with data after {subject.date(day)}"
                 break
 
 
 def other_days(subject: Subject) -> Iterator[str]:
     """the scores of a day are the same whether it is scored alone or beside other days"""
-    for candidate, model, state in _models(subject):
+    for contender, model, state in _models(subject):
         day = subject.days[-1]
         span = _span(subject, day)
-        beside = _predict(subject, candidate, model, span)[day - span.start : day - span.start + 1]
-        alone = _predict(subject, candidate, model, DayRange(day, day + 1))
+        beside = _predict(subject, contender, model, span)[day - span.start : day - span.start + 1]
+        alone = _predict(subject, contender, model, DayRange(day, day + 1))
         if _moved(beside, alone) is not None:
             yield (
-                f"{candidate.name} ({state}, scope {candidate.scope}): the scores of {subject.date(day)} depend on "
+                f"{contender.name} ({state}, scope {contender.scope}): the scores of {subject.date(day)} depend on "
                 f"which other days are scored with it"
             )
 
@@ -51,21 +51,21 @@ def labels_in_scores(subject: Subject) -> Iterator[str]:
     day = subject.days[-1]
     rows = subject.dataset.test.rows
     batch = subject.dataset.batch(torch.from_numpy(rows[rows // subject.sample.n_stocks == day]))
-    for candidate, model, state in _models(subject):
-        _predict(subject, candidate, model, DayRange(day, day + 1))  # leaves the state that scoring finds
+    for contender, model, state in _models(subject):
+        _predict(subject, contender, model, DayRange(day, day + 1))  # leaves the state that scoring finds
         with torch.no_grad():
             before = model.score(batch).cpu().numpy()[None]
             for label in (-batch.label.flip(0), torch.full_like(batch.label, torch.nan)):
                 after = model.score(replace(batch, label=label)).cpu().numpy()[None]
                 if _moved(before, after) is not None:
-                    yield f"{candidate.name} ({state}): the scores of {subject.date(day)} change with their labels"
+                    yield f"{contender.name} ({state}): the scores of {subject.date(day)} change with their labels"
                     break
 
 
-def _models(subject: Subject) -> Iterator[tuple[Candidate, Network, str]]:
-    for candidate, fitted in subject.fitted:
-        yield candidate, untrained(candidate, subject.dataset), "untrained"
-        yield candidate, fitted, "fitted"
+def _models(subject: Subject) -> Iterator[tuple[Contender, Network, str]]:
+    for contender, fitted in subject.fitted:
+        yield contender, untrained(contender, subject.dataset), "untrained"
+        yield contender, fitted, "fitted"
 
 
 def _span(subject: Subject, day: int) -> DayRange:
@@ -73,10 +73,10 @@ def _span(subject: Subject, day: int) -> DayRange:
 
 
 def _predict(
-    subject: Subject, candidate: Candidate, model: Network, days: DayRange, changed_after: int | None = None
+    subject: Subject, contender: Contender, model: Network, days: DayRange, changed_after: int | None = None
 ) -> np.ndarray:
     dataset = subject.dataset if changed_after is None else subject.after(changed_after, members=False)
-    return subject.pieces.predict(model, Segment(dataset, days), scope=candidate.scope)
+    return subject.pieces.predict(model, Segment(dataset, days), scope=contender.scope)
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> int | None:

@@ -51,7 +51,7 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Contender:
     """A model of the configuration with its settings, `train` cut down to a few steps."""
 
     name: str
@@ -71,7 +71,7 @@ class Subject:
         folds: the folds of a run.
         sample, fold: some stocks and days of `panel`, with suspensions added, around the borders of the last fold;
             the gap between its segments is that of the run.
-        candidates: the models that can run.
+        contenders: the models that can run.
         skipped: why others cannot, by model.
         pieces: what is under test.
     """
@@ -82,7 +82,7 @@ class Subject:
     folds: list[Fold]
     sample: Panel
     fold: Fold
-    candidates: tuple[Candidate, ...]
+    contenders: tuple[Contender, ...]
     skipped: dict[str, str] = field(default_factory=dict)
     pieces: Pieces = Pieces()
 
@@ -113,13 +113,13 @@ class Subject:
 
     @cached_property
     def fits(self) -> dict[str, Network | str]:
-        """Each candidate after a few steps on the sample, or why it cannot be fitted."""
-        return {c.name: attempt(self, c, self.dataset) for c in self.candidates}
+        """Each contender after a few steps on the sample, or why it cannot be fitted."""
+        return {c.name: attempt(self, c, self.dataset) for c in self.contenders}
 
     @property
-    def fitted(self) -> list[tuple[Candidate, Network]]:
-        """The candidates that could be fitted."""
-        pairs = [(c, self.fits[c.name]) for c in self.candidates]
+    def fitted(self) -> list[tuple[Contender, Network]]:
+        """The contenders that could be fitted."""
+        pairs = [(c, self.fits[c.name]) for c in self.contenders]
         return [(c, model) for c, model in pairs if isinstance(model, Network)]
 
     def date(self, day: int) -> str:
@@ -127,23 +127,23 @@ class Subject:
         return str(self.sample.days[day])
 
 
-def untrained(candidate: Candidate, dataset: Dataset) -> Network:
-    """A candidate as every seed builds it."""
-    return seeded_model(candidate.name, candidate.params, dataset, SEED).to(dataset.device)
+def untrained(contender: Contender, dataset: Dataset) -> Network:
+    """A contender as every seed builds it."""
+    return seeded_model(contender.name, contender.params, dataset, SEED).to(dataset.device)
 
 
-def fit(subject: Subject, candidate: Candidate, dataset: Dataset, *, epochs: int | None = None) -> Network:
-    """A candidate after a few steps on a dataset; the same dataset gives the same weights."""
-    model = untrained(candidate, dataset)
-    settings = candidate.train.model_copy(update={"max_epochs": epochs}) if epochs else candidate.train
-    subject.pieces.fit(model, dataset.train, dataset.valid, settings, scope=candidate.scope, seed=SEED)
+def fit(subject: Subject, contender: Contender, dataset: Dataset, *, epochs: int | None = None) -> Network:
+    """A contender after a few steps on a dataset; the same dataset gives the same weights."""
+    model = untrained(contender, dataset)
+    settings = contender.train.model_copy(update={"max_epochs": epochs}) if epochs else contender.train
+    subject.pieces.fit(model, dataset.train, dataset.valid, settings, scope=contender.scope, seed=SEED)
     return model
 
 
-def attempt(subject: Subject, candidate: Candidate, dataset: Dataset) -> Network | str:
-    """A fitted candidate, or the error."""
+def attempt(subject: Subject, contender: Contender, dataset: Dataset) -> Network | str:
+    """A fitted contender, or the error."""
     try:
-        return fit(subject, candidate, dataset)
+        return fit(subject, contender, dataset)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; that it cannot be checked is a finding
         return f"{type(error).__name__}: {error}"
 
@@ -158,7 +158,7 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
         panel = pieces.universe(base, data.universe)
     warmup = make_feature_set(data.features, data.lookback).warmup
     sample, fold = sample_of(panel, plan.folds[-1], warmup, data.label.reach)
-    candidates, skipped = [], {}
+    contenders, skipped = [], {}
     for name in plan.models:
         try:
             trainer.check_requirements(name, panel.concepts is not None)
@@ -168,8 +168,8 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
         params, train = entry_of(name, plan.config)
         spec = registry.get_spec(name)
         short = {"max_epochs": 2, "max_steps_per_epoch": _STEPS, "batch_size": min(train.batch_size, 500)}
-        candidates.append(Candidate(name, spec.scope, params, train.model_copy(update=short), spec.gradient_trained))
-    return Subject(data, base, panel, plan.folds, sample, fold, tuple(candidates), skipped, pieces)
+        contenders.append(Contender(name, spec.scope, params, train.model_copy(update=short), spec.gradient_trained))
+    return Subject(data, base, panel, plan.folds, sample, fold, tuple(contenders), skipped, pieces)
 
 
 def sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel, Fold]:

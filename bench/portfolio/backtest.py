@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ import numpy as np
 
 from bench.experiment.evidence import Measurement, refresh
 from bench.portfolio.benchmark import benchmark_return, benchmark_settings
-from bench.portfolio.costs import COST_RATES, portfolio_report
-from bench.portfolio.orders import Costs
+from bench.portfolio.costs import COST_RATES, annual_excess_at, capacity
+from bench.portfolio.market import Prices
+from bench.portfolio.orders import Costs, Rules
 from bench.portfolio.topk_dropout import PortfolioResult, topk_dropout
 from bench.records.store import RunStore
 from bench.stats.bootstrap import block_length
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.data.panel import Panel
     from zoo.data.split import DayRange
 
-RECORD = "portfolio"
+STORED_AS = "portfolio"
 DAILY = ("return", "bench", "cost", "turnover", "excess")
 """Daily series of `portfolio.parquet`, as `PortfolioResult.daily` has them: `return` before costs."""
 
@@ -41,7 +42,7 @@ def measure_backtests(plan: Plan, store: RunStore, keys: Sequence[str]) -> None:
     Raises:
         DataError: the benchmark cannot be read, or does not cover the test days.
     """
-    refresh(plan, store, keys, RECORD, backtest_settings(plan), lambda: _simulator(plan))
+    refresh(plan, store, keys, STORED_AS, backtest_settings(plan), lambda: _simulator(plan))
 
 
 def check_benchmark(plan: Plan) -> None:
@@ -96,52 +97,45 @@ def backtest(
     Args:
         bench: `[D]` on the panel's calendar.
     """
-    inputs = _inputs(scores, panel, days, config)
+    score, prices = _inputs(scores, panel, days, config)
+    costs = Costs(config.cost_open, config.cost_close, config.cost_minimum)
+    rules = Rules(topk, n_drop, config.initial, costs, config.limit, config.risk_degree, config.lot)
+    of_days = np.append(np.nan, bench[days.start : days.stop])
 
     @cache
-    def simulate(*, costs: Costs) -> PortfolioResult:
-        return topk_dropout(
-            **inputs,
-            names=panel.symbols,
-            bench=np.append(np.nan, bench[days.start : days.stop]),
-            start=1,
-            initial=config.initial,
-            topk=topk,
-            n_drop=n_drop,
-            costs=costs,
-            limit=config.limit,
-            risk_degree=config.risk_degree,
-            lot=config.lot,
-        )
+    def simulate(costs: Costs) -> PortfolioResult:
+        return topk_dropout(score, prices, replace(rules, costs=costs), bench=of_days, start=1)
 
-    costs = Costs(config.cost_open, config.cost_close, config.cost_minimum)
-    report = portfolio_report(simulate, costs=costs, dollar_volume=_dollar_volume(panel, days))
-    result = simulate(costs=costs)
+    result, traded = simulate(costs), _dollar_volume(panel, days)
     daily: Any = result.daily[list(DAILY)].reset_index(drop=True)
     daily.insert(0, "datetime", panel.days[days.start : days.stop].astype("datetime64[ns]"))
-    figures = {"days": len(daily), "trades": len(result.trades), "block_days": block_length(result.column("excess"))}
-    return figures | asdict(report), daily
+    figures = {
+        "days": len(daily),
+        "block_days": block_length(result.column("excess")),
+        "capacity": np.nan if traded is None else capacity(result, traded),
+        "sensitivity": [
+            {"rate": rate, "excess": {"annualised": annual_excess_at(simulate, rate)}} for rate in COST_RATES
+        ],
+    }
+    return figures, daily
 
 
-def _inputs(scores: np.ndarray, panel: Panel, days: DayRange, config: PortfolioConfig) -> dict[str, Any]:
+def _inputs(scores: np.ndarray, panel: Panel, days: DayRange, config: PortfolioConfig) -> tuple[np.ndarray, Prices]:
     """Score, close and, where the rules ask for them, change and factor of `days`, below a row for the past.
 
     That row carries the last close of every stock before the first day; all that a simulation reads of it.
     """
-
-    def rows(name: str) -> np.ndarray:
-        return panel.field(name)[days.start : days.stop]
-
     unknown = np.full((1, panel.n_stocks), np.nan)
-    found: dict[str, Any] = {
-        "score": np.vstack([unknown, scores]),
-        "close": np.vstack([_last_present(panel.field("close")[: days.start]), rows("close")]),
-    }
-    if config.limit is not None and "change" in panel.fields:
-        found["change"] = np.vstack([unknown, rows("change")])
-    if config.lot is not None and "factor" in panel.fields:
-        found["factor"] = np.vstack([unknown, rows("factor")])
-    return found
+
+    def below(past: np.ndarray, name: str) -> np.ndarray:
+        return np.vstack([past, panel.field(name)[days.start : days.stop]])
+
+    return np.vstack([unknown, scores]), Prices(
+        panel.symbols,
+        close=below(_last_present(panel.field("close")[: days.start]), "close"),
+        change=below(unknown, "change") if config.limit is not None and "change" in panel.fields else None,
+        factor=below(unknown, "factor") if config.lot is not None and "factor" in panel.fields else None,
+    )
 
 
 def _last_present(close: np.ndarray) -> np.ndarray:

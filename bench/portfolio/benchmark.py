@@ -74,6 +74,8 @@ def _read_index(path: Path, column: str | None, days: np.ndarray) -> np.ndarray:
         raise missing("date", table.columns, table.where)
     if column is not None and column not in table.columns:
         raise DataError(f"{table.where}: no column {column!r}{did_you_mean(column, table.columns)}")
+    if column is None and table.holds is not None:
+        raise DataError(f"{table.where}: no close column but a column for each of several; name one as FILE#COLUMN")
     if column is None and "close" not in roles:
         raise missing("close", table.columns, table.where, "; name another as FILE#COLUMN")
     when = to_days(table, roles["date"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import create_model
 
+from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
-from bench.portfolio.backtest import DAILY, RECORD
-from bench.portfolio.costs import COST_RATES
+from bench.portfolio.backtest import DAILY, STORED_AS
+from bench.portfolio.costs import COST_RATES, break_even_bp
 from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
@@ -17,51 +19,44 @@ from zoo.errors import ZooError
 
 RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}
 
-PORTFOLIO_COLUMNS = {
-    "model": "str",
-    "status": "str",
-    "ranked": "bool",
-    "n_trials": "int64",
-    "n_planned": "int64",
-    "n_days": "int64",
-    "annual_excess": "float64",
-    "annual_excess_low": "float64",
-    "annual_excess_high": "float64",
-    "seed_sd": "float64",
-    "information_ratio": "float64",
-    "information_ratio_low": "float64",
-    "information_ratio_high": "float64",
-    "max_drawdown": "float64",
-    "annual_excess_before_costs": "float64",
-    "compounded_annual_return": "float64",
-    "bench_annual_return": "float64",
-    "sharpe": "float64",
-    "wealth_drawdown": "float64",
-    "win_rate": "float64",
-    "turnover": "float64",
-    "cost": "float64",
-    "break_even_bp": "float64",
-    **dict.fromkeys(RATE_COLUMNS.values(), "float64"),
-    "capacity": "float64",
-    "topk": "int64",
-    "n_drop": "int64",
-}
-"""Columns and dtypes of `portfolio_frame`; fractions, not per cent, but for `_bp` and `capacity` (money).
 
-Published convention (238 days, summed): annual_excess and information_ratio after costs with 95 % block-bootstrap
-intervals over days, max_drawdown of the summed excess, annual_excess_before_costs, excess_at_* at other one-way rates.
-Compounded (252 days): compounded_annual_return, sharpe, wealth_drawdown, win_rate of the account after costs,
-bench_annual_return of the benchmark. turnover (bought + sold) and cost are means per day. `seed_sd` is the standard
-deviation over seeds of annual_excess.
-"""
+class _Portfolio(FrameRow):
+    """The portfolios of a model's scores; fractions, not per cent, unless said otherwise."""
 
-PORTFOLIO_DAILY_COLUMNS = {
-    "model": "str",
-    "datetime": "datetime64[ns]",
-    **dict.fromkeys(DAILY, "float64"),
-    "net": "float64",
+    model: str = means("registry name")
+    status: Literal["ok", "incomplete", "missing"] = means("of the simulated portfolios")
+    ranked: bool = means("simulated on every fold")
+    n_trials: int = means("portfolios simulated")
+    n_planned: int = means("trials planned")
+    n_days: int = means("days simulated")
+    annual_excess: Real = means("238 x mean daily return minus benchmark minus costs, a year, summed, not compounded")
+    annual_excess_low: Real = means("2.5 % point of its block bootstrap over days")
+    annual_excess_high: Real = means("97.5 % point")
+    seed_sd: Real = means("standard deviation (ddof 1) over seeds of annual_excess")
+    information_ratio: Real = means("mean / standard deviation of the daily excess after costs x sqrt(238)")
+    information_ratio_low: Real = means("2.5 % point")
+    information_ratio_high: Real = means("97.5 % point")
+    max_drawdown: Real = means("largest fall of the summed excess from its peak, negative")
+    annual_excess_before_costs: Real = means("annual_excess without costs")
+    compounded_annual_return: Real = means("of the account after costs, compounded, 252 days")
+    bench_annual_return: Real = means("of the benchmark, compounded, 252 days")
+    sharpe: Real = means("of the account after costs, 252 days, no risk-free rate")
+    wealth_drawdown: Real = means("largest fall of the account from its peak, negative")
+    win_rate: Real = means("share of days on which the account gains")
+    turnover: Real = means("value bought and sold a day as a share of the account")
+    cost: Real = means("cost a day as a share of the account")
+    break_even_bp: Real = means("one-way cost at which the mean excess is zero, basis points")
+    capacity: Real = means("account, in money, up to which 95 % of the orders stay within 5 % of the day's value")
+    topk: int = means("names held")
+    n_drop: int = means("names replaced a day")
+
+
+_AT_RATES: dict[str, Any] = {
+    name: (Real, means(f"annual_excess at a one-way cost of {rate * 1e4:.0f} basis points"))
+    for rate, name in RATE_COLUMNS.items()
 }
-"""Columns of `portfolio_daily`, fractions per day: `return` before and `net` after costs."""
+PortfolioRow = create_model("PortfolioRow", __base__=_Portfolio, **_AT_RATES)
+
 
 DRAWS = 2000
 MEANS = ("max_drawdown", "annual_excess_before_costs", "compounded_annual_return", "bench_annual_return", "sharpe")
@@ -70,28 +65,28 @@ MEANS += ("wealth_drawdown", "win_rate", "turnover", "cost", "break_even_bp", "c
 
 def portfolio_settings(store: RunStore) -> dict[str, Any]:
     """What the portfolios of a run were simulated with, see `backtest.backtest_settings`; empty if none were."""
-    return read_evidence(store, RECORD).settings
+    return read_evidence(store, STORED_AS).settings
 
 
 def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """One row per model of `run` (`store.run()`), columns as `PORTFOLIO_COLUMNS`, best annual_excess first.
+    """One row per model of `run` (`store.run()`), a `PortfolioRow` each, best annual_excess first.
 
     Figures are those of one seed, its folds one after the other, and then the mean over seeds; the capacity of a seed
     is that of its worst fold. A model is `ranked` if it has every fold; the others come last. A row is all NaN where
     nothing was measured.
     """
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, STORED_AS)
     entries = evidence.current(run)
     wide = _wide(evidence, entries)
     intervals = _intervals(wide["excess"], entries)
     rows = [_row(model, run, evidence, entries, wide, intervals) for model in run["models"]]
-    frame = pd.DataFrame(rows, columns=list(PORTFOLIO_COLUMNS)).astype(PORTFOLIO_COLUMNS)
-    return frame.sort_values(["ranked", "annual_excess"], ascending=False, kind="stable").reset_index(drop=True)
+    frame = PortfolioRow.frame(rows).sort_values(["ranked", "annual_excess"], ascending=False, kind="stable")
+    return frame.reset_index(drop=True)
 
 
 def portfolio_daily(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """Daily series by model and day, mean over seeds; columns as `PORTFOLIO_DAILY_COLUMNS`, in the run's order."""
-    evidence = read_evidence(store, RECORD)
+    """Daily series by model and day, mean over seeds; in the run's order."""
+    evidence = read_evidence(store, STORED_AS)
     wide = _wide(evidence, evidence.current(run))
     parts = []
     for model in run["models"]:
@@ -100,7 +95,7 @@ def portfolio_daily(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
             parts.append(part.rename_axis("datetime").reset_index().assign(model=model))
     frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "datetime", *DAILY])
     frame["net"] = frame["return"] - frame["cost"]
-    return frame[list(PORTFOLIO_DAILY_COLUMNS)].astype(PORTFOLIO_DAILY_COLUMNS)
+    return frame[["model", "datetime", *DAILY, "net"]]
 
 
 def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -161,8 +156,7 @@ def _row(
 ) -> dict[str, Any]:
     planned = [t for t in run["trials"] if t["model"] == model]
     mine = [entry for entry in entries.values() if entry["model"] == model]
-    row: dict[str, Any] = {name: np.nan for name, kind in PORTFOLIO_COLUMNS.items() if kind == "float64"}
-    row |= {"model": model, "status": "missing", "ranked": False, "n_days": 0}
+    row: dict[str, Any] = {"model": model, "status": "missing", "ranked": False, "n_days": 0}
     row |= {"n_trials": len(mine), "n_planned": len(planned)}
     row |= {name: evidence.settings.get(name, 0) for name in ("topk", "n_drop")}
     if not mine:
@@ -187,7 +181,6 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
     published = risk(series["excess"])
     before = series["return"] - series["bench"]
     account, bench = _performance(series["return"] - series["cost"]), _performance(series["bench"])
-    turnover = float(series["turnover"].mean())
     weights = [entry["days"] for entry in folds]
     figures = {
         "annual_excess": published.annualised,
@@ -199,9 +192,9 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
         "sharpe": account.sharpe,
         "wealth_drawdown": account.max_drawdown,
         "win_rate": account.win_rate,
-        "turnover": turnover,
+        "turnover": float(series["turnover"].mean()),
         "cost": float(series["cost"].mean()),
-        "break_even_bp": 1e4 * float(before.mean()) / turnover if turnover > 0 else np.nan,
+        "break_even_bp": break_even_bp(before, series["turnover"]),
         "capacity": float(np.min([known(entry["capacity"]) for entry in folds])),
     }
     for k, name in enumerate(RATE_COLUMNS.values()):

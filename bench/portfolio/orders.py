@@ -34,6 +34,44 @@ class Costs:
             raise ZooError(f"costs are at least 0, got {self}")
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a TopkDropout portfolio holds and how it trades; defaults as published, for Chinese shares.
+
+    Attributes:
+        topk, n_drop: names to hold, and names compared for replacement each day; both at least 1.
+        initial: cash before the first day.
+        costs: of every order.
+        limit: daily change from which on a name cannot be traded either way; None for markets without.
+        risk_degree: part of the cash that the buys of a day may invest.
+        lot: real shares that an order is a multiple of; None for markets without.
+
+    Raises:
+        ZooError: a parameter out of its range.
+    """
+
+    topk: int = 50
+    n_drop: int = 5
+    initial: float = 1e8
+    costs: Costs = Costs()
+    limit: float | None = 0.095
+    risk_degree: float = 0.95
+    lot: float | None = 100
+
+    def __post_init__(self) -> None:
+        wrong = {
+            f"initial={self.initial} (above 0)": not self.initial > 0,
+            f"topk={self.topk} (at least 1)": self.topk < 1,
+            f"n_drop={self.n_drop} (at least 1)": self.n_drop < 1,
+            f"limit={self.limit} (above 0, or None)": self.limit is not None and not self.limit > 0,
+            f"risk_degree={self.risk_degree} (0 .. 1)": not 0 <= self.risk_degree <= 1,
+            f"lot={self.lot} (above 0, or None)": self.lot is not None and not self.lot > 0,
+        }
+        problems = [parameter for parameter, is_wrong in wrong.items() if is_wrong]
+        if problems:
+            raise ZooError(f"portfolio: out of range: {', '.join(problems)}")
+
+
 def choose(score: np.ndarray, held: np.ndarray, topk: int, n_drop: int) -> tuple[np.ndarray, np.ndarray]:
     """Columns to sell (ascending) and to buy (best first) for scores `[N]` (NaN = none), `held [H]`.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
 from zoo.errors import ConfigError, did_you_mean
 
@@ -13,6 +14,9 @@ LARGEST = 1 << 20
 """Bytes of a file."""
 MOST, DEEPEST = 100_000, 40
 """Values in a document, aliases written out, and levels of nesting."""
+
+
+_Section = TypeVar("_Section", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
@@ -76,6 +80,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: unreadable, not valid YAML, a key given twice, or not a mapping.
     """
     return read_lines(path)[0]
+
+
+def read_section(path: Path, kind: type[_Section]) -> _Section:
+    """A YAML file as a section.
+
+    Raises:
+        ConfigError: unreadable, an unknown key or a bad value.
+    """
+    try:
+        return kind.model_validate(read_yaml(path))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{path}: '{'.'.join(map(str, problem['loc']))}': {problem['msg']}") from None
 
 
 def read_lines(file: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:

@@ -7,55 +7,68 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.records.store import RunStore, known
 from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
 from bench.scores.series import comparable, read_frames
 from bench.stats.bootstrap import bootstrap_means, interval
 
-DECILE_COLUMNS = {
-    "model": "str",
-    "decile": "int64",
-    "names": "float64",
-    "score": "float64",
-    "train_label": "float64",
-    "label": "float64",
-    "label_low": "float64",
-    "label_high": "float64",
-    "excess": "float64",
-    "excess_low": "float64",
-    "excess_high": "float64",
-}
-"""Columns of `decile_frame`, means over days: `names` a day, `score` and `train_label` on one scale (calibration),
-`label` the raw label as a fraction, `excess` that minus the day's mean; 95 % block-bootstrap intervals over days."""
 
-HISTOGRAM_COLUMNS = {"model": "str", "low": "float64", "high": "float64", "share": "float64"}
-"""Columns of `histogram_frame`: a row per bin of the scores standardised within their day; shares add up to 1, the
-outermost bins hold what lies beyond them too."""
+class DecileRow(FrameRow):
+    """A tenth of the scores of a model, means over days."""
 
-SCORE_COLUMNS = {
-    "model": "str",
-    "n_trials": "int64",
-    "n_days": "int64",
-    "rank_autocorrelation": "float64",
-    "rank_autocorrelation_low": "float64",
-    "rank_autocorrelation_high": "float64",
-    "score_sd": "float64",
-    "missing_score": "float64",
-    "missing_label": "float64",
-}
-"""Columns of `score_frame`: Spearman's correlation of a day's scores with those of the day before (1 = no turnover)
-with its 95 % block-bootstrap interval, mean sd of the scores within a day, shares of member rows without score and
-without label."""
+    model: str = means("registry name")
+    decile: int = means("1 = the lowest scores")
+    names: Real = means("members a day")
+    score: Real = means("on the scale of the train label")
+    train_label: Real = means("percentile rank of the label, -0.5, x 3.46")
+    label: Real = means("raw label, a fraction")
+    label_low: Real = means("2.5 % point of its block bootstrap over days")
+    label_high: Real = means("97.5 % point")
+    excess: Real = means("label minus the day's mean")
+    excess_low: Real = means("2.5 % point of its block bootstrap over days")
+    excess_high: Real = means("97.5 % point")
 
-MONTHLY_COLUMNS = {"model": "str", "month": "str", "days": "int64", "ic": "float64", "rank_ic": "float64"}
-"""Columns of `monthly_frame`: means over the month's `days`, month as YYYY-MM."""
+
+class HistogramRow(FrameRow):
+    """A bin of the scores standardised within their day; the outermost hold what lies beyond them too."""
+
+    model: str = means("registry name")
+    low: Real = means("edge of the bin")
+    high: Real = means("edge of the bin")
+    share: Real = means("of all scores; adds up to 1")
+
+
+class ScoreRow(FrameRow):
+    """The scores of a model."""
+
+    model: str = means("registry name")
+    n_trials: int = means("trials with stored scores")
+    n_days: int = means("days with a correlation")
+    rank_autocorrelation: Real = means("Spearman's with the scores of the day before; 1 = no turnover")
+    rank_autocorrelation_low: Real = means("2.5 % point of its block bootstrap over days")
+    rank_autocorrelation_high: Real = means("97.5 % point")
+    score_sd: Real = means("mean standard deviation of the scores within a day")
+    missing_score: Real = means("share of member rows without score")
+    missing_label: Real = means("share of member rows without label")
+
+
+class MonthRow(FrameRow):
+    """A month of a model, means over its days."""
+
+    model: str = means("registry name")
+    month: str = means("YYYY-MM")
+    days: int = means("days with a value")
+    ic: Real = means("mean daily IC")
+    rank_ic: Real = means("mean daily Rank IC")
+
 
 DRAWS = 2000
 
 
 def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """Ten rows per model with stored diagnostics, in the run's order, columns as `DECILE_COLUMNS`.
+    """Ten rows per model with stored diagnostics, in the run's order.
 
     Daily series are means over seeds; the draws of days are shared by all models and deciles.
     """
@@ -75,11 +88,11 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         for name, (mean, low, high) in figures.items():
             part |= {name: mean[cells], f"{name}_low": low[cells], f"{name}_high": high[cells]}
         parts.append(pd.DataFrame(part))
-    return _framed(parts, DECILE_COLUMNS)
+    return DecileRow.frame(_joined(parts))
 
 
 def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """A row per bin and model, in the run's order, columns as `HISTOGRAM_COLUMNS`; all trials of a model together."""
+    """A row per bin and model, in the run's order; all trials of a model together."""
     evidence = read_evidence(store, RECORD)
     entries = evidence.current(run)
     models = _models(run, entries)
@@ -89,11 +102,11 @@ def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         counts = np.sum([e["histogram"] for e in entries.values() if e["model"] == model], axis=0)
         share = counts / max(counts.sum(), 1)
         parts.append(pd.DataFrame({"model": model, "low": edges[:-1], "high": edges[1:], "share": share}))
-    return _framed(parts, HISTOGRAM_COLUMNS)
+    return HistogramRow.frame(_joined(parts))
 
 
 def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """One row per model with stored diagnostics, in the run's order, columns as `SCORE_COLUMNS`."""
+    """One row per model with stored diagnostics, in the run's order."""
     evidence = read_evidence(store, RECORD)
     entries = evidence.current(run)
     models = _models(run, entries)
@@ -106,12 +119,12 @@ def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         row |= {"n_days": int(series[model]["rank_autocorrelation"].notna().sum())}
         row |= {"rank_autocorrelation": mean, "rank_autocorrelation_low": low, "rank_autocorrelation_high": high}
         row |= {name: float(_pooled(mine, name)) for name in ("score_sd", "missing_score", "missing_label")}
-        parts.append(pd.DataFrame([row]))
-    return _framed(parts, SCORE_COLUMNS)
+        parts.append(row)
+    return ScoreRow.frame(parts)
 
 
 def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """IC and Rank IC by model and month from the trials' `daily.parquet`, columns as `MONTHLY_COLUMNS`.
+    """IC and Rank IC by model and month from the trials' `daily.parquet`.
 
     Mean over seeds per day, then over the days of the month that have one.
     """
@@ -128,7 +141,7 @@ def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         months = daily.groupby(daily.index.strftime("%Y-%m"))
         part = months.mean().assign(days=months.size(), model=model)
         parts.append(part.rename_axis("month").reset_index())
-    return _framed(parts, MONTHLY_COLUMNS)
+    return MonthRow.frame(_joined(parts))
 
 
 def _models(run: dict[str, Any], entries: dict[str, dict[str, Any]]) -> list[str]:
@@ -168,6 +181,5 @@ def _pooled(entries: list[dict[str, Any]], name: str) -> Any:
     return np.average(figures, axis=0, weights=[max(entry["days"], 1) for entry in entries])
 
 
-def _framed(parts: list[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
-    frame: Any = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(columns))
-    return frame[list(columns)].astype(columns)
+def _joined(parts: list[pd.DataFrame]) -> Any:
+    return pd.concat(parts, ignore_index=True) if parts else []

@@ -14,7 +14,7 @@ from bench.experiment.formulas import outdated
 from bench.metrics.daily import summary
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.store import RunStore
-from bench.scores.rows import DRAWS, bootstrap, frame_columns, latency_entries, model_row
+from bench.scores.rows import DRAWS, bootstrap, fold_row, frame_columns, latency_entries, leaderboard_row, model_row
 from bench.scores.series import Frames, Records, by_day, comparable, daily_of, mean_by_day, read_frames
 from bench.stats import inference
 from bench.stats.pairs import PairedDraws, pair_frame, paired_draws, significance_frame
@@ -31,7 +31,7 @@ class Leaderboard:
 
     Attributes:
         run: `run.json`.
-        frame: one row per model, best Rank IC first, unranked models last; columns as `frame_columns`.
+        frame: one row per model, best Rank IC first, unranked models last; `leaderboard_row`.
         folds: one row per model and fold: the daily metrics of the main table, days.
         records: the records behind it, by key, their metrics as the code computes them.
         failures: what failed, by key.
@@ -66,12 +66,12 @@ class Leaderboard:
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair of ranked models, best first: difference of Rank IC and its test; `PAIR_COLUMNS`."""
+        """Every pair of ranked models, best first: difference of Rank IC and its test; a `PairRow` each."""
         return pair_frame(self._ranked, drawn=self.paired)
 
     @cached_property
     def significance(self) -> pd.DataFrame:
-        """One row per ranked model, best first: what its daily Rank IC can tell apart; `SIGNIFICANCE_COLUMNS`."""
+        """One row per ranked model, best first: what its daily Rank IC can tell apart; `SignificanceRow`."""
         by_seed = {
             str(model): pd.DataFrame({s: series for (m, s), series in self.daily_by_seed.items() if m == model})
             for model in self._ranked.columns
@@ -120,8 +120,8 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     draws = {name: bootstrap(table, oracle if name == "ic" else None) for name, table in daily.items()}
     latency = latency_entries(store)
     rows = [model_row(model, run, records, frames, daily, draws, oracle, latency) for model in run["models"]]
-    frame = pd.DataFrame(rows, columns=list(frame_columns())).astype(frame_columns())
-    frame = frame.sort_values(["ranked", "rank_ic"], ascending=False, kind="stable").reset_index(drop=True)
+    frame = leaderboard_row().frame(rows).sort_values(["ranked", "rank_ic"], ascending=False, kind="stable")
+    frame = frame.reset_index(drop=True)
     paired = paired_draws(daily["rank_ic"].reindex(columns=frame.loc[frame["ranked"], "model"].tolist()))
     frame[VERSUS] = [
         paired.difference(m, run["baseline"]) if m != run["baseline"] else (np.nan,) * 3 for m in frame["model"]
@@ -177,4 +177,4 @@ def _folds(run: dict[str, Any], records: Records, frames: Frames) -> pd.DataFram
                 means = {m.name: float(np.mean([m.value(frame) for frame in trials])) for m in metrics}
                 days = int(np.isfinite(trials[0]["rank_ic"].to_numpy()).sum())
                 rows.append({"model": model, "fold": fold, **means, "days": days})
-    return pd.DataFrame(rows, columns=["model", "fold", *(m.name for m in metrics), "days"])
+    return fold_row().frame(rows)

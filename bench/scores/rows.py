@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import create_model
 
+from bench.columns import FrameRow, Real, means
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.store import RunStore, read_json
 from bench.scores.series import Frames, Records, by_seed
 from bench.stats import inference
 from zoo.errors import ConfigError
 
-BEFORE_METRICS = {
-    "model": "str",
-    "title": "str",
-    "scope": "str",
-    "status": "str",
-    "ranked": "bool",
-    "n_trials": "int64",
-    "n_planned": "int64",
-    "n_days": "int64",
-}
-AFTER_METRICS = {
-    "versus_baseline": "float64",
-    "versus_baseline_low": "float64",
-    "versus_baseline_high": "float64",
-    "capture": "float64",
-    "capture_low": "float64",
-    "capture_high": "float64",
-    "n_parameters": "float64",
-    "fit_seconds": "float64",
-    "latency_ms": "float64",
-    "latency_p90_ms": "float64",
-    "latency_device": "str",
-}
-NOT_METRICS = {"datetime", "days", "key", "fold", "seed", *BEFORE_METRICS, *AFTER_METRICS}
+
+class _Front(FrameRow):
+    model: str = means("registry name")
+    title: str = means("printed name")
+    scope: Literal["sample", "day", ""] = means("sample: scores each row alone; day: the rows of a day together")
+    status: Literal["ok", "incomplete", "failed"] = means("ok: every planned trial finished; failed: none")
+    ranked: bool = means("has a Rank IC on every fold; only such models are compared with each other")
+    n_trials: int = means("trials finished")
+    n_planned: int = means("trials planned")
+    n_days: int = means("test days with a Rank IC")
+
+
+class _Beside(FrameRow):
+    versus_baseline: Real = means("rank_ic minus that of the baseline, mean of daily differences")
+    versus_baseline_low: Real = means("2.5 % point of its paired bootstrap")
+    versus_baseline_high: Real = means("97.5 % point")
+    capture: Real = means("ic / ic of the oracle on the same days; null on data without a planted signal")
+    capture_low: Real = means("2.5 % point of its paired bootstrap")
+    capture_high: Real = means("97.5 % point")
+    n_parameters: Real = means("trained numbers")
+    fit_seconds: Real = means("median wall time of a fit in seconds, validation included")
+    latency_ms: Real = means("median time from panel to scores of one day, milliseconds")
+    latency_p90_ms: Real = means("90th percentile of the same, milliseconds")
+    latency_device: str = means("device it was timed on; empty where it was not")
+
+
+NOT_METRICS = {"datetime", "days", "key", "fold", "seed", *_Front.model_fields, *_Beside.model_fields}
 """Names that a metric cannot have: they are columns beside it."""
 
 DRAWS = 2000
 
 
-def frame_columns() -> dict[str, str]:
-    """Columns and dtypes of the frame.
-
-    `*_half` is the half-width of a 95 % block-bootstrap interval over days, `*_seed_sd` the standard deviation over
-    seeds of the mean over days; `versus_baseline` the Rank IC minus the baseline's; `capture` the IC as a share of the
-    oracle's.
+def leaderboard_row() -> type[FrameRow]:
+    """The type of the frame's rows: a model with every metric that is registered.
 
     Raises:
         ConfigError: a metric has the name of another column.
     """
-    metrics = [column for metric in list_metrics() if metric.in_frame for column in metric.columns]
-    names = [*(m.name for m in list_metrics() if not m.in_frame), *metrics]
+    shown = [metric for metric in list_metrics() if metric.in_frame]
+    names = [*(m.name for m in list_metrics() if not m.in_frame), *(name for m in shown for name in m.columns)]
     taken = [name for name in names if name in NOT_METRICS or names.count(name) > 1]
     if taken:
         raise ConfigError(f"metric '{taken[0]}': another column of the tables has this name; choose another")
-    return BEFORE_METRICS | dict.fromkeys(metrics, "float64") | AFTER_METRICS
+    metrics: dict[str, Any] = {}
+    for metric in shown:
+        meanings = (metric.definition, "half-width of its 95 % block-bootstrap interval over days")
+        meanings += ("standard deviation (ddof 1) over seeds of the mean over days",)
+        metrics |= {name: (Real, means(meaning)) for name, meaning in zip(metric.columns, meanings, strict=False)}
+    return create_model("LeaderboardRow", __base__=(_Beside, create_model("_Measured", __base__=_Front, **metrics)))
+
+
+def fold_row() -> type[FrameRow]:
+    """The type of the rows of a model and fold: the daily metrics of the main table."""
+    shown = [metric for metric in list_metrics(derived=False) if metric.in_table]
+    metrics: dict[str, Any] = {m.name: (Real, means(m.definition)) for m in shown}
+    return create_model(
+        "FoldRow",
+        model=(str, means("registry name")),
+        fold=(int, means("index")),
+        **metrics,
+        days=(int, means("test days with a Rank IC")),
+        __base__=FrameRow,
+    )
+
+
+def frame_columns() -> dict[str, str]:
+    """Columns and dtypes of the frame; raises as `leaderboard_row`."""
+    return leaderboard_row().dtypes()
 
 
 def model_row(
@@ -70,15 +95,14 @@ def model_row(
     oracle: pd.DataFrame | None,
     latency: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
-    """A model's row, columns as `frame_columns`.
+    """What is known of a `leaderboard_row`; figures that are not measured are missing.
 
     Args:
         daily, draws: by metric with an interval: its days by model, and their bootstrap means.
     """
     planned = [t for t in run["trials"] if t["model"] == model]
     own = {k: r for k, r in records.items() if r["model"] == model}
-    row: dict[str, Any] = {name: np.nan for name, kind in frame_columns().items() if kind == "float64"}
-    row |= {"model": model, "title": model, "scope": "", "latency_device": "", "ranked": False}
+    row: dict[str, Any] = {"model": model, "title": model, "scope": "", "latency_device": "", "ranked": False}
     row |= {"n_trials": len(own), "n_planned": len(planned), "n_days": 0, "status": "failed"}
     if not own:
         return row

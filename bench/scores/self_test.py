@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.columns import FrameRow, Real, means
 from bench.records.machine import cpu_name, torch_threads, versions
 from bench.records.store import read_json, write_atomic
 from bench.stats import inference
@@ -35,40 +36,37 @@ FORMAT = 1
 TRUE_NULL = "null"
 """The market on which the two names truly do not differ."""
 
-CALIBRATION_COLUMNS = {
-    "market": "str",
-    "true_null": "bool",
-    "model": "str",
-    "repeats": "int64",
-    "n_seeds": "int64",
-    "n_days": "int64",
-    "n_stocks": "int64",
-    "level": "float64",
-    "rejections": "int64",
-    "rate": "float64",
-    "rate_low": "float64",
-    "rate_high": "float64",
-    "expected_low": "float64",
-    "expected_high": "float64",
-    "within": "bool",
-    "interval_rejections": "int64",
-    "interval_rate": "float64",
-    "ic": "float64",
-    "seed_sd": "float64",
-    "difference_sd": "float64",
-    "misses": "float64",
-    "miss_rate": "float64",
-    "miss_within": "bool",
-    "oracle_misses": "int64",
-    "oracle_miss_rate": "float64",
-    "oracle_within": "bool",
-}
-"""One row per market. `rejections` counts repeats whose verdict is `different` (p-value), `interval_rejections` those
-whose 95 % interval of the difference leaves out 0. `rate_low`, `rate_high`: exact (Clopper-Pearson) 95 % interval of
-the rate. `expected_low`, `expected_high`: where the rate of a test of exact size falls in 95 % of calibrations;
-`within`, `miss_within` and `oracle_within` tell whether the rates do. `ic`, `seed_sd`, `difference_sd`: mean IC of the
-model, mean over repeats of the standard deviation over seeds of its mean Rank IC, and standard deviation over repeats
-of the difference. `misses`: intervals of one model's mean IC that leave out 0; NaN where the truth is not known."""
+
+class CalibrationRow(FrameRow):
+    """A market on which one model was compared with itself under two names, or the true null."""
+
+    key = ("market",)
+    market: str = means("planted market")
+    true_null: bool = means("the market holds no signal")
+    model: str = means("registry name of what was trained under both names")
+    repeats: int = means("fresh markets")
+    n_seeds: int = means("seeds under each name")
+    n_days: int = means("test days")
+    n_stocks: int = means("stocks")
+    level: Real = means("of the test")
+    rejections: int = means("repeats whose verdict is different")
+    rate: Real = means("rejections / repeats")
+    rate_low: Real = means("lower end of its exact (Clopper-Pearson) 95 % interval")
+    rate_high: Real = means("upper end")
+    expected_low: Real = means("lower end of where the rate of a test of exact size falls in 95 % of calibrations")
+    expected_high: Real = means("upper end")
+    within: bool = means("the rate is there")
+    interval_rejections: int = means("repeats whose 95 % interval of the difference leaves out 0")
+    interval_rate: Real = means("interval_rejections / repeats")
+    ic: Real = means("mean IC of the model")
+    seed_sd: Real = means("mean over repeats of the standard deviation over seeds of its mean Rank IC")
+    difference_sd: Real = means("standard deviation over repeats of the difference")
+    misses: Real = means("intervals of one model's mean IC that leave out 0; null where the truth is not known")
+    miss_rate: Real = means("misses / repeats")
+    miss_within: bool = means("that rate is where it is expected")
+    oracle_misses: int = means("intervals of the true signal's IC that leave out the designed IC")
+    oracle_miss_rate: Real = means("oracle_misses / repeats")
+    oracle_within: bool = means("that rate is where it is expected")
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def _with_half(daily: np.ndarray) -> tuple[float, float]:
 
 
 def calibration_frame(results: Path) -> pd.DataFrame:
-    """`calibration.json` as one row per market, columns as `CALIBRATION_COLUMNS`; empty where there is none.
+    """`calibration.json` as one row per market; empty where there is none.
 
     Raises:
         ConfigError: the file is not one of this format.
@@ -216,7 +214,7 @@ def calibration_frame(results: Path) -> pd.DataFrame:
             f"{results / FILE}: not a calibration of format {FORMAT} ({error}); measure it again with "
             f"python -m bench calibrate"
         ) from None
-    return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS)).astype(CALIBRATION_COLUMNS)
+    return CalibrationRow.frame(rows)
 
 
 def _summary(market: str, found: dict[str, list[Any]], record: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import create_model
 
+from bench.columns import FrameRow, Real, means
 from bench.records.store import read_json, write_atomic
 from bench.speed.clock import UNSTABLE_SPREAD, Timing
 from zoo.errors import ConfigError
@@ -28,46 +30,57 @@ from zoo.errors import ConfigError
 FORMAT = 1
 _SCALING = "-scaling"
 
-_PERCENTILES = ("p50_ms", "p90_ms", "p99_ms", "spread", "repeat")
-TIMING_COLUMNS = {
-    "machine": "str",
-    "device": "str",
-    "mode": "str",
-    "model": "str",
-    "title": "str",
-    "device_name": "str",
-    "threads": "int64",
-    "stocks": "int64",
-    "lookback": "int64",
-    "features": "str",
-    "n_features": "int64",
-    "rows_per_step": "float64",
-    "n_parameters": "float64",
-    "flops_forward": "float64",
-    "flops_step": "float64",
-    **{f"{s}_{p}": "float64" for s in ("train_step", "one_day", "one_stock") for p in _PERCENTILES},
-    "one_day_p50_ms_half": "float64",
-    "train_samples_per_s": "float64",
-    "train_samples_per_s_half": "float64",
-    "train_epoch_spread": "float64",
-    "train_epoch_repeat": "float64",
-    "offline_samples_per_s": "float64",
-    "offline_spread": "float64",
-    "offline_repeat": "float64",
-    "train_memory_mib": "float64",
-    "one_day_memory_mib": "float64",
-    "peak_memory_mib": "float64",
-    "unstable": "bool",
-    "reason": "str",
-}
-"""Columns and dtypes of `timing_frame`.
 
-`*_p50_ms` and so on are percentiles over the samples of both passes, `*_spread` half the interquartile range over the
-median, `*_repeat` the difference of the two passes' medians over their mean, `*_samples_per_s` rows over the median,
-`*_half` the larger of spread and repeat times the figure: what another measurement may differ by;
-`flops_*` are of one row of a day of `stocks`; `peak_memory_mib` is the larger of a training step's and a day's.
-`unstable` tells that a spread or a repeat exceeds 0.25; `reason` why scenarios are missing.
-"""
+class _Timing(FrameRow):
+    """What was timed of a model on a machine; times in milliseconds, memory in MiB."""
+
+    machine: str = means("of the device")
+    device: str = means("cpu or cuda")
+    mode: str = means("eager, or how the model was compiled or run")
+    model: str = means("registry name")
+    title: str = means("printed name")
+    device_name: str = means("as the machine calls it")
+    threads: int = means("of the CPU")
+    stocks: int = means("of a day")
+    lookback: int = means("window length in days")
+    features: str = means("feature set")
+    n_features: int = means("columns of a day")
+    rows_per_step: Real = means("rows of an optimiser step")
+    n_parameters: Real = means("trained numbers")
+    flops_forward: Real = means("operations of a forward pass, of one row of a day")
+    flops_step: Real = means("operations of an optimiser step, of one row")
+    one_day_p50_ms_half: Real = means("what another measurement may differ by: the larger of spread and repeat")
+    train_samples_per_s: Real = means("rows over the median time of an epoch")
+    train_samples_per_s_half: Real = means("what another measurement may differ by")
+    train_epoch_spread: Real = means("half the interquartile range over the median")
+    train_epoch_repeat: Real = means("difference of the two passes' medians over their mean")
+    offline_samples_per_s: Real = means("rows over the median time of scoring many days")
+    offline_spread: Real = means("half the interquartile range over the median")
+    offline_repeat: Real = means("difference of the two passes' medians over their mean")
+    train_memory_mib: Real = means("peak of an optimiser step")
+    one_day_memory_mib: Real = means("peak of scoring a day")
+    peak_memory_mib: Real = means("the larger of the two")
+    unstable: bool = means("a spread or a repeat exceeds 0.25")
+    reason: str = means("why scenarios are missing")
+
+
+_MEANINGS = {
+    "p50_ms": "median",
+    "p90_ms": "90th percentile",
+    "p99_ms": "99th percentile",
+    "spread": "half the interquartile range over the median",
+    "repeat": "difference of the two passes' medians over their mean",
+}
+_PERCENTILES: dict[str, Any] = {
+    f"{scenario}_{name}": (Real, means(f"{meaning}, of the time of {what}"))
+    for scenario, what in {
+        "train_step": "an optimiser step",
+        "one_day": "a day's windows to its scores",
+        "one_stock": "one stock's window to its score",
+    }.items()
+    for name, meaning in _MEANINGS.items()
+}
+TimingRow = create_model("TimingRow", __base__=_Timing, **_PERCENTILES)
 
 
 def record_path(results: Path, machine: str, device: str, *, scaling: bool = False) -> Path:
@@ -142,7 +155,7 @@ def read_records(results: Path, *, scaling: bool = False) -> list[dict[str, Any]
 
 
 def timing_frame(results: Path) -> pd.DataFrame:
-    """One row per (machine, device, mode, model); see `TIMING_COLUMNS`. Empty where nothing was timed."""
+    """One row per (machine, device, mode, model); a `TimingRow` each. Empty where nothing was timed."""
     return frame_of(read_records(results))
 
 
@@ -154,8 +167,8 @@ def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
         for model, modes in record["entries"].items()
         for mode, entry in modes.items()
     ]
-    frame = pd.DataFrame(rows, columns=list(TIMING_COLUMNS)).astype(TIMING_COLUMNS)
-    return frame.sort_values(["machine", "device", "mode", "model"], kind="stable").reset_index(drop=True)
+    frame = TimingRow.frame(rows).sort_values(["machine", "device", "mode", "model"], kind="stable")
+    return frame.reset_index(drop=True)
 
 
 def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +194,7 @@ def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, 
             continue
         found = summary(result["samples"])
         row["unstable"] |= found.pop("unstable")
-        row |= {f"{scenario}_{key}": value for key, value in found.items() if f"{scenario}_{key}" in TIMING_COLUMNS}
+        row |= {f"{scenario}_{key}": value for key, value in found.items()}
         if scenario in ("train_epoch", "offline"):
             name = "train_samples_per_s" if scenario == "train_epoch" else "offline_samples_per_s"
             row[name] = 1000 * result["rows"] / found["p50_ms"]

@@ -4,70 +4,78 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import create_model
 
+from bench.columns import FrameRow, Real, means
 from bench.speed.frames import optional_float, read_records
 from bench.stats.exponents import fitted, fitted_end
 
-_AXES = ("lookback", "stocks")
-SCALING_COLUMNS = {
-    "machine": "str",
-    "device": "str",
-    "model": "str",
-    "what": "str",
-    "theory_lookback": "str",
-    "theory_stocks": "str",
-    "device_name": "str",
-    "threads": "int64",
-    "fixed_stocks": "float64",
-    "fixed_lookback": "float64",
-    **{
-        f"{quantity}_exponent_{axis}{part}": "float64"
-        for axis in _AXES
-        for quantity in ("time", "memory")
-        for part in ("", "_low", "_high", "_end", *(("_end_low", "_end_high") if quantity == "time" else ()))
-    },
-    "largest_lookback": "float64",
-    "largest_stocks": "float64",
-    "reason": "str",
-}
-"""Columns and dtypes of `scaling_frame`.
 
-`theory_<axis>` is how the model says its cost grows, empty where it says nothing.
-`*_exponent_<axis>` is the slope of log median (time) or log peak (memory) on log size, `_low` and `_high` its 95 % t
-interval, which is wide where the points bend; `_end` the slope over the three largest sizes, where overhead counts
-least, for time with a 95 % bootstrap interval of the raw samples. `fixed_stocks` is the size of the day while the
-lookback varies, `fixed_lookback` the lookback while the stocks vary; `largest_*` the largest size measured.
-"""
-POINT_COLUMNS = {
-    "machine": "str",
-    "device": "str",
-    "model": "str",
-    "axis": "str",
-    "size": "int64",
-    "fixed": "int64",
-    "time_p50_ms": "float64",
-    "time_p25_ms": "float64",
-    "time_p75_ms": "float64",
-    "memory_mib": "float64",
-    "reason": "str",
+class _Scaling(FrameRow):
+    """How the cost of a model grows."""
+
+    machine: str = means("of the device")
+    device: str = means("cpu or cuda")
+    model: str = means("registry name, or that with the parameters that differ")
+    what: str = means("what was measured")
+    theory_lookback: str = means("how the model says its cost grows with the lookback, empty where it does not")
+    theory_stocks: str = means("the same with the number of stocks")
+    device_name: str = means("as the machine calls it")
+    threads: int = means("of the CPU")
+    fixed_stocks: Real = means("size of the day while the lookback varies")
+    fixed_lookback: Real = means("lookback while the stocks vary")
+    largest_lookback: Real = means("largest lookback measured")
+    largest_stocks: Real = means("largest day measured")
+    reason: str = means("why sizes are missing")
+
+
+_SLOPES = {
+    "": "slope of its logarithm on that of the {axis}",
+    "_low": "lower end of its 95 % t interval, wide where the points bend",
+    "_high": "upper end",
+    "_end": "slope over the three largest sizes, where overhead counts least",
+    "_end_low": "lower end of its 95 % bootstrap interval over raw samples",
+    "_end_high": "upper end",
 }
-"""Columns and dtypes of `scaling_points`: one row per model, axis and size; `reason` where a size was skipped."""
+_EXPONENTS: dict[str, Any] = {
+    f"{quantity}_exponent_{axis}{part}": (Real, means(f"{quantity}: {meaning.format(axis=axis)}"))
+    for axis in ("lookback", "stocks")
+    for quantity in ("time", "memory")
+    for part, meaning in _SLOPES.items()
+    if quantity == "time" or part not in ("_end_low", "_end_high")
+}
+ScalingRow = create_model("ScalingRow", __base__=_Scaling, **_EXPONENTS)
+
+
+class PointRow(FrameRow):
+    """A size at which a model was measured."""
+
+    machine: str = means("of the device")
+    device: str = means("cpu or cuda")
+    model: str = means("registry name, or that with the parameters that differ")
+    axis: Literal["lookback", "stocks"] = means("what varies")
+    size: int = means("of the axis")
+    fixed: int = means("of the other axis")
+    time_p50_ms: Real = means("median time, milliseconds")
+    time_p25_ms: Real = means("first quartile")
+    time_p75_ms: Real = means("third quartile")
+    memory_mib: Real = means("peak memory")
+    reason: str = means("why the size was skipped")
 
 
 def scaling_frame(results: Path) -> pd.DataFrame:
-    """One row per (machine, device, model); see `SCALING_COLUMNS`. Empty where nothing was measured."""
+    """One row per (machine, device, model); a `ScalingRow` each. Empty where nothing was measured."""
     return frame_of(read_records(results, scaling=True))
 
 
 def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
     """`scaling_frame` of records at hand."""
     rows = [_scaling_row(record, label, entry) for record in records for label, entry in record["entries"].items()]
-    frame = pd.DataFrame(rows, columns=list(SCALING_COLUMNS)).astype(SCALING_COLUMNS)
-    return frame.sort_values(["machine", "device", "model"], kind="stable").reset_index(drop=True)
+    return ScalingRow.frame(rows).sort_values(["machine", "device", "model"], kind="stable").reset_index(drop=True)
 
 
 def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> d
 
 
 def scaling_points(results: Path) -> pd.DataFrame:
-    """The points behind `scaling_frame`; see `POINT_COLUMNS`."""
+    """The points behind `scaling_frame`."""
     rows = []
     for record in read_records(results, scaling=True):
         for label, entry in record["entries"].items():
@@ -126,4 +134,4 @@ def scaling_points(results: Path) -> pd.DataFrame:
                             "reason": point.get("reason", ""),
                         }
                     )
-    return pd.DataFrame(rows, columns=list(POINT_COLUMNS)).astype(POINT_COLUMNS)
+    return PointRow.frame(rows)

@@ -26,10 +26,9 @@ from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
 from zoo.errors import UnavailableError
-from zoo.losses import LOSSES
 from zoo.network import Batch, Network, WholeModel
 from zoo.registry import ModelSpec, Scope
-from zoo.training.step import make_optimizer, optimizer_step
+from zoo.training.step import Step, make_optimizer
 
 Scenario = Literal["train_step", "train_epoch", "one_day", "one_stock", "offline"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -128,6 +127,7 @@ class TimedModel:
         self.model.eval()
         if mode != "eager":
             check_agreement(self.model, self.score, dataset.batch(torch.from_numpy(_last_day(dataset).rows)))
+        self.mode, self.step = mode, None
         self.optimizer = None if isinstance(self.model, WholeModel) else make_optimizer(self.model, self.train)
 
     def work(self, scenario: Scenario) -> Work:
@@ -164,8 +164,10 @@ class TimedModel:
         """Optimiser steps as `zoo.trainer` takes them; the losses stay on the device."""
         assert self.training_loss is not None
         assert self.optimizer is not None
+        compiled = None if self.mode == "eager" else self.training_loss
+        self.step = self.step or Step(self.model, self.optimizer, self.train, self.scope, compiled)
         for batch in batches:
-            optimizer_step(self.optimizer, self.training_loss, batch, LOSSES[self.train.loss], self.train.grad_clip)
+            self.step(batch)
 
     def state_bytes(self, training: bool) -> int:
         """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""

@@ -35,7 +35,6 @@ def model_confidence_set(
     daily: np.ndarray,
     size: float = 0.10,
     *,
-    higher_is_better: bool = True,
     draws: int = 1000,
     seed: int = 0,
     block: float | None = None,
@@ -55,7 +54,7 @@ def model_confidence_set(
     scored = np.flatnonzero(np.isfinite(columns).any(axis=0))
     common = columns[:, scored][np.isfinite(columns[:, scored]).all(axis=1)]
     if len(scored) and len(common):
-        distinct, copy_of = np.unique(common if higher_is_better else -common, axis=1, return_inverse=True)
+        distinct, copy_of = np.unique(common, axis=1, return_inverse=True)
         block = relative_block(distinct) if block is None else block
         resampled = resampled_means(distinct, draws=draws, seed=seed, block=block)
         pvalues[scored] = range_pvalues(distinct.mean(axis=0), resampled)[copy_of.ravel()]

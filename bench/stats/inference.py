@@ -8,11 +8,10 @@ interface, as is the model confidence set of `bench.stats.confidence_set`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from bench.stats.bootstrap import as_columns, block_length, bootstrap_means, half_width, interval
+from bench.stats.bootstrap import block_length, bootstrap_means, half_width, interval
 from bench.stats.confidence_set import ConfidenceSet, model_confidence_set
 from zoo.errors import ZooError
 
@@ -21,14 +20,12 @@ __all__ = [
     "VarianceSplit",
     "block_length",
     "bootstrap_means",
-    "detectable_difference",
     "false_positive_interval",
     "half_width",
     "holm",
     "interval",
     "model_confidence_set",
     "newey_west_t",
-    "paired_pvalues",
     "variance_split",
 ]
 
@@ -60,27 +57,10 @@ def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
     return float(values.mean() / np.sqrt(long_run / n)) if long_run > 0 else float("nan")
 
 
-def paired_pvalues(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
-    """Two-sided p-values `[P]` of equal means, for all P = M (M - 1) / 2 pairs of columns of `daily [D, M]`.
-
-    Pairs are in the order of `np.triu_indices(M, 1)`. For each pair d is the mean difference on the days that
-    both have and d* its bootstrap means; p = (1 + #{|d* - d| >= |d|}) / (draws + 1) (Davison & Hinkley 1997,
-    eq. 4.11). Two identical columns give 1; a pair without a common day NaN. Correct for the number of pairs
-    with `holm`.
-    """
-    columns = as_columns(daily)
-    first, second = np.triu_indices(columns.shape[1], 1)
-    if len(first) == 0:
-        return np.empty(0)
-    difference = columns[:, first] - columns[:, second]
-    finite = np.isfinite(difference)
-    mean = np.where(finite, difference, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
-    return pvalues_of(mean, bootstrap_means(difference, draws=draws, seed=seed, block=block))
-
-
 def pvalues_of(mean: np.ndarray, resampled: np.ndarray) -> np.ndarray:
-    """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`; NaN where
-    a draw is missing.
+    """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`.
+
+    p = (1 + #{|draw - mean| >= |mean|}) / (B + 1) (Davison & Hinkley 1997, eq. 4.11); NaN where a draw is missing.
     """
     # The slack keeps the rounding of a sum from deciding about equality where the differences are all alike.
     extreme = (np.abs(resampled - mean) >= np.abs(mean) * (1 - 1e-12)).sum(axis=0)
@@ -101,35 +81,6 @@ def holm(pvalues: np.ndarray) -> np.ndarray:
     steps = raw[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
-
-
-def detectable_difference(
-    daily_a: np.ndarray,
-    daily_b: np.ndarray,
-    power: float = 0.8,
-    level: float = 0.05,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    block: float | None = None,
-) -> float:
-    """Smallest true difference of two means that a two-sided test at `level` finds with probability `power`.
-
-    (z_{1 - level/2} + z_power) * SE, with SE the sd of the block-bootstrap means of the daily difference of
-    `daily_a [D]` and `daily_b [D]`; the usual normal power formula (the far tail's share of the power is
-    ignored). NaN where the two have no common day.
-
-    Raises:
-        ZooError: `power` or `level` outside (0, 1).
-    """
-    if not (0 < power < 1 and 0 < level < 1):
-        raise ZooError(f"power and level lie between 0 and 1, got power={power}, level={level}")
-    a, b = np.asarray(daily_a, dtype=np.float64), np.asarray(daily_b, dtype=np.float64)
-    both = np.isfinite(a) & np.isfinite(b)
-    if not both.any():
-        return float("nan")
-    error = bootstrap_means(a[both] - b[both], draws=draws, seed=seed, block=block).std(ddof=1)
-    return float((NormalDist().inv_cdf(1 - level / 2) + NormalDist().inv_cdf(power)) * error)
 
 
 @dataclass(frozen=True)

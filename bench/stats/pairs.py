@@ -10,57 +10,59 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from bench.columns import FrameRow, Real, means
 from bench.stats import inference
 from bench.stats.confidence_set import model_confidence_set, relative_block
 
-PAIR_COLUMNS = {
-    "a": "str",
-    "b": "str",
-    "difference": "float64",
-    "low": "float64",
-    "high": "float64",
-    "p": "float64",
-    "p_holm": "float64",
-    "detectable": "float64",
-    "verdict": "str",
-    "n_days": "int64",
-}
-"""Difference of the means a - b with its 95 % interval, two-sided p-value and that after Holm over all pairs of the
-frame; `detectable`: the smallest true difference that the single test would find four times in five; `verdict` is
-`different` where `p_holm` is at most 5 %, else `no evidence of a difference`."""
+DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
 
-SIGNIFICANCE_COLUMNS = {
-    "model": "str",
-    "comparable": "bool",
-    "n_days": "int64",
-    "n_seeds": "int64",
-    "rank_ic": "float64",
-    "nw_t": "float64",
-    "mcs_p": "float64",
-    "mcs_included": "bool",
-    "sd_seeds": "float64",
-    "sd_days": "float64",
-    "sd_rest": "float64",
-    "best_pair_difference": "float64",
-    "best_pair_p": "float64",
-    "best_pair_holm": "float64",
-    "better_than": "int64",
-    "worse_than": "int64",
-}
-"""Mean Rank IC with its Newey-West t; p-value and membership in the 90 % model confidence set; the variance split of
-one seed's mean (`VarianceSplit`); the pair with the best comparable model (difference best - model; NaN for
-the best itself); and how many models it is better and worse than after Holm."""
+
+class PairRow(FrameRow):
+    """Two ranked models, compared on the days both have."""
+
+    key = ("a", "b")
+    a: str = means("registry name")
+    b: str = means("registry name")
+    difference: Real = means("Rank IC of a minus b, mean of daily differences")
+    low: Real = means("2.5 % point of its paired bootstrap")
+    high: Real = means("97.5 % point; an interval that holds 0 is no evidence of a difference")
+    p: Real = means("two-sided bootstrap p-value of this pair alone")
+    p_holm: Real = means("the same after Holm's correction for all pairs")
+    detectable: Real = means("smallest true difference that this test finds four times in five")
+    verdict: Literal["different", "no evidence of a difference"] = means("different where p_holm is at most 0.05")
+    n_days: int = means("days that both have")
+
+
+class SignificanceRow(FrameRow):
+    """What the daily Rank IC of a model can tell apart."""
+
+    model: str = means("registry name")
+    comparable: bool = means("has the days that most models share; else it has no pair")
+    n_days: int = means("days with a Rank IC")
+    n_seeds: int = means("seeds with daily scores")
+    rank_ic: Real = means("mean over days")
+    nw_t: Real = means("its Newey-West t")
+    mcs_p: Real = means("smallest size at which the model confidence set would leave it out")
+    mcs_included: bool = means("in the 90 % model confidence set")
+    sd_seeds: Real = means("standard deviation of one seed's mean that seeds explain")
+    sd_days: Real = means("the same that days explain")
+    sd_rest: Real = means("the same that neither explains")
+    best_pair_difference: Real = means("best comparable model minus this one; null for the best itself")
+    best_pair_p: Real = means("p-value of that pair alone")
+    best_pair_holm: Real = means("the same after Holm's correction")
+    better_than: int = means("models it is better than after Holm's correction")
+    worse_than: int = means("models it is worse than after Holm's correction")
+
 
 LEVEL, POWER, MCS_SIZE = 0.05, 0.8, 0.10
 DRAWS = 10_000
 """With fewer, the smallest p-value that Holm multiplies by the number of pairs could not get below 5 %: 13 models make
 78 pairs, 78 / 10,001 = 0.8 %."""
-
-DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
 
 
 def comparable_models(daily: pd.DataFrame) -> list[str]:
@@ -108,9 +110,7 @@ def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> P
     return PairedDraws(models, columns, means)
 
 
-def pair_frame(
-    daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0, drawn: PairedDraws | None = None
-) -> pd.DataFrame:
+def pair_frame(daily: pd.DataFrame, *, drawn: PairedDraws | None = None) -> pd.DataFrame:
     """Every pair of comparable models, in the order of the columns of `daily` (day x model, NaN = skipped day).
 
     One day makes no pair.
@@ -118,9 +118,9 @@ def pair_frame(
     Args:
         drawn: the `paired_draws` of `daily`, where they are there already.
     """
-    drawn = paired_draws(daily, draws=draws, seed=seed) if drawn is None else drawn
+    drawn = paired_draws(daily) if drawn is None else drawn
     if not drawn.models:
-        return pd.DataFrame(columns=list(PAIR_COLUMNS)).astype(PAIR_COLUMNS)
+        return PairRow.frame([])
     first, second = np.triu_indices(len(drawn.models), 1)
     difference = drawn.means[:, first] - drawn.means[:, second]
     mean = (drawn.columns[:, first] - drawn.columns[:, second]).mean(axis=0)
@@ -128,7 +128,7 @@ def pair_frame(
     pvalues = inference.pvalues_of(mean, difference)
     adjusted = inference.holm(pvalues)
     quantile = NormalDist().inv_cdf
-    frame = pd.DataFrame(
+    return PairRow.frame(
         {
             "a": [drawn.models[i] for i in first],
             "b": [drawn.models[i] for i in second],
@@ -142,7 +142,6 @@ def pair_frame(
             "n_days": len(drawn.columns),
         }
     )
-    return frame.astype(PAIR_COLUMNS)
 
 
 def significance_frame(
@@ -151,7 +150,7 @@ def significance_frame(
     """One row per model (column of `daily`, day x model: mean over seeds), in their order.
 
     Args:
-        by_seed: per model its daily scores, day x seed (`seed_table`); a model without any has no variance split.
+        by_seed: per model its daily scores, day x seed; a model without any has no variance split.
         pairs: the `pair_frame` of `daily`, where it is there already.
     """
     pairs = pair_frame(daily) if pairs is None else pairs
@@ -181,12 +180,7 @@ def significance_frame(
                 **_against(model, best, pairs),
             }
         )
-    return pd.DataFrame(rows, columns=list(SIGNIFICANCE_COLUMNS)).astype(SIGNIFICANCE_COLUMNS)
-
-
-def seed_table(frames: Mapping[int, pd.DataFrame], column: str = "rank_ic") -> pd.DataFrame:
-    """One metric of daily frames by seed (columns `datetime` and `column`; folds follow each other) -> day x seed."""
-    return pd.DataFrame({seed: frame.set_index("datetime")[column] for seed, frame in frames.items()}).sort_index()
+    return SignificanceRow.frame(rows)
 
 
 def _shared(daily: pd.DataFrame) -> tuple[list[str], np.ndarray]:

@@ -65,6 +65,16 @@ class Cell:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
+    def least(self) -> float:
+        """The lower end of the interval; the value where there is none, which counts as exact."""
+        return self.low if self.has_interval else self.value
+
+    @property
+    def most(self) -> float:
+        """The upper end, likewise."""
+        return self.high if self.has_interval else self.value
+
+    @property
     def percent(self) -> Cell:
         """The same cell in per cent."""
         return self.scaled(100)
@@ -100,13 +110,13 @@ def cells_of(table: str, frame: pd.DataFrame, row: str | list[str]) -> dict[str,
         row: the column, or columns joined by `-`, that name a row.
     """
     names = [row] if isinstance(row, str) else row
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for entry in frame.to_dict("records"):
         where = f"{table}.{row_name(entry, row)}"
         for column, value in entry.items():
             if column not in names and not str(column).endswith(BOUNDS) and _is_number(value):
-                found[f"{where}.{column}"] = cell_of(entry, str(column), where)
-    return found
+                cells[f"{where}.{column}"] = cell_of(entry, str(column), where)
+    return cells
 
 
 def row_name(entry: Mapping[Any, Any], row: str | list[str]) -> str:

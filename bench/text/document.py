@@ -89,11 +89,11 @@ class Document:
 
 def prose(*sentences: Sentence | None, label: str = "") -> Prose | None:
     """A paragraph of those sentences that are there; None where none is."""
-    kept = tuple(s for s in sentences if s is not None)
-    return Prose(kept, label) if kept else None
+    given = tuple(s for s in sentences if s is not None)
+    return Prose(given, label) if given else None
 
 
 def section(name: str, title: str, *blocks: Block | None) -> Section | None:
     """A section of those blocks that are there; None where none is."""
-    kept = tuple(b for b in blocks if b is not None)
-    return Section(name, title, kept) if kept else None
+    given = tuple(b for b in blocks if b is not None)
+    return Section(name, title, given) if given else None

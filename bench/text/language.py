@@ -79,8 +79,8 @@ def retold(text: str) -> str:
     if current() == "en" or len(text) > LONGEST:
         return text
     for pattern, chosen in _patterns(current()):
-        if found := pattern.fullmatch(text):
-            values = found.groupdict()
+        if match := pattern.fullmatch(text):
+            values = match.groupdict()
             if "items" in values:
                 values["items"] = listed(re.split(", | and ", values["items"]))
             return chosen.format(**values)
@@ -99,15 +99,15 @@ def table(name: str, part: str = "templates") -> dict[str, str]:
     """
     from bench.records.strict_yaml import read_yaml
 
-    found = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
-    return {str(k): str(v) for k, v in found[part].items()}
+    templates = read_yaml(Path(__file__).with_name(f"{name}.yaml"))
+    return {str(k): str(v) for k, v in templates[part].items()}
 
 
 @lru_cache
 def _patterns(name: str) -> list[tuple[re.Pattern[str], str]]:
     """Each recorded text as an expression with its values as groups, the most specific first."""
-    found = table(name, "recorded")
+    templates = table(name, "recorded")
     return [
         (re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(english))), chosen)
-        for english, chosen in sorted(found.items(), key=lambda pair: -len(pair[0]))
+        for english, chosen in sorted(templates.items(), key=lambda pair: -len(pair[0]))
     ]

@@ -74,7 +74,7 @@ def load(file: Path) -> Panel:
 def imports(file: Path) -> str:
     import pyarrow.parquet  # noqa: F401
 
-    import zoo.data.sources.parquet
+    import zoo.data.sources.tables.parquet
     import zoo.data.windows  # noqa: F401
 
     return ""

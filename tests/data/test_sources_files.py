@@ -137,8 +137,8 @@ def test_parquet_reads_dictionaries_dates_and_stored_indices_over_row_groups(tmp
 def test_a_parquet_file_read_column_by_column_is_the_same_panel(tmp_path, monkeypatch):
     frame = long_frame().assign(sector="Energy", adj_close=lambda f: f["close"] / 2)
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=7)
-    monkeypatch.setattr("zoo.data.sources.parquet.EAGER_ROWS", 0)
-    monkeypatch.setattr("zoo.data.sources.long.BLOCK", 4)
+    monkeypatch.setattr("zoo.data.sources.tables.parquet.EAGER_ROWS", 0)
+    monkeypatch.setattr("zoo.data.sources.parts.BLOCK", 4)
     assert load_panel(tmp_path / "a.parquet").fingerprint == load_panel(frame).fingerprint
 
 

@@ -128,6 +128,13 @@ class Panel:
         return int(np.searchsorted(self.days, date, side=side))
 
     @cached_property
+    def periods_per_year(self) -> float:
+        """Bars a year, from the days on which at least half of the usual number of stocks trades."""
+        from zoo.data.calendar import periods_per_year, usual_days
+
+        return periods_per_year(self.days[usual_days(self.field("close"))])
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that change with any value, day, symbol, membership or concept."""
         digest = hashlib.blake2b(digest_size=8)

@@ -50,7 +50,7 @@ def _check_one(experiment: Any, models: str | None) -> dict[str, Any]:
     sample = subject.sample
     console.say(
         f"{experiment.name} on {plan.panel.name}: {len(findings) - len(failed)} of {len(findings)} checks pass"
-        f"{', failed: ' + ', '.join(failed) if failed else ''}; {len(subject.candidates)} model(s) on a sample of "
+        f"{', failed: ' + ', '.join(failed) if failed else ''}; {len(subject.contenders)} model(s) on a sample of "
         f"{sample.n_stocks} stocks x {sample.n_days} days, {console.elapsed(began)}"
     )
     return findings_record(experiment.name, experiment.data.source, plan.config_hash, findings)

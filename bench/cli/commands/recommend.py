@@ -26,7 +26,7 @@ def recommend(
 ) -> None:
     """Recommend a model under constraints, from what was measured; says what each other model lacks."""
     from bench.advice.facts import gather
-    from bench.advice.recommend import Constraints, advice_sentence, candidate_table
+    from bench.advice.recommend import Constraints, advice_sentence, option_table
     from bench.advice.recommend import recommend as candidates_for
     from bench.cli import console
     from bench.records.runs import last_run
@@ -37,5 +37,5 @@ def recommend(
     with language(lang):
         found = candidates_for(facts, constraints)
         console.say(advice_sentence(found).text)
-        console.print_table(candidate_table(found))
+        console.print_table(option_table(found))
     raise typer.Exit(0 if not found[0].reasons else 1)

@@ -19,12 +19,18 @@ def show(
         Path | None,
         typer.Option("--output", "-o", help="Folder of the figures; default: figures/TRIAL in the run's folder."),
     ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of a run's final report.")] = False,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of a run, or one trial: model, data, metrics with intervals, cost."""
     from bench.records.runs import last_run
     from bench.records.store import RunStore
 
+    if schema:
+        from bench.report.final import schema as schema_of_report
+
+        _print_json(schema_of_report())
+        return
     run_name, slash, start = (target or last_run(results)).partition("/")
     store = RunStore.open(results, run_name)
     if (figures or output is not None) and not slash:

@@ -156,13 +156,14 @@ def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], r
     _tell(scaling_table(frame), frame)
 
 
-def _tell(table: Table, frame: pd.DataFrame) -> None:
+def _tell(table: Table | None, frame: pd.DataFrame) -> None:
     """The table, and why a model is missing from it."""
     from bench.cli import console
     from bench.text.tables import frame_rows
 
     console.say("")
-    console.print_table(table)
+    if table is not None:
+        console.print_table(table)
     console.say("")
     for row in frame_rows(frame):
         if row["reason"]:

@@ -13,7 +13,7 @@ from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, thinned, zero_line
 from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.kit.labels import place_labels
-from bench.report.figures.material import Material, kept
+from bench.report.figures.material import Material, rows_where
 from bench.stats.inference import bootstrap_means, interval
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
@@ -21,13 +21,13 @@ _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at
 
 def pareto(material: Material) -> Canvas | None:
     """Rank IC against the latency of one day, with the models that no other beats in both."""
-    found = _accuracy_and_latency(material.facts)
-    if found.empty:
+    timed_models = _accuracy_and_latency(material.facts)
+    if timed_models.empty:
         return None
-    notes = not_drawn(found["model"].tolist(), material.models, "without Rank IC on all days or without latency")
+    notes = not_drawn(timed_models["model"].tolist(), material.models, "without Rank IC on all days or without latency")
     canvas = Canvas("Rank IC against latency", 4.9, 7.6, notes)
     axes = canvas.axes(0.75, 0.55, 6.6, 3.7, xscale="log")
-    scopes = [s for s in _MARKERS if s in set(found["scope"])]
+    scopes = [s for s in _MARKERS if s in set(timed_models["scope"])]
     size = {"linestyle": "none", "markersize": 6.5, "color": style.OWN}
     full, hollow = {"markerfacecolor": style.OWN}, {"markerfacecolor": "none"}
     canvas.legend(
@@ -37,11 +37,11 @@ def pareto(material: Material) -> Canvas | None:
             *(key(_MARKERS[s][1], marker=_MARKERS[s][0], linestyle="none", color=style.INK) for s in scopes),
         ]
     )
-    front = _front(found)
-    ahead = kept(found, front).sort_values(by="latency")
+    front = _front(timed_models)
+    ahead = rows_where(timed_models, front).sort_values(by="latency")
     axes.step(ahead["latency"], ahead["rank_ic"], where="post", linestyle=(0, (4, 3)), color=style.INK, linewidth=1.1)
     bars = []
-    for row, leads in zip(found.to_dict("records"), front, strict=True):
+    for row, leads in zip(timed_models.to_dict("records"), front, strict=True):
         x, y, half = row["latency"], row["rank_ic"], row["half"]
         if math.isfinite(half):
             axes.vlines(x, y - half, y + half, color=style.OWN, linewidth=1.2, alpha=0.8)
@@ -57,7 +57,13 @@ def pareto(material: Material) -> Canvas | None:
     axes.margins(0.12, 0.12)
     _plain_log(axes)
     few_ticks(axes, y=6)
-    place_labels(axes, found["latency"].to_numpy(), found["rank_ic"].to_numpy(), found["model"].tolist(), bars)
+    place_labels(
+        axes,
+        timed_models["latency"].to_numpy(),
+        timed_models["rank_ic"].to_numpy(),
+        timed_models["model"].tolist(),
+        bars,
+    )
     return canvas
 
 
@@ -65,13 +71,13 @@ def _accuracy_and_latency(facts: Facts) -> pd.DataFrame:
     """One row per ranked model with both; the latency of the trained models, or else that of `bench time`."""
     board = facts.board.frame
     names = {"rank_ic_half": "half", "latency_ms": "latency", "latency_p90_ms": "slow"}
-    frame = kept(board, board["ranked"]).rename(columns=names)
+    frame = rows_where(board, board["ranked"]).rename(columns=names)
     timing = facts.frame("timing")
     # Never both: they are of different days and thread counts.
     if not np.isfinite(frame["latency"]).any() and len(timing):
         timed = timing.drop_duplicates("model").set_index("model").reindex(frame["model"].tolist())
         frame["latency"], frame["slow"] = timed["one_day_p50_ms"].to_numpy(), timed["one_day_p90_ms"].to_numpy()
-    return kept(frame, np.isfinite(frame["rank_ic"]) & (frame["latency"] > 0))
+    return rows_where(frame, np.isfinite(frame["rank_ic"]) & (frame["latency"] > 0))
 
 
 def _front(frame: pd.DataFrame) -> np.ndarray:

@@ -30,10 +30,10 @@ def _ticks(numbers: np.ndarray, most: int) -> tuple[list[float], list[str]]:
     months = np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1)
     begun = months[months.astype("datetime64[D]") >= first]
     for step in _STEPS:
-        kept = begun[begun.astype(int) % step == 0]
-        if 0 < len(kept) <= most:
-            positions = kept.astype("datetime64[D]").astype(float).tolist()
-            return positions, [str(m)[: 4 if step >= 12 else 7] for m in kept]
+        chosen = begun[begun.astype(int) % step == 0]
+        if 0 < len(chosen) <= most:
+            positions = chosen.astype("datetime64[D]").astype(float).tolist()
+            return positions, [str(m)[: 4 if step >= 12 else 7] for m in chosen]
     return [float(numbers.min())], [str(first)]
 
 
@@ -41,18 +41,18 @@ def periods(index: pd.Index) -> tuple[pd.PeriodIndex, str]:
     """The month of every day; the quarter or the year where there would be more than `MOST_PERIODS` of them."""
     days = pd.DatetimeIndex(index)
     for frequency, word in (("M", "month"), ("Q", "quarter")):
-        found = days.to_period(frequency)
-        if found.nunique() <= MOST_PERIODS:
-            return found, word
+        by_day = days.to_period(frequency)
+        if by_day.nunique() <= MOST_PERIODS:
+            return by_day, word
     return days.to_period("Y"), "year"
 
 
-def period_labels(found: list[pd.Period]) -> tuple[list[str], list[str]]:
+def period_labels(by_day: list[pd.Period]) -> tuple[list[str], list[str]]:
     """Upper and lower label of each period: month or quarter, and the year where it begins."""
     upper, lower = [], []
-    for i, period in enumerate(found):
+    for i, period in enumerate(by_day):
         kind = str(period.freqstr)[0]
         upper.append({"M": f"{period.month:02d}", "Q": f"Q{period.quarter}"}.get(kind, str(period.year)))
-        begins = i == 0 or found[i - 1].year != period.year
+        begins = i == 0 or by_day[i - 1].year != period.year
         lower.append(str(period.year) if begins and kind in "MQ" else "")
     return upper, lower

@@ -9,7 +9,7 @@ from bench.records.store import RunStore
 from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, few_ticks, key, not_drawn
 from bench.report.figures.kit.heat import Heat, draw_heat
-from bench.report.figures.material import Material, kept, matching
+from bench.report.figures.material import Material, matching, rows_where
 
 MOST_FIELDS = 16
 _NATIVE = "native"
@@ -36,15 +36,15 @@ def lag_importance(material: Material) -> Canvas | None:
         height=1.05,
     )
     for model, axes in panels:
-        mine = matching(lags, model=model, method=method[model])
-        back, share = np.asarray(mine["name"]).astype(int), 100 * np.asarray(mine["share"])
+        best_rows = matching(lags, model=model, method=method[model])
+        back, share = np.asarray(best_rows["name"]).astype(int), 100 * np.asarray(best_rows["share"])
         axes.fill_between(back, 0, share, step="mid", color=style.OWN, alpha=0.35, linewidth=0)
         axes.step(back, share, where="mid", color=style.OWN, linewidth=1.1)
         own = matching(lags, model=model, method=_NATIVE)
         if len(own) and method[model] != _NATIVE:
             attended = np.asarray(own["name"]).astype(int), 100 * np.asarray(own["share"])
             axes.step(*attended, where="mid", color=style.OTHER, linestyle=(0, (3, 2)))
-        read = back[np.asarray(mine["read"])]
+        read = back[np.asarray(best_rows["read"])]
         above = axes.get_xaxis_transform()
         axes.plot(read, np.full(len(read), 1.0), "v", color=style.INK, markersize=3.2, transform=above, clip_on=False)
         found = ", ".join(
@@ -69,7 +69,7 @@ def field_importance(material: Material) -> Canvas | None:
     order = shown.drop_duplicates("name").sort_values("position", kind="stable")["name"].tolist()
     largest = table.max().sort_values(ascending=False, kind="stable").index[:MOST_FIELDS]
     columns = [name for name in order if name in set(largest)]
-    read = set(kept(shown, shown["read"])["name"])
+    read = set(rows_where(shown, shown["read"])["name"])
     values = table[columns].to_numpy()
     texts = [[f"{100 * v:.0f}" for v in row] for row in values]
     tips = [

@@ -21,10 +21,10 @@ def matching(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
     keep = np.ones(len(frame), dtype=bool)
     for column, value in values.items():
         keep &= np.asarray(frame[column] == value)
-    return kept(frame, keep)
+    return rows_where(frame, keep)
 
 
-def kept(frame: pd.DataFrame, keep: Any) -> pd.DataFrame:
+def rows_where(frame: pd.DataFrame, keep: Any) -> pd.DataFrame:
     """The rows that `keep` is true for."""
     return cast(pd.DataFrame, frame.iloc[np.flatnonzero(np.asarray(keep))])
 

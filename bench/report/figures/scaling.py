@@ -9,7 +9,7 @@ import pandas as pd
 
 from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, key
-from bench.report.figures.material import Material, kept, matching
+from bench.report.figures.material import Material, matching, rows_where
 from bench.speed.scaling_frames import scaling_points
 
 _SYMBOL = {"lookback": "T", "stocks": "N"}
@@ -27,7 +27,7 @@ def scaling_stocks(material: Material) -> Canvas | None:
 
 def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None:
     points = _one_machine(scaling_points(material.store.results))
-    points = kept(points, (points["axis"] == axis) & np.isfinite(points["time_p50_ms"]))
+    points = rows_where(points, (points["axis"] == axis) & np.isfinite(points["time_p50_ms"]))
     measured = set(points["model"])
     names = [m for m in material.models if m in measured] + sorted(measured - set(material.models))
     if not names:
@@ -61,10 +61,10 @@ def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None
         x_all = np.concatenate([np.append(rows["size"], np.nan) for rows in rivals] or [np.empty(0)])
         y_all = np.concatenate([np.append(rows["time_p50_ms"], np.nan) for rows in rivals] or [np.empty(0)])
         axes.plot(x_all, y_all, color=style.INK, alpha=0.35, linewidth=0.7, zorder=1)
-        mine = by_model[name]
-        axes.vlines(mine["size"], mine["time_p25_ms"], mine["time_p75_ms"], color=style.OWN, linewidth=2.2, alpha=0.5)
-        axes.plot(mine["size"], mine["time_p50_ms"], color=style.OWN, marker="o", zorder=3)
-        times = ", ".join(f"{row['size']}: {row['time_p50_ms']:.3g} ms" for row in mine.to_dict("records"))
+        own = by_model[name]
+        axes.vlines(own["size"], own["time_p25_ms"], own["time_p75_ms"], color=style.OWN, linewidth=2.2, alpha=0.5)
+        axes.plot(own["size"], own["time_p50_ms"], color=style.OWN, marker="o", zorder=3)
+        times = ", ".join(f"{row['size']}: {row['time_p50_ms']:.3g} ms" for row in own.to_dict("records"))
         panels.canvas.tip(axes, f"{name} by {axis}: {times}")
         panels.value(axes, _exponent(exponents, name, axis))
     _ticks(panels, sorted(set(points["size"])))

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, zero_line
-from bench.report.figures.material import Material, kept, matching
+from bench.report.figures.material import Material, matching, rows_where
 
 
 def score_distribution(material: Material) -> Canvas | None:
@@ -30,9 +30,9 @@ def score_distribution(material: Material) -> Canvas | None:
         wanted=material.models,
     )
     for model, axes in panels:
-        mine = matching(frame, model=model)
-        edges = np.append(mine["low"], mine["high"].tolist()[-1])
-        share = np.asarray(mine["share"])
+        rows = matching(frame, model=model)
+        edges = np.append(rows["low"], rows["high"].tolist()[-1])
+        share = np.asarray(rows["share"])
         axes.stairs(100 * share, edges, fill=True, color=style.OWN, alpha=0.35, linewidth=0)
         axes.stairs(100 * share, edges, color=style.OWN, linewidth=1.1)
         axes.stairs(100 * _normal(edges), edges, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9, baseline=None)
@@ -65,10 +65,10 @@ def deciles(material: Material) -> Canvas | None:
         wanted=material.models,
     )
     for model, axes in panels:
-        mine = matching(frame, model=model)
+        rows = matching(frame, model=model)
         zero_line(axes)
-        axes.vlines(mine["decile"], 1e4 * mine["excess_low"], 1e4 * mine["excess_high"], color=style.OWN, linewidth=1.1)
-        for row in mine.to_dict("records"):
+        axes.vlines(rows["decile"], 1e4 * rows["excess_low"], 1e4 * rows["excess_high"], color=style.OWN, linewidth=1.1)
+        for row in rows.to_dict("records"):
             value, low, high = (1e4 * row[f"excess{end}"] for end in ("", "_low", "_high"))
             if math.isfinite(value):
                 mark = dot(axes, row["decile"], value, markersize=2.6)
@@ -97,14 +97,14 @@ def calibration(material: Material) -> Canvas | None:
         wanted=material.models,
     )
     for model, axes in panels:
-        mine = matching(frame, model=model)
-        mine = kept(mine, np.isfinite(mine["train_label"])).sort_values(by="decile")
-        ends = np.array([mine["score"].min(), mine["score"].max()])
+        rows = matching(frame, model=model)
+        rows = rows_where(rows, np.isfinite(rows["train_label"])).sort_values(by="decile")
+        ends = np.array([rows["score"].min(), rows["score"].max()])
         axes.plot(ends, ends, color=style.INK, linestyle=(0, (4, 2)), linewidth=0.9)
-        axes.plot(mine["score"], mine["train_label"], color=style.OWN, linewidth=1.0, marker="o", markersize=3.2)
+        axes.plot(rows["score"], rows["train_label"], color=style.OWN, linewidth=1.0, marker="o", markersize=3.2)
         came = "; ".join(
             f"decile {row['decile']} forecast {row['score']:+.3f}, came {row['train_label']:+.3f}"
-            for row in mine.iloc[[-1, 0]].to_dict("records")
+            for row in rows.iloc[[-1, 0]].to_dict("records")
         )
         panels.canvas.tip(axes, f"{model}: {came}")
     few_ticks(panels.axes[0], x=3)

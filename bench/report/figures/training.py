@@ -22,17 +22,17 @@ _DASHES = (0, (3, 2))
 def training(material: Material) -> Canvas | None:
     """One panel a model, one pair of lines a trial; models fitted as a whole have no epochs."""
     records = {m: [r for r in material.facts.board.records.values() if r["model"] == m] for m in material.models}
-    drawn = {m: found for m, all_of in records.items() if (found := [r for r in all_of if r["fit"]["history"]])}
+    drawn = {m: of_model for m, all_of in records.items() if (of_model := [r for r in all_of if r["fit"]["history"]])}
     if not drawn:
         return None
-    whole = [m for m, found in records.items() if found and m not in drawn]
+    whole = [m for m, of_model in records.items() if of_model and m not in drawn]
     notes = [f"Fitted as a whole, without epochs: {style.listed(whole)}."] if whole else []
-    gone = [m for m, found in records.items() if not found]
+    gone = [m for m, of_model in records.items() if not of_model]
     notes += [f"Not trained: {style.listed(gone)}."] if gone else []
-    most = max(len(found) for found in drawn.values())
+    most = max(len(of_model) for of_model in drawn.values())
     if most > MOST_TRIALS:
         notes.append(f"The first {MOST_TRIALS} of {most} trials of each model.")
-    return draw_training({m: found[:MOST_TRIALS] for m, found in drawn.items()}, notes)
+    return draw_training({m: of_model[:MOST_TRIALS] for m, of_model in drawn.items()}, notes)
 
 
 def draw_training(drawn: dict[str, list[dict[str, Any]]], notes: list[str]) -> Canvas:
@@ -91,13 +91,13 @@ def _draw(axes: Axes, loss: Axes, record: dict[str, Any]) -> None:
     axes.plot(epoch[at], valid[at], color=style.OWN, linewidth=1.0, alpha=0.85)
     best = record["fit"]["best_epoch"]
     stage = history[-1].get("stage")
-    kept = [i for i, h in enumerate(history) if h.get("epoch") == best and h.get("stage") == stage]
-    if kept:
-        dot(axes, float(epoch[kept[-1]]), float(valid[kept[-1]]), markersize=3.6)
+    at_best = [i for i, h in enumerate(history) if h.get("epoch") == best and h.get("stage") == stage]
+    if at_best:
+        dot(axes, float(epoch[at_best[-1]]), float(valid[at_best[-1]]), markersize=3.6)
     # A stage may minimise another loss than the one before it.
     stages = [h.get("stage") for h in history]
     for name in dict.fromkeys(stages):
         of_stage = np.array([s == name for s in stages])
         first = next((v for v in train[of_stage] if math.isfinite(v) and v != 0), math.nan)
-        mine = at[of_stage[at]]
-        loss.plot(epoch[mine], train[mine] / first, color=style.OTHER, linestyle=_DASHES, linewidth=0.9, alpha=0.85)
+        line = at[of_stage[at]]
+        loss.plot(epoch[line], train[line] / first, color=style.OTHER, linestyle=_DASHES, linewidth=0.9, alpha=0.85)

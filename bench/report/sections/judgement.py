@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bench.advice.capability import Capability, assess, load_capability, score_frame
-from bench.advice.claims import is_given, judge, load_claims
+from bench.advice.capability import Capability, assess, load_capability
+from bench.advice.claims import is_given, judged_claims
 from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
 from bench.report.tables import evidence as tables
-from bench.text.cells import Cell, cells_of
+from bench.text.cells import Cell
 from bench.text.document import Figure, Items, Prose, Section, prose, section
 from bench.text.language import listed, retold, translate
 from bench.text.sentences import say
@@ -16,15 +16,15 @@ from bench.text.sentences import say
 def judgement(facts: Facts) -> list[Section]:
     """Selection guide and capability table."""
     advice = advise(facts)
-    found = assess(facts)
+    assessed = assess(facts)
     sections = [
         section("guide", translate("Selection guide"), _basis(facts), *[_scenario(a) for a in advice], _recommend()),
         section(
             "capability",
             translate("What each model can do"),
             _formula(),
-            tables.capability_table(facts, found, advice),
-            _missing(found),
+            tables.capability_table(facts, assessed, advice),
+            _missing(assessed),
         ),
     ]
     return [s for s in sections if s is not None]
@@ -99,10 +99,10 @@ def _formula() -> Prose | None:
     )
 
 
-def _missing(found: list[Capability]) -> Prose | None:
+def _missing(assessed: list[Capability]) -> Prose | None:
     without = {
         c.model: listed(tables.ability(n) for n, cell in c.cells.items() if not cell.measured)
-        for c in found
+        for c in assessed
         if not c.score.measured
     }
     if not without:
@@ -149,12 +149,14 @@ def capture(facts: Facts) -> Section | None:
 
 def claims(facts: Facts) -> Section | None:
     """Published claims, judged."""
-    cells = facts.cells | cells_of("score", score_frame(assess(facts)), "model")
-    data = facts.run["data"]["name"]
-    judged = [judge(claim, cells, data) for claim in load_claims().claims]
+    judged = judged_claims(facts)
     count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
     rests_on = [
-        c for j in judged for mine, _, other, _ in j.compared for c in (mine, other) if c.measured and not is_given(c)
+        c
+        for j in judged
+        for claimed, _, other, _ in j.compared
+        for c in (claimed, other)
+        if c.measured and not is_given(c)
     ]
     return section(
         "claims",

@@ -69,22 +69,22 @@ def scaling_table(frame: pd.DataFrame, name: str = "scaling") -> Table | None:
 
 def repeat_line(frame: pd.DataFrame) -> str:
     """How far the two passes of the whole measurement agree, and which rows are unstable."""
-    found = [
+    repeats = [
         (abs(float(row[key])), f"{row['model']} {row['mode']}, {key.removesuffix('_repeat')}")
         for row in frame_rows(frame)
         for key in frame.columns
         if key.endswith("_repeat") and math.isfinite(row[key])
     ]
-    if not found:
+    if not repeats:
         return translate("Repeat-run spread: nothing was measured twice.")
-    values = pd.Series([value for value, _ in found])
-    worst, where = max(found)
+    values = pd.Series([value for value, _ in repeats])
+    worst, where = max(repeats)
     unstable = [f"{r['model']} {r['mode']}" for r in frame_rows(frame) if r["unstable"]]
     line = translate(
         "Repeat-run spread (the whole measurement twice, difference of the two medians over their mean): median "
         "{median:.1%}, 90 % of {n} figures within {most:.1%}, largest {worst:.1%} ({where}).",
         median=float(values.median()),
-        n=len(found),
+        n=len(repeats),
         most=float(values.quantile(0.9)),
         worst=worst,
         where=where,

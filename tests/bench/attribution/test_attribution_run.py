@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from bench.attribution.deletion import Deletion, measure_deletion
 from bench.attribution.frames import (
-    CURVE_COLUMNS,
-    METHOD_COLUMNS,
-    PROFILE_COLUMNS,
-    SCORE_COLUMNS,
+    CurveRow,
+    InterpretabilityRow,
+    MethodRow,
+    ProfileRow,
     _method_row,
     _scored,
     attribution_profiles,
@@ -216,12 +216,12 @@ def test_a_network_given_the_peers_is_scored_over_peers(relation):
 
 def test_the_frames_have_their_documented_columns_and_one_row_per_model(local):
     for frame, columns in (
-        (interpretability_frame(local), METHOD_COLUMNS),
-        (interpretability_scores(local), SCORE_COLUMNS),
-        (attribution_profiles(local), PROFILE_COLUMNS),
-        (deletion_curves(local), CURVE_COLUMNS),
+        (interpretability_frame(local), MethodRow),
+        (interpretability_scores(local), InterpretabilityRow),
+        (attribution_profiles(local), ProfileRow),
+        (deletion_curves(local), CurveRow),
     ):
-        assert list(frame.columns) == list(columns)
+        assert list(frame.columns) == list(columns.dtypes())
         assert len(frame) > 0
     scores = interpretability_scores(local)
     assert sorted(scores["model"]) == ["lightgbm", "linear", "mlp"]

@@ -63,7 +63,7 @@ def row(frame: pd.DataFrame, model: str, mode: str = "eager") -> dict[str, Any]:
 
 def test_every_model_and_mode_has_a_row_with_figures_or_the_reason_why_not(timed):
     frame = frames.timing_frame(timed[0])
-    assert list(frame.columns) == list(frames.TIMING_COLUMNS)
+    assert list(frame.columns) == list(frames.TimingRow.dtypes())
     assert sorted(zip(frame["model"], frame["mode"], strict=True)) == [
         (model, mode) for model in ("gats", "gru", "linear") for mode in ("eager", "graphs")
     ]
@@ -148,7 +148,7 @@ def test_repeat_line_names_the_worst_and_the_unstable(timed):
 
 def test_scaling_has_a_row_per_network_variant_and_attention(scaled):
     frame = scaling_frames.scaling_frame(scaled[0])
-    assert list(frame.columns) == list(scaling_frames.SCALING_COLUMNS)
+    assert list(frame.columns) == list(scaling_frames.ScalingRow.dtypes())
     assert list(frame["model"]) == [
         "gats",
         "gats.attention",

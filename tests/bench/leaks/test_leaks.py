@@ -283,7 +283,7 @@ def test_a_list_of_members_without_dates_is_told_from_one_with_dates(tmp_path: P
 
 def test_nothing_is_reported_of_any_of_the_models() -> None:
     subject = subject_of(",".join({*TINY, "linear"}), params=TINY)
-    assert len(subject.candidates) == 13
+    assert len(subject.contenders) == 13
     assert failures(subject) == {}
 
 
@@ -320,7 +320,7 @@ def test_shuffled_labels_raise_no_alarm_more_often_than_chance() -> None:
     values = []
     for seed in range(12):
         subject = subject_of(source=f"planted:local?stocks=16&days=220&rho=0.9&seed={seed}")
-        values.append(shuffled_z(subject, subject.candidates[0])[0])
+        values.append(shuffled_z(subject, subject.contenders[0])[0])
     assert abs(np.mean(values)) < 4 / np.sqrt(len(values))
     assert np.std(values) < 2
 

@@ -11,19 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli_runs import SMALL, key_of_trial, run_cli
+from simulated import simulated
 
 from bench.experiment.config import PortfolioConfig, load_config
 from bench.experiment.evidence import Evidence, read_evidence, read_scores, refresh, write_evidence
 from bench.experiment.plan import Plan, make_plan
 from bench.portfolio.backtest import (
-    RECORD,
+    STORED_AS,
     backtest,
     backtest_settings,
     check_benchmark,
     measure_backtests,
 )
 from bench.portfolio.frames import (
-    PORTFOLIO_COLUMNS,
+    PortfolioRow,
     portfolio_daily,
     portfolio_frame,
     portfolio_settings,
@@ -31,7 +32,6 @@ from bench.portfolio.frames import (
 from bench.portfolio.market import universe_return
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import performance, risk
-from bench.portfolio.topk_dropout import topk_dropout
 from bench.records.store import RunStore, digest
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
@@ -66,7 +66,7 @@ def market(n_days: int = 60, n_stocks: int = 12, seed: int = 0) -> Panel:
 def test_a_run_stores_the_portfolio_of_every_trial_and_the_reader_shows_it(finished):
     store = RunStore.open(finished, "small")
     frame = portfolio_frame(store, store.run())
-    assert frame.dtypes.astype(str).to_dict() == PORTFOLIO_COLUMNS
+    assert frame.dtypes.astype(str).to_dict() == PortfolioRow.dtypes()
     assert sorted(frame["model"]) == ["gru", "linear", "tcn"]
     assert (frame["status"] == "ok").all()
     assert frame["ranked"].all()
@@ -86,7 +86,7 @@ def test_the_figures_follow_from_the_stored_scores(finished, plan):
     score[test.start : test.stop] = read_scores(store, key, panel, test)
     close = panel.field("close")[: test.stop]
     bench = universe_return(panel.field("close"), panel.member)[: test.stop]
-    whole = topk_dropout(
+    whole = simulated(
         score[: test.stop],
         close,
         names=panel.symbols,
@@ -97,14 +97,16 @@ def test_the_figures_follow_from_the_stored_scores(finished, plan):
         limit=None,
         lot=None,
     )
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, STORED_AS)
     stored = evidence.daily[evidence.daily["key"] == key]
     for name in ("return", "bench", "cost", "turnover", "excess"):
         np.testing.assert_allclose(stored[name], whole.column(name), rtol=1e-12, atol=1e-15)
     assert stored["excess"].iloc[0] == -stored["bench"].iloc[0]
     entry = evidence.trials[key]
-    assert entry["published"]["annualised"] == pytest.approx(risk(whole.column("excess")).annualised, rel=1e-9)
-    assert entry["net"]["annual_return"] == pytest.approx(performance(whole.net).annual_return, rel=1e-9)
+    alone = store.run() | {"trials": [{"key": key, "model": "gru", "fold": 0, "seed": 0}]}
+    row = portfolio_frame(store, alone).set_index("model").loc["gru"]
+    assert row["annual_excess"] == pytest.approx(risk(whole.column("excess")).annualised, rel=1e-9)
+    assert row["compounded_annual_return"] == pytest.approx(performance(whole.net).annual_return, rel=1e-9)
     assert entry["days"] == len(test) == len(stored)
 
 
@@ -123,7 +125,7 @@ def test_limits_and_lots_know_what_came_before_the_first_day():
     bench = universe_return(panel.field("close"), panel.member)
     config = PortfolioConfig(limit=0.05, lot=100, initial=1e5)
     _, daily = backtest(score[30:], panel, days, bench, config, 3, 1)
-    whole = topk_dropout(
+    whole = simulated(
         score,
         panel.field("close"),
         names=panel.symbols,
@@ -149,10 +151,9 @@ def test_costs_capacity_and_the_rates_of_the_sensitivity_are_those_asked_for():
     config = PortfolioConfig(cost_open=0.002, cost_close=0.002, cost_minimum=0)
     figures, daily = backtest(score, panel, days, bench, config, 3, 1)
     np.testing.assert_allclose(daily["cost"], 0.002 * daily["turnover"], atol=1e-15)
-    assert figures["cost"] == pytest.approx(daily["cost"].mean())
     assert [case["rate"] for case in figures["sensitivity"]] == [0, 5e-4, 15e-4, 30e-4]
     free, dear = (figures["sensitivity"][k]["excess"]["annualised"] for k in (0, 3))
-    assert free > figures["published"]["annualised"] > dear
+    assert free > risk(daily["excess"].to_numpy()).annualised > dear
     assert 0 < figures["capacity"] < 1e8
     without = Panel(panel.days, panel.symbols, ("close",), panel.values[:, :, 3:4], panel.member)
     assert np.isnan(backtest(score, without, days, bench, config, 3, 1)[0]["capacity"])
@@ -218,11 +219,11 @@ def test_measuring_again_does_nothing(own_copy, plan):
 def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
-    after = read_evidence(store, RECORD)
+    after = read_evidence(store, STORED_AS)
     assert portfolio_settings(store)["topk"] == 2
-    assert all(after.trials[key]["turnover"] != before.trials[key]["turnover"] for key in keys)
+    assert all(after.trials[key]["sensitivity"] != before.trials[key]["sensitivity"] for key in keys)
     folder = store.trial_folder(keys[0])
     scores = pd.read_parquet(folder / "scores.parquet")
     scores.assign(score=-scores["score"]).to_parquet(folder / "scores.parquet", index=False)
@@ -230,7 +231,7 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     record["files"]["scores.parquet"] = digest(folder / "scores.parquet")
     (folder / "record.json").write_text(json.dumps(record))
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
-    turned = read_evidence(store, RECORD)
+    turned = read_evidence(store, STORED_AS)
     changed = [key for key in keys if turned.trials[key] != after.trials[key]]
     assert changed == [keys[0]]
     assert len(turned.daily) == len(before.daily)
@@ -239,14 +240,14 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
 def test_trials_without_scores_keep_their_figures_and_trials_of_another_plan_go(own_copy):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     for key in keys:
         (store.trial_folder(key) / "scores.parquet").unlink()
     unchanged = state(store)
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
     assert state(store) == unchanged
     measure_backtests(plan_of("gru"), store, keys)
-    after = read_evidence(store, RECORD)
+    after = read_evidence(store, STORED_AS)
     assert {entry["model"] for entry in after.trials.values()} == {"gru", "linear"}
     assert all(after.trials[key] == before.trials[key] for key in after.trials)
     assert set(after.daily["key"]) == set(after.trials)
@@ -260,13 +261,13 @@ def test_figures_of_other_settings_are_not_mixed_with_the_current_ones(own_copy)
     frame = portfolio_frame(store, store.run()).set_index("model")
     assert frame.loc["gru", ["status", "n_trials"]].tolist() == ["incomplete", 1]
     assert frame.loc["tcn", ["status", "n_trials", "topk"]].tolist() == ["ok", 2, 2]
-    assert read_evidence(store, RECORD).trials[key]["settings"]["topk"] == 4
+    assert read_evidence(store, STORED_AS).trials[key]["settings"]["topk"] == 4
 
 
 @pytest.mark.parametrize("damage", ["portfolio.json", "portfolio.parquet"])
 def test_a_damaged_file_is_no_evidence_and_is_measured_again(own_copy, plan, damage):
     store = RunStore.open(own_copy, "small")
-    before = read_evidence(store, RECORD)
+    before = read_evidence(store, STORED_AS)
     path = store.folder / damage
     path.write_bytes(path.read_bytes()[:-9])
     frame = portfolio_frame(store, store.run())
@@ -274,7 +275,7 @@ def test_a_damaged_file_is_no_evidence_and_is_measured_again(own_copy, plan, dam
     assert frame["annual_excess"].isna().all()
     assert portfolio_daily(store, store.run()).empty
     measure_backtests(plan, store, [t["key"] for t in store.run()["trials"]])
-    assert read_evidence(store, RECORD).trials == before.trials
+    assert read_evidence(store, STORED_AS).trials == before.trials
 
 
 def test_a_trial_that_cannot_be_simulated_is_stored_with_the_reason_and_the_others_go_on(own_copy, plan):
@@ -333,9 +334,9 @@ def index_file(tmp_path: Path, plan: Plan):
 def test_the_excess_is_taken_to_a_given_index(own_copy, index_file):
     store = RunStore.open(own_copy, "small")
     keys = [t["key"] for t in store.run()["trials"]]
-    before = read_evidence(store, RECORD).daily
+    before = read_evidence(store, STORED_AS).daily
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=str(index_file())), store, keys)
-    daily = read_evidence(store, RECORD).daily
+    daily = read_evidence(store, STORED_AS).daily
     np.testing.assert_allclose(daily["bench"], 0.01)
     np.testing.assert_array_equal(daily["return"], before["return"])
     np.testing.assert_allclose(daily["excess"], daily["return"] - 0.01 - daily["cost"], atol=1e-15)
@@ -343,10 +344,10 @@ def test_the_excess_is_taken_to_a_given_index(own_copy, index_file):
     # Another column of the file is another benchmark, and so is another content.
     flat = f"{index_file()}#other"
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=flat), store, keys)
-    assert (read_evidence(store, RECORD).daily["bench"] == 0).all()
+    assert (read_evidence(store, STORED_AS).daily["bench"] == 0).all()
     index_file(lambda frame: frame.assign(other=frame["close"]))
     measure_backtests(plan_of("gru,tcn", portfolio__benchmark=flat), store, keys)
-    np.testing.assert_allclose(read_evidence(store, RECORD).daily["bench"], 0.01)
+    np.testing.assert_allclose(read_evidence(store, STORED_AS).daily["bench"], 0.01)
 
 
 def test_an_index_need_only_cover_the_test_days(index_file, plan):
@@ -409,7 +410,7 @@ def written(tmp_path: Path):
             columns = {"bench": 0.001, "cost": 0.0005, "turnover": 0.2, "excess": excess, "key": key}
             daily.append(pd.DataFrame({"datetime": days, "return": excess + 0.0015, **columns}))
         store.write_run({"models": list(dict.fromkeys(m for m, _, _ in trials)), "trials": planned})
-        write_evidence(store, RECORD, Evidence({"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
+        write_evidence(store, STORED_AS, Evidence({"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
         return store
 
     return write

@@ -4,11 +4,12 @@ from functools import partial
 
 import numpy as np
 import pytest
+from simulated import simulated
 
-from bench.portfolio.costs import break_even_rate, capacity, portfolio_report
+from bench.portfolio.costs import COST_RATES, annual_excess_at, break_even_bp, capacity
 from bench.portfolio.orders import Costs
-from bench.portfolio.risk import performance, risk
-from bench.portfolio.topk_dropout import PUBLISHED_COSTS, topk_dropout
+from bench.portfolio.risk import risk
+from bench.portfolio.topk_dropout import PortfolioResult
 from zoo.errors import DataError, ZooError
 
 
@@ -21,45 +22,35 @@ def simulation(skill: float, n_days: int = 120, n_stocks: int = 40, **changed):
     score[:-2] += skill * returns[2:] / 0.02
     names = [f"S{i:02d}" for i in range(n_stocks)]
     settings = {"topk": 8, "n_drop": 2, "limit": None, "lot": None, **changed}
-    return partial(topk_dropout, score, close, names=names, **settings)
+    return partial(simulated, score, close, names=names, **settings)
 
 
-def test_the_report_states_both_conventions():
-    simulate = simulation(0.5)
-    result = simulate(costs=PUBLISHED_COSTS)
-    found = portfolio_report(simulate)
-    assert found.published == risk(result.column("excess"), mode="sum", periods=238)
-    assert found.compounded == risk(result.column("excess"), mode="product", periods=238)
-    assert found.net == performance(result.net, periods=252)
-    assert found.bench == performance(result.column("bench"))
-    # Before costs the excess is better by exactly the costs of the year.
-    gap = found.published_before_costs.annualised - found.published.annualised
-    assert gap == pytest.approx(238 * found.cost)
-    assert found.turnover == result.column("turnover").mean()
-    assert np.isnan(found.capacity)
+def break_even(result: PortfolioResult) -> float:
+    return 1e-4 * break_even_bp(result.column("return") - result.column("bench"), result.column("turnover"))
 
 
 def test_costs_eat_the_excess():
-    found = portfolio_report(simulation(0.5))
-    assert [case.rate for case in found.sensitivity] == [0, 5e-4, 15e-4, 30e-4]
-    annual = [case.net.annual_return for case in found.sensitivity]
+    simulate = simulation(0.5)
+    annual = [annual_excess_at(lambda costs: simulate(costs=costs), rate) for rate in COST_RATES]
     assert annual == sorted(annual, reverse=True)
-    free = found.sensitivity[0]
-    assert free.excess.annualised == pytest.approx(found.published_before_costs.annualised, rel=0.02)
+    published = simulate(costs=Costs())
+    before = risk(published.column("return") - published.column("bench")).annualised
+    assert annual[0] == pytest.approx(before, rel=0.02)
+    # Before costs the excess is better by exactly the costs of the year.
+    assert before - risk(published.column("excess")).annualised == pytest.approx(238 * published.column("cost").mean())
 
 
-def test_a_cost_case_charges_its_rate_on_both_sides_and_no_minimum():
+def test_a_rate_is_charged_on_both_sides_without_a_minimum():
     simulate = simulation(0.5, initial=100.0)
-    found = portfolio_report(simulate, rates=[0.001]).sensitivity[0]
     result = simulate(costs=Costs(0.001, 0.001, 0.0))
     np.testing.assert_allclose(result.column("cost"), 0.001 * result.column("turnover"), rtol=1e-9)
-    assert found.net == performance(result.net)
+    assert annual_excess_at(lambda costs: simulate(costs=costs), 0.001) == risk(result.column("excess")).annualised
 
 
 def test_break_even_by_hand():
     # Day 1 buys A for all of it, turnover 1; day 2 A gains 10 %, the universe 5 %; nothing is traded after.
     score, close = np.array([[2.0, 1], [2, 1], [2, 1]]), np.array([[10.0, 10], [10, 10], [11, 10]])
-    result = topk_dropout(
+    result = simulated(
         score,
         close,
         names=["A", "B"],
@@ -70,27 +61,27 @@ def test_break_even_by_hand():
         risk_degree=1.0,
         costs=Costs(0, 0, 0),
     )
-    assert break_even_rate(result) == pytest.approx(0.05)
+    assert break_even(result) == pytest.approx(0.05)
 
 
-def test_at_the_break_even_rate_nothing_is_left():
+def test_at_the_break_even_bp_nothing_is_left():
     simulate = simulation(1.0)
-    rate = break_even_rate(simulate(costs=Costs(0, 0, 0)))
+    rate = break_even(simulate(costs=Costs(0, 0, 0)))
     assert rate > 0.001
     free = simulate(costs=Costs(0, 0, 0)).column("excess").mean()
     assert abs(simulate(costs=Costs(rate, rate, 0)).column("excess").mean()) < 0.02 * free
 
 
 def test_a_portfolio_that_never_trades_has_no_break_even():
-    result = topk_dropout(np.full((3, 2), np.nan), np.full((3, 2), 10.0), names=["A", "B"])
-    assert np.isnan(break_even_rate(result))
+    result = simulated(np.full((3, 2), np.nan), np.full((3, 2), 10.0), names=["A", "B"])
+    assert np.isnan(break_even(result))
     assert np.isnan(capacity(result, np.ones((3, 2))))
 
 
 def test_capacity_by_hand():
     # From 1000: 500 of A (market 10000) and 500 of B (market 40000). A tenth of the market is 1000 and 4000,
     # reached by accounts of 2000 and 8000.
-    result = topk_dropout(
+    result = simulated(
         np.array([[2.0, 1], [2, 1]]),
         np.array([[10.0, 10], [10, 10]]),
         names=["A", "B"],
@@ -111,7 +102,7 @@ def test_capacity_by_hand():
 
 def test_capacity_scales_an_order_by_the_account_of_the_day_before():
     # Day 1: 1000 of A out of 1000. Day 2, A doubled: 2000 of A sold, 2000 of B bought, out of 1000.
-    result = topk_dropout(
+    result = simulated(
         np.array([[2.0, 1], [1, 2], [1, 2], [1, 2]]),
         np.array([[10.0, 10], [10, 10], [20, 10], [20, 40]]),
         names=["A", "B"],

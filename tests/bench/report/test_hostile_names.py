@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
 from bench.records.store import RunStore
-from bench.report.final import NAME, SCHEMA
+from bench.report.final import NAME, schema
 from bench.text.printable import one_line, printable
 from zoo import registry
 
@@ -172,7 +172,7 @@ def test_the_final_report_is_strict_and_keeps_the_names_as_they_are(results):
     text = (results / "runs" / "hostile" / NAME).read_text(encoding="utf-8")
     assert text.isascii()
     report = json.loads(text)
-    Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(report)
+    Draft202012Validator(schema()).validate(report)
     (model,) = [m for m in report["models"] if m["model"] == MODEL]
     assert model["title"] == TITLE
     assert model["params"]["mood"] == SCRIPT

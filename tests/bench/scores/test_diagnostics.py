@@ -25,10 +25,10 @@ from bench.scores.diagnostics import (
     standardise,
 )
 from bench.scores.frames import (
-    DECILE_COLUMNS,
-    HISTOGRAM_COLUMNS,
-    MONTHLY_COLUMNS,
-    SCORE_COLUMNS,
+    DecileRow,
+    HistogramRow,
+    MonthRow,
+    ScoreRow,
     decile_frame,
     histogram_frame,
     monthly_frame,
@@ -135,11 +135,11 @@ def test_a_run_stores_the_diagnostics_of_every_trial(finished):
     text = (store.folder / "diagnostics.json").read_text()
     assert "NaN" not in text
     for frame, columns, rows in (
-        (decile_frame(store, run), DECILE_COLUMNS, 30),
-        (histogram_frame(store, run), HISTOGRAM_COLUMNS, 3 * BINS["count"]),
-        (score_frame(store, run), SCORE_COLUMNS, 3),
+        (decile_frame(store, run), DecileRow, 30),
+        (histogram_frame(store, run), HistogramRow, 3 * BINS["count"]),
+        (score_frame(store, run), ScoreRow, 3),
     ):
-        assert frame.dtypes.astype(str).to_dict() == columns
+        assert frame.dtypes.astype(str).to_dict() == columns.dtypes()
         assert len(frame) == rows
         assert list(dict.fromkeys(frame["model"])) == run["models"]
         assert np.isfinite(frame.drop(columns="model").to_numpy(dtype=float)).all()
@@ -266,14 +266,14 @@ def test_a_run_without_diagnostics_has_empty_frames(tmp_path):
     store = RunStore(tmp_path, "a")
     store.write_run({"models": ["gru"], "trials": [{"key": "k", "model": "gru", "fold": 0, "seed": 0}]})
     for read, columns in (
-        (decile_frame, DECILE_COLUMNS),
-        (histogram_frame, HISTOGRAM_COLUMNS),
-        (score_frame, SCORE_COLUMNS),
-        (monthly_frame, MONTHLY_COLUMNS),
+        (decile_frame, DecileRow),
+        (histogram_frame, HistogramRow),
+        (score_frame, ScoreRow),
+        (monthly_frame, MonthRow),
     ):
         frame = read(store, store.run())
         assert frame.empty
-        assert list(frame.columns) == list(columns)
+        assert list(frame.columns) == list(columns.dtypes())
     assert score_table(score_frame(store, store.run())) is None
 
 

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.report.tables.significance import calibration_table
 from bench.scores.self_test import (
-    CALIBRATION_COLUMNS,
     FILE,
+    CalibrationRow,
     CalibrationSettings,
     calibrate,
     calibration_frame,
@@ -47,7 +47,7 @@ def recorded(folder: Path, **columns: list[float | bool | None]) -> Path:
 
 def test_a_calibration_is_one_row_per_market(results):
     frame = calibration_frame(results)
-    assert list(frame.columns) == list(CALIBRATION_COLUMNS)
+    assert list(frame.columns) == list(CalibrationRow.dtypes())
     assert list(frame["market"]) == ["null", "mixed"]
     assert list(frame["true_null"]) == [True, False]
     assert (frame["repeats"] == 3).all()
@@ -106,7 +106,7 @@ def test_one_seed_has_no_spread_over_seeds(tmp_path):
 def test_no_calibration_is_an_empty_frame_without_a_table(tmp_path):
     frame = calibration_frame(tmp_path)
     assert frame.empty
-    assert list(frame.columns) == list(CALIBRATION_COLUMNS)
+    assert list(frame.columns) == list(CalibrationRow.dtypes())
     assert calibration_table(frame) is None
 
 

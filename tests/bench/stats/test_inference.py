@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.stats.bootstrap import (
@@ -13,16 +14,16 @@ from bench.stats.bootstrap import (
 from bench.stats.inference import (
     block_length,
     bootstrap_means,
-    detectable_difference,
     false_positive_interval,
     half_width,
     holm,
     interval,
     model_confidence_set,
     newey_west_t,
-    paired_pvalues,
+    pvalues_of,
     variance_split,
 )
+from bench.stats.pairs import pair_frame, paired_draws
 from zoo.errors import ZooError
 
 
@@ -223,37 +224,29 @@ def test_newey_west_needs_a_varying_series():
         newey_west_t(np.arange(5.0), lags=-1)
 
 
+def pairs_of(daily: np.ndarray, **settings: int) -> pd.DataFrame:
+    """Every pair of the columns of `daily [D, M]`, named by their places."""
+    frame = pd.DataFrame(daily, columns=[str(k) for k in range(daily.shape[1])])
+    return pair_frame(frame, drawn=paired_draws(frame, **settings))
+
+
 def test_identical_models_cannot_be_told_apart():
     daily = np.random.default_rng(11).normal(size=(200, 1)).repeat(2, axis=1)
-    np.testing.assert_array_equal(paired_pvalues(daily), [1.0])
+    assert pairs_of(daily)["p"].tolist() == [1.0]
 
 
 def test_pairs_come_in_triangular_order_and_find_the_better_model():
     noise = np.random.default_rng(12).normal(size=(500, 3))
-    daily = noise + np.array([0.0, 0.0, 1.0])
-    first, second = np.triu_indices(3, 1)
-    pvalues = paired_pvalues(daily)
-    assert list(zip(first, second, strict=True)) == [(0, 1), (0, 2), (1, 2)]
-    assert pvalues[0] > 0.05
+    pairs = pairs_of(noise + np.array([0.0, 0.0, 1.0]), draws=1000)
+    assert list(zip(pairs["a"], pairs["b"], strict=True)) == [("0", "1"), ("0", "2"), ("1", "2")]
+    assert pairs["p"][0] > 0.05
     # No draw of 1000 is as far off as the mean difference of 1, 16 standard errors.
-    np.testing.assert_allclose(pvalues[1:], 1 / 1001)
+    np.testing.assert_allclose(pairs["p"][1:], 1 / 1001)
 
 
-def test_a_pair_is_compared_on_the_days_both_have():
-    rng = np.random.default_rng(13)
-    a = rng.normal(size=300)
-    b = a + 0.01 * rng.normal(size=300)
-    b[:100] = np.nan
-    a[:100] += 100.0
-    assert paired_pvalues(np.column_stack([a, b]))[0] > 0.01
-
-
-def test_a_pair_without_a_common_day_has_no_pvalue():
-    daily = np.full((40, 2), np.nan)
-    daily[:20, 0] = np.arange(20)
-    daily[20:, 1] = np.arange(20)
-    assert np.isnan(paired_pvalues(daily)).all()
-    assert paired_pvalues(daily[:, :1]).shape == (0,)
+def test_a_mean_without_draws_has_no_pvalue():
+    draws = np.array([[0.1, np.nan], [0.3, 0.2]])
+    np.testing.assert_allclose(pvalues_of(np.array([0.2, 0.2]), draws), [1 / 3, np.nan])
 
 
 def test_paired_tests_reject_a_true_null_at_their_level():
@@ -263,7 +256,7 @@ def test_paired_tests_reject_a_true_null_at_their_level():
     for repeat in range(repeats):
         market = rng.normal(size=(250, 1))
         daily = market + 0.5 * rng.normal(size=(250, 2))
-        rejected += paired_pvalues(daily, draws=300, seed=repeat)[0] <= 0.05
+        rejected += pairs_of(daily, draws=300, seed=repeat)["p"][0] <= 0.05
     low, high = false_positive_interval(repeats, 0.05, confidence=0.99)
     assert low <= rejected / repeats <= high
 
@@ -279,28 +272,18 @@ def test_holm_by_hand():
 def test_detectable_difference_is_2_8_standard_errors():
     rng = np.random.default_rng(15)
     market = rng.normal(size=2000)
-    a, b = market + rng.normal(size=2000), market + rng.normal(size=2000)
+    daily = np.column_stack([market + rng.normal(size=2000), market + rng.normal(size=2000)])
     # SE sqrt(2 / 2000); 1.960 + 0.842 = 2.802
-    expected = 2.802 * np.sqrt(2 / 2000)
-    assert detectable_difference(a, b, block=1) == pytest.approx(expected, rel=0.1)
-    assert detectable_difference(a, b, power=0.5, block=1) == pytest.approx(expected * 1.96 / 2.802, rel=0.1)
+    assert pairs_of(daily)["detectable"][0] == pytest.approx(2.802 * np.sqrt(2 / 2000), rel=0.1)
 
 
 def test_detectable_difference_is_found_as_often_as_promised():
     rng = np.random.default_rng(16)
     a = rng.normal(size=(400, 200))
-    shift = detectable_difference(a[:, 0], np.zeros(400), block=1)
-    found = [
-        paired_pvalues(np.column_stack([series + shift, np.zeros(400)]), draws=300, block=1)[0] <= 0.05
-        for series in a.T
-    ]
-    assert 0.68 <= np.mean(found) <= 0.9
-
-
-def test_detectable_difference_needs_a_common_day():
-    assert np.isnan(detectable_difference(np.array([1.0, np.nan]), np.array([np.nan, 1.0])))
-    with pytest.raises(ZooError, match="power"):
-        detectable_difference(np.zeros(3), np.zeros(3), power=80)
+    against_zero = [pairs_of(np.column_stack([series, np.zeros(400)]), draws=300) for series in a.T]
+    shift = np.mean([pairs["detectable"][0] for pairs in against_zero])
+    shifted = [pairs_of(np.column_stack([series + shift, np.zeros(400)]), draws=300)["p"][0] for series in a.T]
+    assert 0.68 <= np.mean(np.array(shifted) <= 0.05) <= 0.9
 
 
 # ---- model confidence set ----
@@ -315,12 +298,6 @@ def test_the_confidence_set_keeps_the_best_and_drops_the_worst():
     assert best.pvalues[3] <= 0.10
     assert best.pvalues.max() == 1.0
     assert best.n_days == 500
-
-
-def test_the_confidence_set_of_losses_turns_the_order_around():
-    noise = 0.1 * np.random.default_rng(18).normal(size=(500, 2))
-    losses = noise + np.array([0.05, -0.05])
-    np.testing.assert_array_equal(model_confidence_set(losses, higher_is_better=False).included, [False, True])
 
 
 def test_identical_models_share_their_place_in_the_confidence_set():

@@ -20,9 +20,10 @@ import bench
 from bench.advice.claims import load_claims
 from bench.advice.facts import Facts, gather
 from bench.advice.recommend import Constraints, advice_sentence, recommend
-from bench.attribution.frames import METHOD_COLUMNS, SCORE_COLUMNS
+from bench.attribution.frames import InterpretabilityRow, MethodRow
+from bench.columns import FrameRow
 from bench.metrics import list_metrics
-from bench.portfolio.frames import PORTFOLIO_COLUMNS
+from bench.portfolio.frames import PortfolioRow
 from bench.report.build import build_document
 from bench.report.markdown import render_markdown
 from bench.report.tables.interpretability import method_table
@@ -30,11 +31,11 @@ from bench.report.tables.main import main_table
 from bench.report.tables.portfolio import portfolio_table
 from bench.report.tables.timing import scaling_table, timing_table
 from bench.scores.capture import CaptureMatrix
-from bench.scores.frames import SCORE_COLUMNS as DIAGNOSTIC_COLUMNS
+from bench.scores.frames import ScoreRow
 from bench.scores.leaderboard import Leaderboard
 from bench.scores.self_test import calibration_frame
-from bench.speed.frames import TIMING_COLUMNS
-from bench.speed.scaling_frames import SCALING_COLUMNS
+from bench.speed.frames import TimingRow
+from bench.speed.scaling_frames import ScalingRow
 from bench.text import language as languages
 from bench.text.document import Block, Document, Figure, Items, Prose, Section
 from bench.text.language import language, listed, phrase, retold, table, translate
@@ -72,9 +73,9 @@ PORTFOLIO = {
 }
 
 
-def made_up(columns: dict[str, str], models: list[str], seed: int, **fixed: Any) -> pd.DataFrame:
+def made_up(kind_of_row: type[FrameRow], models: list[str], seed: int, **fixed: Any) -> pd.DataFrame:
     """A frame with the columns of a producer: numbers with intervals around them, `fixed` as given."""
-    rng = np.random.default_rng(seed)
+    rng, columns = np.random.default_rng(seed), kind_of_row.dtypes()
     rows = []
     for i, model in enumerate(models):
         row: dict[str, Any] = {}
@@ -87,7 +88,7 @@ def made_up(columns: dict[str, str], models: list[str], seed: int, **fixed: Any)
                     row[name] = row[name.removesuffix(end)] + sign * 0.05
         row |= {"model": model} | {k: v[i % len(v)] if isinstance(v, list) else v for k, v in fixed.items()}
         rows.append(row)
-    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+    return kind_of_row.frame(rows)
 
 
 def matrix_of(board: Leaderboard) -> CaptureMatrix:
@@ -112,7 +113,7 @@ def planted(finished: Path) -> Facts:
     """A real run with all other evidence made up."""
     found = gather(finished, "small")
     models = found.models
-    timing = made_up(TIMING_COLUMNS, models, 0, device="cpu", mode="eager", unstable=[True, False], device_name="A CPU")
+    timing = made_up(TimingRow, models, 0, device="cpu", mode="eager", unstable=[True, False], device_name="A CPU")
     labels = [*models, "localformer", "lightgbm", "localformer.attention", "gats.attention", "gats.attention[dense]"]
     what = [
         *["whole model"] * 5,
@@ -121,17 +122,17 @@ def planted(finished: Path) -> Facts:
         "the same attention by a matrix of all pairs, for comparison; the network does not do this on large days",
     ]
     names = ["native", "gradient_x_input", "integrated_gradients", "occlusion"]
-    by_method = [made_up(METHOD_COLUMNS, models, i, method=name, engine="gradients") for i, name in enumerate(names)]
+    by_method = [made_up(MethodRow, models, i, method=name) for i, name in enumerate(names)]
     frames = {
         "timing": timing,
         "timing-cuda": timing.assign(device="cuda", unstable=False),
-        "scaling": made_up(SCALING_COLUMNS, labels, 1, what=what, device="cpu"),
+        "scaling": made_up(ScalingRow, labels, 1, what=what, device="cpu"),
         "interpretability": made_up(
-            SCORE_COLUMNS, models, 2, method=names, native_axis=["cells", "", "lags"], native=[False, True]
+            InterpretabilityRow, models, 2, method=names, native_axis=["cells", "", "lags"], native=[False, True]
         ),
         "methods": pd.concat(by_method, ignore_index=True),
-        "portfolio": made_up(PORTFOLIO_COLUMNS, models, 3, status=["ok", "incomplete"], ranked=True),
-        "scores": made_up(DIAGNOSTIC_COLUMNS, models, 4),
+        "portfolio": made_up(PortfolioRow, models, 3, status=["ok", "incomplete"], ranked=True),
+        "scores": made_up(ScoreRow, models, 4),
         "significance": found.board.significance,
         "calibration": calibration_frame(BENCH.parent / "results"),
     }
@@ -217,7 +218,7 @@ def written() -> set[str]:
         "report/*.py",
         "report/sections/*.py",
         "report/tables/*.py",
-        "advice/*.py",
+        "advice/**/*.py",
         "experiment/deviations.py",
         "text/*.py",
     )
@@ -228,7 +229,7 @@ def written() -> set[str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 if node.func.id in ("say", "translate", "phrase", "word_table"):
                     found |= set(constants(node.args[0]))
-                if node.func.id == "Column":
+                if node.func.id in ("Column", "Use"):
                     found |= set(constants(node.args[1]))
                 if node.func.id == "Definition":
                     found |= {text for argument in node.args for text in constants(argument)}

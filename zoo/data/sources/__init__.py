@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
 from zoo.config import DataConfig
+from zoo.data.calendar import calendar_notes
 from zoo.data.panel import Panel
-from zoo.data.sources.conventions.indices import read_index
+from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.values import typical_vwap
-from zoo.errors import DataError
+from zoo.errors import DataError, did_you_mean
 
 __all__ = ["load_panel", "open_panel", "read_index", "whole_panel"]
 
@@ -52,6 +54,8 @@ def whole_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = N
         volume=config.volume,
         suspended=config.suspended,
         indices=config.indices,
+        timezone=config.timezone,
+        skip_bad_files=config.skip_bad_files,
     )
     if source is not None or (config.start is None and config.end is None):
         return panel
@@ -70,6 +74,8 @@ def load_panel(
     *,
     vwap: Literal["source", "typical"] = "source",
     concepts: str | Path | None = None,
+    timezone: str | None = None,
+    skip_bad_files: bool = False,
     volume: Literal["auto", "raw", "adjusted"] = "auto",
     suspended: Literal["auto", "keep", "drop"] = "auto",
     indices: Literal["drop", "keep"] = "drop",
@@ -78,14 +84,17 @@ def load_panel(
     """Read a source of daily data as a panel.
 
     Args:
-        source: a long frame (date and symbol as columns or as index levels), or one of
-            `FILE.csv`, `FILE.csv.gz`, `FILE.parquet`: a row per stock and day;
-            a directory of such files, the file's name being the symbol where no column holds it;
+        source: a frame, long (date and symbol as columns or as index levels) or wide, or one of
+            `FILE.csv`, also .txt, .tsv, .gz and .zip, `FILE.parquet`: a row per stock and day, or one of the other
+            layouts of `zoo.data.sources.layout`;
+            a directory of such files, in folders or not, the file's name being the symbol where no column holds it;
             a directory in qlib's binary format, optionally `DIR?market=csi300` or `DIR#csi300`;
             `planted:NAME[?param=value&...]`; `installed:NAME`.
         vwap: `typical` takes (high + low + close) / 3 instead of the source's vwap.
         concepts: a file symbol, concept[, start, end], or a column of the source. By default a column
             `sector` or `industry` is used where there is one.
+        timezone: the zone of the exchange, for dates that are stored as UTC moments; by default their times tell.
+        skip_bad_files: go on without the files of a directory that cannot be read.
         volume, suspended, indices: as in `DataConfig`; see `zoo.data.sources.conventions`. Simulated markets follow
             them by construction.
         cache: files of 5 MB and more are parsed once and memory-mapped from then on; see `zoo.data.cache`.
@@ -104,11 +113,12 @@ def load_panel(
     column = str(concepts) if concepts is not None and file is None else None
 
     def read() -> Panel:
-        panel = _read(source, column)
+        panel = _read(source, column, timezone, skip_bad_files)
         if _scheme(source) != "planted":
             from zoo.data.sources.conventions import settle
 
             panel = settle(panel, volume=volume, suspended=suspended, indices=indices)
+            panel = panel.with_notes(*calendar_notes(panel), *scale_notes(panel))
         if file is not None:
             panel = _grouped(panel, file)
         return typical_vwap(panel) if vwap == "typical" else panel
@@ -122,6 +132,7 @@ def load_panel(
     path, market = (source, None) if _scheme(source) else paths.split_market(source)
     where = str(path.resolve() if isinstance(path, Path) else path)
     options = {"source": where, "market": market, **chosen, "column": column, "concepts": grouping}
+    options |= {"timezone": timezone, "skip": "bad files" if skip_bad_files else None}
     return through_cache([*files, *([grouping] if grouping else [])], options, read)
 
 
@@ -144,14 +155,14 @@ def _files(source: str | Path | pd.DataFrame) -> list[str]:
     return source_files(source)
 
 
-def _read(source: str | Path | pd.DataFrame, column: str | None) -> Panel:
+def _read(source: str | Path | pd.DataFrame, column: str | None, timezone: str | None, skip: bool) -> Panel:
     from zoo.data.sources import paths
 
     scheme = _scheme(source)
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
-        panel = frame_panel(source, concepts=column)
+        panel = frame_panel(source, concepts=column, timezone=timezone)
     elif scheme == "planted":
         from zoo.data.sources.planted import planted_panel
 
@@ -161,7 +172,7 @@ def _read(source: str | Path | pd.DataFrame, column: str | None) -> Panel:
 
         panel = installed_panel(str(source).partition(":")[2])
     else:
-        panel = paths.path_panel(source, concepts=column)
+        panel = paths.path_panel(source, concepts=column, timezone=timezone, skip_bad_files=skip)
     if column is not None and (panel.concepts is None or scheme):
         near = paths.nearest(Path(column))
         raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")
@@ -176,3 +187,37 @@ def _grouped(panel: Panel, file: Path) -> Panel:
     groups, notes = read_concepts(paths.concept_table(file), panel.symbols, panel.days)
     kept = (note for note in panel.notes if not note.startswith("concepts:"))
     return replace(panel, concepts=groups, notes=(*kept, *notes))
+
+
+def read_index(source: str | Path, symbol: str) -> pd.Series:
+    """Closes of an index, or of any other symbol, of a source.
+
+    In a folder in qlib's format every symbol in `features/` counts, whether or not a market lists it.
+
+    Args:
+        source: as `load_panel` takes it, a market behind a qlib folder being of no concern.
+        symbol: such as `SH000300`; case does not count.
+
+    Returns:
+        float64 Series named as the symbol, indexed by day (datetime64[ns]), days without a close left out.
+
+    Raises:
+        DataError: no such symbol, naming the nearest; it has no close.
+    """
+    from zoo.data.sources import paths, qlib
+
+    path = Path() if str(source).startswith(("planted:", "installed:")) else paths.split_market(source)[0]
+    if (path / "features").is_dir() and (path / "calendars").is_dir():
+        days, close = qlib.read_field(path, symbol, "close")
+    else:
+        panel = load_panel(source, indices="keep", suspended="keep")
+        names = {name.casefold(): k for k, name in enumerate(panel.symbols.tolist())}
+        if symbol.casefold() not in names:
+            near = did_you_mean(symbol, panel.symbols.tolist())
+            raise DataError(f"{panel.name}: no symbol {symbol!r}{near}")
+        days, close = panel.days, panel.field("close")[:, names[symbol.casefold()]]
+    known = np.isfinite(close) & (close > 0)
+    if not known.any():
+        raise DataError(f"{source}: {symbol} has no close")
+    index = pd.DatetimeIndex(days[known].astype("datetime64[ns]"), name="datetime")
+    return pd.Series(close[known].astype(np.float64), index=index, name=symbol)

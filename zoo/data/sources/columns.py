@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from zoo.errors import DataError, did_you_mean
 
-Synonyms: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
-"""Spellings that name a role outright, and those that count only where no column has one of the first."""
+Synonyms: TypeAlias = tuple[tuple[str, ...], ...]
+"""Spellings of a role in tiers: a later tier counts only where no column has one of those before."""
 
 PANEL_ROLES: Mapping[str, Synonyms] = {
     "date": (
-        ("date", "datetime", "timestamp", "tradedate", "tradingdate", "tradingday"),
-        ("time", "day", "dt", "index", "level0", "unnamed0", "indexlevel0"),
+        ("date", "tradedate", "tradingdate", "tradingday", "日期", "交易日期", "交易日"),
+        ("datetime", "timestamp"),
+        ("time", "day", "dt", "时间"),
+        ("index", "level0", "unnamed0", "indexlevel0", "t"),
     ),
     "symbol": (
-        ("symbol", "ticker", "instrument", "code", "tickersymbol", "stockcode", "tscode", "permno"),
-        ("name", "stock", "sym", "tic", "secid", "asset", "level1", "indexlevel1"),
+        (
+            *("symbol", "ticker", "instrument", "code", "tickersymbol", "stockcode", "tscode", "permno", "isin"),
+            *("股票代码", "证券代码", "代码"),
+        ),
+        ("name", "stock", "sym", "tic", "secid", "asset", "名称", "股票名称", "证券简称"),
+        ("level1", "indexlevel1"),
     ),
-    "open": (("open", "openprice", "openingprice"), ("o",)),
-    "high": (("high", "highprice"), ("h",)),
-    "low": (("low", "lowprice"), ("l",)),
-    "close": (("close", "closeprice", "closingprice"), ("c", "last", "lastprice")),
-    "adj_close": (("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted"), ()),
-    "vwap": (("vwap",), ("avgprice", "averageprice", "vw")),
-    "volume": (("volume", "vol", "tradedvolume", "sharevolume"), ("v",)),
-    "factor": (("factor",), ()),
-    "change": (("change",), ()),
-    "sector": (("sector", "gicssector"), ()),
-    "industry": (("industry", "gicsindustry", "gicssubindustry"), ()),
+    "open": (("open", "openprice", "openingprice", "开盘", "开盘价", "今开"), ("o",)),
+    "high": (("high", "highprice", "最高", "最高价"), ("h",)),
+    "low": (("low", "lowprice", "最低", "最低价"), ("l",)),
+    "close": (
+        ("close", "closeprice", "closingprice", "closelast", "收盘", "收盘价"),
+        ("last", "lastprice", "prc", "最新价", "c"),
+    ),
+    "adj_close": (
+        (
+            *("adjclose", "adjustedclose", "adjcloseprice", "closeadj", "closeadjusted", "adjustedcloseprice", "adjcp"),
+            *("复权收盘价", "后复权收盘价", "前复权收盘价"),
+        ),
+    ),
+    "vwap": (("vwap",), ("avgprice", "averageprice", "vw", "均价", "成交均价")),
+    "volume": (("volume", "vol", "tradedvolume", "sharevolume", "成交量", "成交量手", "成交量股"), ("v",)),
+    "factor": (("factor", "复权因子"),),
+    "change": (("change",),),
+    "sector": (("sector", "gicssector"),),
+    "industry": (("industry", "gicsindustry", "gicssubindustry", "行业", "所属行业"),),
 }
+
+PRICES = ("open", "high", "low", "close", "adj_close", "vwap")
+OPTIONAL = ("vwap", "factor", "change", "sector", "industry")
+"""Roles that nobody needs: where their column cannot be read it is left out, and this is told."""
 
 CONCEPT_ROLES: Mapping[str, Synonyms] = {
     "symbol": PANEL_ROLES["symbol"],
@@ -40,29 +59,50 @@ CONCEPT_ROLES: Mapping[str, Synonyms] = {
 }
 
 
-def key(name: object) -> str:
+@lru_cache(maxsize=1 << 16)
+def key(name: str) -> str:
     """The letters and digits of a column name, lower case: `Adj. Close` -> `adjclose`."""
-    return "".join(ch for ch in str(name).casefold() if ch.isalnum())
+    return "".join(ch for ch in name.casefold() if ch.isalnum())
 
 
 def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] = PANEL_ROLES) -> dict[str, str]:
-    """Role -> column for every role that a column of `columns` fills.
+    """Role -> column for every role that a column of `columns` fills; an optional role that two could fill has none.
 
     Raises:
         DataError: two columns fill one role equally well.
     """
-    keys = [key(column) for column in columns]
+    spelled: dict[str, list[str]] = {}
+    for column in columns:
+        spelled.setdefault(key(column), []).append(column)
     found: dict[str, str] = {}
     for role, tiers in roles.items():
         for spellings in tiers:
-            fits = [column for column, own in zip(columns, keys, strict=True) if own in spellings]
-            if len(fits) > 1:
-                both = " and ".join(map(repr, fits))
+            fits = [column for spelling in spellings for column in spelled.get(spelling, ())]
+            if len(fits) > 1 and role not in OPTIONAL:
+                both = " and ".join(map(repr, sorted(fits, key=columns.index)))
                 raise DataError(f"{where}: columns {both} could both be the {role}; rename or drop one")
             if fits:
-                found[role] = fits[0]
+                found |= {role: fits[0]} if len(fits) == 1 else {}
                 break
+    # Beside open, high and low the price is the last one.
+    if "close" not in found and "adj_close" not in found and {"open", "high", "low"} <= found.keys():
+        found.update([("close", column) for column in spelled.get("price", ())[:1]])
     return found
+
+
+_OUTRIGHT = {spelling: role for role, tiers in PANEL_ROLES.items() for spelling in tiers[0]}
+_ANY = {spelling: role for role, tiers in reversed(PANEL_ROLES.items()) for tier in tiers for spelling in tier}
+
+
+def role_of(name: str, *, outright: bool = True) -> str | None:
+    """The role that a name spells, one of the first tier only where `outright`."""
+    return (_OUTRIGHT if outright else _ANY).get(key(name))
+
+
+def listed(names: Iterable[object], limit: int = 3) -> str:
+    """The first names and, where there are more, an ellipsis: `a, b, c, ...`."""
+    texts = [shorten(name, 40) for name in names]
+    return ", ".join(texts[:limit]) + (", ..." if len(texts) > limit else "")
 
 
 def missing(role: str, columns: Iterable[str], where: str, advice: str = "") -> DataError:

@@ -1,28 +1,41 @@
-"""A path -> the reader of what lies there; directories of files, options behind the path, missing files."""
+"""A path -> the reader of what lies there; options behind the path, missing files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from zoo.data.panel import Panel
+from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table
-from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms, shorten
+from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms, key, shorten
+from zoo.data.sources.folders import SUFFIXES, Entry, entries, suffix, table_paths
+from zoo.data.sources.layout.grid import join_fields, long_table
 from zoo.data.sources.long import tables_panel
+from zoo.data.sources.tables.zones import known_zone
 from zoo.errors import DataError, did_you_mean
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+__all__ = ["SUFFIXES", "open_table", "open_tables", "path_panel", "source_files", "split_market"]
+
 QLIB_PARTS = {"calendars", "features", "instruments"}
-READABLE = "a .csv, .csv.gz or .parquet file, a directory of them, or a directory in qlib's format"
+READABLE = (
+    "a .csv, .csv.gz or .parquet file (also .txt, .tsv, .zip), a directory of them, or a directory in qlib's format"
+)
 
 
-def path_panel(source: str | Path, *, concepts: str | None = None) -> Panel:
+def path_panel(
+    source: str | Path, *, concepts: str | None = None, timezone: str | None = None, skip_bad_files: bool = False
+) -> Panel:
     """The panel of a file or directory.
 
     Args:
         source: the path, for a qlib directory with `?market=NAME` or `#NAME` behind it.
         concepts: the column that groups stocks.
+        timezone, skip_bad_files: as in `DataConfig`.
 
     Raises:
         DataError: nothing lies there, or nothing readable.
@@ -39,8 +52,8 @@ def path_panel(source: str | Path, *, concepts: str | None = None) -> Panel:
     if market is not None:
         raise DataError(f"{path}: a market ({market!r}) can only be chosen in a directory in qlib's format")
     keep = (concepts,) if concepts is not None else ()
-    tables = _directory(path, keep) if path.is_dir() else [open_table(path, keep=keep)]
-    return tables_panel(tables, path.resolve().name, concepts=concepts)
+    tables, bad, notes = open_tables(path, keep=keep, timezone=timezone, skip_bad_files=skip_bad_files)
+    return tables_panel(tables, path.resolve().name, concepts=concepts, bad=bad).with_notes(*notes)
 
 
 def source_files(source: str | Path) -> list[str]:
@@ -54,7 +67,7 @@ def source_files(source: str | Path) -> list[str]:
     if not path.is_dir() or not os.access(path, os.R_OK):
         return []
     if not set(os.listdir(path)) >= QLIB_PARTS:
-        return [str(path / name) for name in _table_names(path)]
+        return [str(file) for file in table_paths(path)]
     folders = [entry.path for entry in os.scandir(path / "features") if entry.is_dir()]
     bins = [entry.path for folder in folders for entry in os.scandir(folder) if entry.name.endswith(".bin")]
     return [str(path / "calendars" / "day.txt"), str(path / "instruments" / f"{market or 'all'}.txt"), *sorted(bins)]
@@ -78,23 +91,77 @@ def split_market(source: str | Path) -> tuple[Path, str | None]:
     return path, None
 
 
+def open_tables(
+    path: Path, *, keep: Collection[str] = (), timezone: str | None = None, skip_bad_files: bool = False
+) -> tuple[list[Table], BadFiles, list[str]]:
+    """The tables of a file or directory as long rows, the files that could not be opened, and notes on the directory.
+
+    Files that hold one field each, a column per stock, are one table.
+
+    Raises:
+        DataError: nothing readable, or files that cannot be opened and are not to be skipped.
+    """
+    zone = known_zone(timezone)
+    if not path.is_dir():
+        return [open_table(path, keep=keep, zone=zone)], BadFiles(1, skip=skip_bad_files), []
+    files, notes = entries(path)
+    if not files:
+        names = sorted(os.listdir(path))
+        found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
+        raise DataError(f"{path}: nothing readable in this directory ({found}); give {READABLE}")
+    bad = BadFiles(len(files), skip=skip_bad_files)
+    opened = [bad.attempt(entry.where, lambda entry=entry: _open(entry, keep, zone)) for entry in files]
+    bad.settle()
+    tables = [table for table in opened if table is not None]
+    fields = [table for table in tables if table.holds is not None]
+    if len(fields) > 1 or (fields and len(tables) > 1):
+        others = [table.where for table in tables if table.holds is None]
+        if others:
+            raise DataError(
+                f"{path}: {fields[0].where} has a column per stock, {others[0]} a row per stock and day; move one away"
+            )
+        tables = [join_fields(fields)]
+    return tables, bad, notes
+
+
+def _open(entry: Entry, keep: Collection[str], zone: str | None) -> Table:
+    if entry.path.stat().st_size == 0:
+        raise DataError(f"{entry.where}: empty file; remove it or download it again")
+    table = open_table(entry.path, where=entry.where, keep=keep, zone=zone)
+    known = {key(column) for column in table.columns}
+    constant = {name: value for name, value in entry.columns.items() if key(name) not in known}
+    if not constant:
+        return replace(table, symbol=entry.symbol)
+
+    def read(column: str) -> pd.Series:
+        if column not in constant:
+            return table.read(column)
+        index = table.read(table.columns[0]).index
+        codes = [0] * len(index)
+        return pd.Series(pd.Categorical.from_codes(codes, [constant[column]]), index=index)
+
+    return replace(table, symbol=entry.symbol, columns=(*table.columns, *constant), read=read)
+
+
 def open_table(
     path: Path,
     *,
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
+    zone: str | None = None,
 ) -> Table:
-    """The rows of one file; `keep` names columns to read beside those that fill a role."""
-    if _suffix(path) == ".parquet":
-        from zoo.data.sources.parquet import parquet_table
-
-        return parquet_table(path, where=where, roles=roles, keep=keep)
-    if _suffix(path):
-        from zoo.data.sources.csv import csv_table
-
-        return csv_table(path, where=where, roles=roles, keep=keep)
-    raise DataError(f"{path.name}: its ending says no format that can be read; give {READABLE}")
+    """The rows of one file, long whatever its layout; `keep` names columns to read beside those that fill a role."""
+    if suffix(path) in (".parquet", ".pq"):
+        from zoo.data.sources.tables.parquet import parquet_table as reader
+    elif suffix(path):
+        from zoo.data.sources.tables.csv import csv_table as reader
+    else:
+        raise DataError(f"{path.name}: its ending says no format that can be read; give {READABLE}")
+    table, layout = reader(path, where=where, roles=roles, keep=keep)
+    table = replace(table, zone=zone)
+    # A column that is asked for by its name is no stock.
+    return table if set(keep) & set(layout.cells) else long_table(table, layout)
 
 
 def concept_file(concepts: str | Path | None) -> Path | None:
@@ -104,7 +171,7 @@ def concept_file(concepts: str | Path | None) -> Path | None:
     path = Path(concepts).expanduser()
     if _exists(path) and (isinstance(concepts, Path) or path.suffix):
         return path
-    if isinstance(concepts, Path) or _suffix(path):
+    if isinstance(concepts, Path) or suffix(path):
         raise DataError(f"{path}: no such file of concepts{nearest(path)}")
     return None
 
@@ -126,39 +193,11 @@ def nearest(path: Path) -> str:
     return did_you_mean(path.name, names)
 
 
-def _directory(path: Path, keep: Collection[str]) -> list[Table]:
-    files = _table_names(path)
-    if not files:
-        names = sorted(os.listdir(path))
-        found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
-        raise DataError(f"{path}: nothing readable in this directory ({found}); give {READABLE}")
-    tables = []
-    for name in files:
-        file = path / name
-        if file.stat().st_size == 0:
-            raise DataError(f"{name}: empty file; remove it or download it again")
-        table = open_table(file, keep=keep)
-        stem = name[: -len(_suffix(file))]
-        tables.append(Table(table.where, table.columns, table.read, table.first_row, stem))
-    return tables
-
-
-def _table_names(path: Path) -> list[str]:
-    names = sorted(os.listdir(path))
-    beside = {f"{name}.concepts.csv" for name in names}  # what `write_panel` puts beside data
-    return [name for name in names if _suffix(Path(name)) and not name.startswith((".", "_")) and name not in beside]
-
-
 def _is_qlib(path: Path) -> bool:
     absent = sorted(QLIB_PARTS - set(os.listdir(path)))
     if len(absent) == 1:
         raise DataError(f"{path}: a directory in qlib's format needs {absent[0]}/ too")
     return not absent
-
-
-def _suffix(path: Path) -> str:
-    lower = path.name.lower()
-    return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
 
 
 def _exists(path: Path) -> bool:

@@ -67,8 +67,8 @@ RC: dict[str, Any] = {
 def short(text: str, limit: int = 16) -> str:
     """A name as a label: one line without control characters, cut to `limit` characters."""
     # A lone surrogate or a control character makes an SVG that no reader accepts.
-    kept = "".join(" " if c.isspace() else c for c in text[: 20 * limit] if c.isspace() or _is_printed(c))
-    flat = " ".join(kept.split()) or "?"
+    printed = "".join(" " if c.isspace() else c for c in text[: 20 * limit] if c.isspace() or _is_printed(c))
+    flat = " ".join(printed.split()) or "?"
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
@@ -78,12 +78,12 @@ def _is_printed(character: str) -> bool:
 
 def listed(names: list[str], room: int = 150) -> str:
     """Names after each other as far as there is room, then how many are left."""
-    found: list[str] = []
+    fitting: list[str] = []
     for name in names:
-        if len(", ".join([*found, short(name)])) > room:
-            return f"{', '.join(found)} and {len(names) - len(found)} more"
-        found.append(short(name))
-    return ", ".join(found)
+        if len(", ".join([*fitting, short(name)])) > room:
+            return f"{', '.join(fitting)} and {len(names) - len(fitting)} more"
+        fitting.append(short(name))
+    return ", ".join(fitting)
 
 
 def signed(value: float, digits: int) -> str:

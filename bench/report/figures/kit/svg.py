@@ -71,18 +71,18 @@ def _attributes(key: str, value: str) -> dict[str, str]:
         return {}
     if key != "font":
         return {} if (key, value) in _DEFAULTS else {key: value}
-    found = _FONT.match(value)
-    assert found is not None, value
-    weight = {"font-weight": found[1]} if found[1] else {}
-    return {"font-size": found[2], **weight}
+    parsed = _FONT.match(value)
+    assert parsed is not None, value
+    weight = {"font-weight": parsed[1]} if parsed[1] else {}
+    return {"font-size": parsed[2], **weight}
 
 
 _DEFAULTS = {("stroke-linejoin", "round"), ("stroke-linecap", "butt"), ("text-anchor", "start")}
 _DROPPED = ("font-family", "font-stretch", "font-variant")
 
 
-def _rounded(found: re.Match[str]) -> str:
-    text = f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+def _rounded(parsed: re.Match[str]) -> str:
+    text = f"{float(parsed[0]):.2f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
 
 
