@@ -22,9 +22,10 @@ def test_it_loads_and_lays_out_a_trial_per_model_and_seed(path: str) -> None:
     assert config.note.endswith("."), "one sentence for the report"
 
 
-def test_every_model_has_a_published_configuration_named_after_it() -> None:
+def test_every_model_of_the_reference_has_a_published_configuration_named_after_it() -> None:
     published = {path.stem: load_config(path) for path in (CONFIGS / "published").glob("*.yaml")}
-    assert sorted(published) == list_models()
+    assert published.keys() >= PUBLISHED.keys(), "those of the reference; a new model may have none"
+    assert published.keys() <= set(list_models())
     assert all(list(config.models) == [name] for name, config in published.items())
 
 
@@ -81,13 +82,14 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 )
 def test_every_model_has_the_parameters_and_so_the_trial_key_that_it_always_had(name: str, params: Any) -> None:
     plan = make_plan(load_config(name, {**SMALL, "seeds": [0], "device": "cpu", "markets": []}), None)
-    assert {t.model: t.params for t in plan.trials} == params
+    trials = [t for t in plan.trials if t.model in params]
+    assert {t.model: t.params for t in trials} == params
     data, train, fingerprint = plan.config.data, plan.config.train, plan.panel.fingerprint
-    for t in plan.trials:
+    for t in trials:
         assert t.key == make_trial(t.model, params[t.model], train, {}, data, 0, 0, "cpu", fingerprint).key
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_settings_are_at_the_published_size(name: str) -> None:
     params, _ = entry_of(name, load_config(f"published/{name}"))
     resolved = {key: p.default for key, p in get_spec(name).parameters.items()} | params

@@ -33,8 +33,8 @@ MARKET = GUIDE.partition("## Add a market\n")[2].partition("\n## ")[0]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Holds the guide's Python blocks as they stand; the registries forget what a test loads from them."""
-    registry.list_models()
-    markets.list_markets()
+    if {"my_model", "peer_volume"} & {*registry.list_models(), *markets.list_markets()}:
+        pytest.skip("the guide's files are in the package already")
     monkeypatch.setattr(registry, "_specs", dict(registry._specs))
     monkeypatch.setattr(markets, "_markets", dict(markets._markets))
     monkeypatch.chdir(tmp_path)
