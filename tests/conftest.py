@@ -8,5 +8,5 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything of the package: every call of these modules is held to the shapes and types of its signature.
 from jaxtyping import install_import_hook
 
-SHAPED = ["zoo.crosssection", "zoo.losses"]
+SHAPED = ["zoo.crosssection", "zoo.training.losses"]
 install_import_hook(SHAPED, "beartype.beartype")

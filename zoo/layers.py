@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ModelError
+from zoo.kernels.feed_forward import feed_forward
+from zoo.kernels.recurrent import GRU, LSTM
 
 RnnType = Literal["gru", "lstm"]
 
 
-def recurrent(
-    rnn_type: RnnType, n_features: int, hidden_size: int, num_layers: int, dropout: float
-) -> nn.LSTM | nn.GRU:
+def recurrent(rnn_type: RnnType, n_features: int, hidden_size: int, num_layers: int, dropout: float) -> LSTM | GRU:
     """Recurrent encoder of `[S, T, n_features]`; call it as `outputs [S, T, hidden_size], _ = rnn(x)`.
 
-    It is torch's own module, so state keys are `weight_ih_l0` and so on. `dropout` acts between layers only:
-    with one layer there is nowhere to drop.
+    Where only the last step is read, `rnn(x, last=True)` `[S, hidden_size]` costs less. State keys are torch's,
+    `weight_ih_l0` and so on. `dropout` acts between layers only: with one layer there is nowhere to drop.
     """
-    kind = nn.LSTM if rnn_type == "lstm" else nn.GRU
+    kind = LSTM if rnn_type == "lstm" else GRU
     between = dropout if num_layers > 1 else 0.0
     return kind(n_features, hidden_size, num_layers, batch_first=True, dropout=between)
 
@@ -207,5 +207,8 @@ class EncoderLayer(nn.Module):
 
     def _feed_forward(self, h: Tensor, attended: Tensor) -> Tensor:
         h = self.norm1(h + self.dropout(attended))
-        inner = self.dropout(F.relu(self.linear1(h)))
-        return self.norm2(h + self.dropout(self.linear2(inner)))
+        if self.training and self.dropout.p:
+            outer = self.linear2(self.dropout(F.relu(self.linear1(h))))
+        else:
+            outer = feed_forward(h, self.linear1, self.linear2)
+        return self.norm2(h + self.dropout(outer))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -114,6 +114,9 @@ class Network(nn.Module):
     """
 
     stages: tuple[str, ...] = ("main",)
+    rows_alone: ClassVar[bool] = False
+    """Training treats every row by itself and the loss is the default one, the mean over rows: a step may then be
+    computed in parts. Scores of sample-scope networks may be in any case."""
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         """Scores `[S]` of rows `x [S, T, F]`; `day [S]` int64, `concepts [S, C]`."""

@@ -23,9 +23,11 @@ from zoo.crosssection import pearson_rows
 from zoo.data.split import DayRange
 from zoo.data.windows import Segment
 from zoo.errors import ModelError, UnavailableError
-from zoo.losses import LOSSES
+from zoo.kernels.stash import release
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
+from zoo.training.losses import LOSSES
+from zoo.training.parts import backward, rows_per_part, score_parts
 from zoo.training.snapshot import Progress, Snapshots, restore
 
 EVALUATION_ROWS = 2048
@@ -117,7 +119,7 @@ def fit(
     done = stored[0] if stored is not None else Progress()
     for index, stage in list(enumerate(model.stages))[done.stage :]:
         model.on_stage(stage)
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
         by_loss = model.stage_objective(stage) == "training_loss"
         if stored is not None:
             restore(model, optimizer, order, *stored[1:])
@@ -149,6 +151,7 @@ def fit(
                 snapshots.save(model, optimizer, order, done)
                 done.seconds = before
         model.load_state_dict(done.best_state)
+    release()
     seconds = done.seconds + time.perf_counter() - began
     model.eval()
     return FitResult(tuple(Epoch(**e) for e in done.history), done.best_epoch, done.steps, rows, seconds)
@@ -168,14 +171,15 @@ def _train_epoch(
     loss_fn = LOSSES[config.loss]
     parameters = [p for p in model.parameters() if p.requires_grad]
     losses: list[torch.Tensor] = []
+    apart, part_rows = scope == "sample" and model.rows_alone, None
     for batch in train.batches(rows, scope=scope, generator=order, labelled=True):
         optimizer.zero_grad(set_to_none=True)
-        loss = model.training_loss(batch, loss_fn)
-        loss.backward()
+        if part_rows is None and apart:
+            part_rows = rows_per_part(model, batch)
+        losses.append(backward(model, batch, loss_fn, part_rows or len(batch)))
         if config.grad_clip is not None:
             torch.nn.utils.clip_grad_value_(parameters, config.grad_clip)
         optimizer.step()
-        losses.append(loss.detach())
         if len(losses) == config.max_steps_per_epoch:
             break
     # The only host-device synchronisation of the epoch.
@@ -205,8 +209,12 @@ def predict(
     model.on_epoch(_context(segment, stage or model.stages[-1], epoch, purpose))
     scores = np.full(len(segment.days) * segment.dataset.panel.n_stocks, np.nan, dtype=np.float32)
     rows, done = segment.rows - segment.days.start * segment.dataset.panel.n_stocks, 0
+    part_rows = None
     for batch in segment.batches(EVALUATION_ROWS, scope=scope):
-        scores[rows[done : done + len(batch)]] = model.score(batch).float().cpu().numpy()
+        if part_rows is None and scope == "sample":
+            part_rows = rows_per_part(model, batch)
+        part_scores = score_parts(model, batch, part_rows or len(batch))
+        scores[rows[done : done + len(batch)]] = part_scores.float().cpu().numpy()
         done += len(batch)
     return scores.reshape(len(segment.days), -1)
 

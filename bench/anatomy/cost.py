@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo.losses import mse
 from zoo.network import Batch, Network
+from zoo.training.losses import mse
 
 CONCEPTS = 11
 """Concepts assumed where a network reads them: the sectors of a market."""

@@ -10,7 +10,7 @@ from bench.metrics.formula import file_of, imports_of
 from bench.records.store import key_of
 from zoo import registry
 
-SHARED = ("zoo.trainer", "zoo.data.windows", "zoo.losses")
+SHARED = ("zoo.trainer", "zoo.data.windows", "zoo.training.losses")
 """Where the code that every trial runs through begins."""
 # The registry decides which code runs, not what it computes; configuration values stand in the key themselves.
 _WITHOUT_NUMBERS = frozenset({"zoo", "zoo.registry", "zoo.parameters", "zoo.errors", "zoo.config"})

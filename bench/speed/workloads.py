@@ -25,9 +25,9 @@ from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
 from zoo.errors import UnavailableError
-from zoo.losses import LOSSES
 from zoo.network import Batch, Network, WholeModel
 from zoo.registry import ModelSpec, Scope
+from zoo.training.losses import LOSSES
 
 Scenario = Literal["train_step", "train_epoch", "one_day", "one_stock", "offline"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)

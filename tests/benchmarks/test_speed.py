@@ -23,9 +23,9 @@ from zoo.config import DataConfig, TrainConfig
 from zoo.data.sources.planted import planted_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
-from zoo.losses import mse
 from zoo.network import EpochContext, Network
 from zoo.registry import build, get_spec, list_models
+from zoo.training.losses import mse
 
 STOCKS, LOOKBACK, DAYS_PER_STEP = 300, 20, 3
 SIZES: dict[str, Any] = {"hidden_size": 64}

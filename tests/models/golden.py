@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from zoo.interop import load_reference_state, reference_key
-from zoo.losses import mse
 from zoo.network import Network
 from zoo.registry import build
+from zoo.training.losses import mse
 
 FOLDER = Path(__file__).parents[1] / "golden"
 CLIP = 3.0

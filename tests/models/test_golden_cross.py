@@ -53,7 +53,7 @@ def among_other_days(network: Network, inputs: dict[str, Tensor]) -> Tensor:
 def test_scores_and_gradients_equal_the_reference(stem: str, sort_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo.models.gats, "_SORT_FROM", sort_from)
     golden, name, network = load(stem)
-    assert_scores_and_gradients(golden, name, network, atol=4e-7)
+    assert_scores_and_gradients(golden, name, network, atol=1e-6)
 
 
 @pytest.mark.parametrize("sort_from", [0, 1000])
@@ -63,7 +63,7 @@ def test_scores_and_gradients_equal_the_reference_in_a_batch_of_days(
 ) -> None:
     monkeypatch.setattr(zoo.models.gats, "_SORT_FROM", sort_from)
     golden, name, network = load(stem)
-    assert_scores_and_gradients(golden, name, network, among_other_days, atol=4e-7)
+    assert_scores_and_gradients(golden, name, network, among_other_days, atol=1e-6)
 
 
 @pytest.mark.parametrize("forward", [default_forward, among_other_days])

@@ -11,10 +11,10 @@ import zoo.registry
 from tests.models.golden import Golden
 from zoo.errors import ModelError
 from zoo.interop import load_reference_state, reference_key
-from zoo.losses import mse
 from zoo.models._transport import min_max, squared_errors, transport
 from zoo.models.tra import TRA
 from zoo.network import Batch
+from zoo.training.losses import mse
 
 
 @pytest.fixture(scope="module")

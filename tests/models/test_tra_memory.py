@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import zoo.registry
-from zoo.losses import mse
 from zoo.models._transport import min_max, squared_errors, transport
 from zoo.models.tra import TRA
 from zoo.network import Batch, EpochContext
+from zoo.training.losses import mse
 
 
 def build(**params) -> TRA:

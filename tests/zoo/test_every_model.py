@@ -36,9 +36,9 @@ from zoo.data.sources.planted import planted_market
 from zoo.data.split import DayRange
 from zoo.data.windows import Dataset, Segment
 from zoo.errors import ModelError
-from zoo.losses import mse
 from zoo.network import Batch, Network
 from zoo.registry import build, get_spec
+from zoo.training.losses import mse
 
 SHAPES = [(1, 5, 3), (7, 5, 1), (6, 1, 2), (9, 12, 4)]
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from zoo.crosssection import pearson_rows, rank_rows
-from zoo.losses import mse
+from zoo.training.losses import mse
 
 
 def test_days_and_stocks_of_two_arguments_must_agree():
@@ -28,7 +28,7 @@ def test_without_the_checker_the_package_needs_nothing_of_it():
     code = """
 import sys
 sys.modules["jaxtyping"] = sys.modules["beartype"] = None
-import numpy as np, zoo.crosssection, zoo.losses
+import numpy as np, zoo.crosssection, zoo.training.losses
 assert zoo.crosssection.rank_rows(np.array([[2.0, 1.0]])).tolist() == [[2.0, 1.0]]
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

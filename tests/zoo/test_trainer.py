@@ -17,9 +17,9 @@ from zoo.crosssection import pearson_rows
 from zoo.data.split import DayRange
 from zoo.data.windows import Dataset, Segment
 from zoo.errors import ModelError, UnavailableError
-from zoo.losses import LOSSES
 from zoo.network import Batch, EpochContext, Loss, Network, Rows, WholeModel
 from zoo.registry import Scope
+from zoo.training.losses import LOSSES
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,33 +26,15 @@ import numpy as np
 from zoo.data.panel import Concepts, Panel
 from zoo.data.stamp import Stamp, content_hash, short_hash
 from zoo.errors import DataError
+from zoo.folders import OFF, VARIABLE, cache_folder
 
 FORMAT = 2
-VARIABLE, OFF = "ALPHA_ZOO_CACHE", "off"
 SMALLEST = 5_000_000  # bytes of source; what is smaller is parsed in a fraction of a second
 ABANDONED = 86_400  # s after which a half-written version has no writer any more
 HEADER = "panel.json"
 BLOCK = 1 << 22  # bytes summed at a time
 DAMAGE = (ValueError, KeyError, TypeError, EOFError, DataError)
 """What reading a damaged version may raise; JSON and Unicode errors are ValueErrors."""
-
-
-def cache_folder() -> Path | None:
-    """Where panels are kept: `$ALPHA_ZOO_CACHE`, else the platform's place for caches; None where it is `off`."""
-    chosen = os.environ.get(VARIABLE, "")
-    if chosen.lower() == OFF:
-        return None
-    if chosen:
-        return Path(chosen).expanduser()
-    try:
-        home = Path.home()
-    except RuntimeError:
-        return None
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "alpha-zoo" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "alpha-zoo"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "alpha-zoo"
 
 
 def disable_cache() -> None:

@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from zoo.folders import cache_folder
+
 IN_MEMORY = 64 << 20  # bytes; what is larger is mapped where it can be
 _BLOCK = 32 << 20  # bytes of a panel that are worked on at once
 _files: weakref.WeakKeyDictionary[mmap.mmap, tuple[int, int]] = weakref.WeakKeyDictionary()
@@ -35,8 +37,6 @@ def map_file(stream: BinaryIO, start: int, shape: tuple[int, ...], *, shared: bo
 
 def room_like(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """New float32 memory; where `values` are mapped and it is large, mapped too, from a file without a name."""
-    from zoo.data.cache import cache_folder
-
     size, folder = 4 * int(np.prod(shape)), cache_folder()
     if is_mapped(values) and size > IN_MEMORY and folder is not None:
         with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=folder) as stream:

@@ -32,6 +32,7 @@ class ALSTM(Network):
         dropout: between the layers of the recurrent net, and in the attention.
     """
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"net\.fc_in\.": "embed.",
         r"att_net\.att_fc_in\.": "attention.",

@@ -75,7 +75,7 @@ class GATs(Network):
         Raises:
             UnavailableError: `graph` is `concept` and there are no concepts.
         """
-        hidden, mask, index = pack_days(self.rnn(x)[0][:, -1], day)
+        hidden, mask, index = pack_days(self.rnn(x, last=True), day)
         mixed = unpack_days(self.attend(hidden, mask, self._neighbours(concepts, day)), index)
         return self.fc_out(functional.leaky_relu(self.fc(mixed))).squeeze(1)
 
@@ -92,7 +92,7 @@ class GATs(Network):
     @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`attention [S, S]`: weight of column j in row i; zero between days, rows sum to 1."""
-        hidden, mask, index = pack_days(self.rnn(batch.x)[0][:, -1], batch.day)
+        hidden, mask, index = pack_days(self.rnn(batch.x, last=True), batch.day)
         _, p, q = self._scores(hidden)
         neighbours = self._neighbours(batch.concepts, batch.day)
         weights = dense_weights(p, q, mask, self.negative_slope, neighbours)

@@ -118,7 +118,7 @@ class HIST(Network):
             raise UnavailableError(
                 "model 'hist' needs concepts and the data has none: name a file or a column of them (data.concepts)"
             )
-        state = self.rnn(x)[0][:, -1]
+        state = self.rnn(x, last=True)
         packed, mask, index = pack_days(torch.cat([state, concepts.to(state)], dim=1), day)
         return packed[..., : state.shape[1]], packed[..., state.shape[1] :], mask, index
 

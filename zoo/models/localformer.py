@@ -38,6 +38,7 @@ class LocalFormer(Network):
         window_size: steps on either side that a step attends to, with `window`.
     """
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
         r"transformer_encoder\.layers\.": "layers.",
@@ -74,8 +75,7 @@ class LocalFormer(Network):
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
         last_input, local = self._last_layer_input(x)
-        outputs, _ = self.rnn(self._last_layer(last_input) + local)
-        return self.head(outputs[:, -1])[:, 0]
+        return self.head(self.rnn(self._last_layer(last_input) + local, last=True))[:, 0]
 
     def _last_layer_input(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the last encoder layer reads, and the convolution in it: both `[S, T, D]`."""

@@ -24,6 +24,7 @@ from zoo.registry import register_model
 class LSTM(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {r"fc_out\.": "head."}
 
     def __init__(
@@ -40,5 +41,4 @@ class LSTM(Network):
         self.head = nn.Linear(hidden_size, 1)
 
     def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
-        outputs, _ = self.rnn(x)
-        return self.head(outputs[:, -1])[:, 0]
+        return self.head(self.rnn(x, last=True))[:, 0]

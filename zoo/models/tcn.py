@@ -80,6 +80,7 @@ class TCN(Network):
         channels: the width of each block, in place of `hidden_size` and `num_layers`.
     """
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"tcn\.network\.(\d+)\.net\.[04]\.": None,
         r"tcn\.network\.(\d+)\.downsample\.": r"blocks.\1.skip.",

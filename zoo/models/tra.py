@@ -169,8 +169,8 @@ class TRA(Network):
     def _states(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predictions and routing logits `[S, K]`, time weights `[S, T]`, given memory `past [S, R, K]`."""
         summary, time = self.backbone(x)
-        _, (last, _) = self.router(past)
-        return self.predictors(summary), self.gate(torch.cat([summary, last[-1]], dim=1)), time
+        router = self.router(past, last=True)
+        return self.predictors(summary), self.gate(torch.cat([summary, router], dim=1)), time
 
     def _scores(self, x: Tensor, past: Tensor) -> Tensor:
         predictions, logits, _ = self._states(x, past)

@@ -34,6 +34,7 @@ class Transformer(Network):
         num_heads: parts of the width that attend separately; None: 2, or 1 for an odd width.
     """
 
+    rows_alone: ClassVar[bool] = True
     reference_keys: ClassVar[dict[str, str | None]] = {
         r"feature_layer\.": "embed.",
         r"transformer_encoder\.layers\.": "layers.",

@@ -1,1 +1,1 @@
-"""What the training loop uses beside the network: snapshots of its state."""
+"""What the training loop uses beside the network: losses, steps in parts, snapshots of its state."""

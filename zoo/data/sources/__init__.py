@@ -6,15 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import pandas as pd
 
 from zoo.config import DataConfig
 from zoo.data.calendar import calendar_notes
 from zoo.data.panel import Panel
-from zoo.data.sources.conventions.indices import read_index
 from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.values import typical_vwap
-from zoo.errors import DataError
+from zoo.errors import DataError, did_you_mean
 
 __all__ = ["load_panel", "open_panel", "read_index", "whole_panel"]
 
@@ -187,3 +187,37 @@ def _grouped(panel: Panel, file: Path) -> Panel:
     groups, notes = read_concepts(paths.concept_table(file), panel.symbols, panel.days)
     kept = (note for note in panel.notes if not note.startswith("concepts:"))
     return replace(panel, concepts=groups, notes=(*kept, *notes))
+
+
+def read_index(source: str | Path, symbol: str) -> pd.Series:
+    """Closes of an index, or of any other symbol, of a source.
+
+    In a folder in qlib's format every symbol in `features/` counts, whether or not a market lists it.
+
+    Args:
+        source: as `load_panel` takes it, a market behind a qlib folder being of no concern.
+        symbol: such as `SH000300`; case does not count.
+
+    Returns:
+        float64 Series named as the symbol, indexed by day (datetime64[ns]), days without a close left out.
+
+    Raises:
+        DataError: no such symbol, naming the nearest; it has no close.
+    """
+    from zoo.data.sources import paths, qlib
+
+    path = Path() if str(source).startswith(("planted:", "installed:")) else paths.split_market(source)[0]
+    if (path / "features").is_dir() and (path / "calendars").is_dir():
+        days, close = qlib.read_field(path, symbol, "close")
+    else:
+        panel = load_panel(source, indices="keep", suspended="keep")
+        names = {name.casefold(): k for k, name in enumerate(panel.symbols.tolist())}
+        if symbol.casefold() not in names:
+            near = did_you_mean(symbol, panel.symbols.tolist())
+            raise DataError(f"{panel.name}: no symbol {symbol!r}{near}")
+        days, close = panel.days, panel.field("close")[:, names[symbol.casefold()]]
+    known = np.isfinite(close) & (close > 0)
+    if not known.any():
+        raise DataError(f"{source}: {symbol} has no close")
+    index = pd.DatetimeIndex(days[known].astype("datetime64[ns]"), name="datetime")
+    return pd.Series(close[known].astype(np.float64), index=index, name=symbol)
