@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 # Before torch is imported: tests share few cores, and a second spinning thread makes small networks slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -10,3 +12,20 @@ from jaxtyping import install_import_hook
 
 SHAPED = ["zoo.crosssection", "zoo.training.losses"]
 install_import_hook(SHAPED, "beartype.beartype")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--plugin",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file that registers models or markets; the tests of every model and market run over them, too",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for file in config.getoption("--plugin"):
+        from zoo.registry import load_plugin
+
+        load_plugin(file)

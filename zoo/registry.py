@@ -18,12 +18,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from zoo.config import Size
-from zoo.errors import ModelError, UnavailableError, did_you_mean
+from zoo.errors import ModelError, UnavailableError, ZooError, did_you_mean
 from zoo.network import Network, WholeModel
 from zoo.parameters import Parameter, parameters_of
 
 Scope = Literal["sample", "day"]
 N = TypeVar("N", bound=type[Network])
+
+WITHOUT_NUMBERS = frozenset({"complexity", "quick", "published", "variants"})
+"""What a model declares that decides no number by itself: parameters count in a trial's key once they are chosen."""
 
 _specs: dict[str, ModelSpec] = {}
 _scanned = False
@@ -43,7 +46,7 @@ class ModelSpec:
         packages: import names of optional packages the model cannot run without.
         complexity: how the cost of a day grows with the lookback T and the number of stocks N, in theory.
         quick: parameters of a small network, for runs of minutes.
-        published: those parameters of the published network that are not the defaults.
+        published: parameters of the published network, whatever the defaults may become.
         variants: parameters with which its scaling is measured once more.
     """
 
@@ -60,7 +63,7 @@ class ModelSpec:
     variants: tuple[dict[str, Any], ...] = ()
 
     def sized(self, size: Size) -> dict[str, Any]:
-        """The parameters of a size that are not the defaults."""
+        """The parameters declared for a size; none, the defaults, where nothing is declared."""
         return {"default": {}, "quick": self.quick, "published": self.published}[size]
 
     @property
@@ -153,10 +156,10 @@ def _scan() -> None:
 
 
 def load_plugin(path: str | Path) -> None:
-    """Import a Python file that registers models or metrics of its own.
+    """Import a Python file that registers models, markets or metrics of its own.
 
     Raises:
-        ModelError: the file is missing or fails to import.
+        ZooError: the file is missing, fails to import, or registers what cannot be.
     """
     file = Path(path)
     if not file.is_file():
@@ -170,7 +173,7 @@ def load_plugin(path: str | Path) -> None:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except ModelError:
+    except ZooError:
         raise
     except Exception as error:
         raise ModelError(f"plugin {file} fails to import: {type(error).__name__}: {error}") from error

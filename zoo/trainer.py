@@ -27,8 +27,9 @@ from zoo.kernels.stash import release
 from zoo.network import Batch, EpochContext, Network, WholeModel
 from zoo.registry import Scope, get_spec
 from zoo.training.losses import LOSSES
-from zoo.training.parts import backward, rows_per_part, score_parts
+from zoo.training.parts import rows_per_part, score_parts
 from zoo.training.snapshot import Progress, Snapshots, restore
+from zoo.training.step import Step, make_optimizer
 
 EVALUATION_ROWS = 2048
 """Rows scored at once in evaluation; bounds activation memory, does not change scores of sample-scope networks."""
@@ -119,7 +120,7 @@ def fit(
     done = stored[0] if stored is not None else Progress()
     for index, stage in list(enumerate(model.stages))[done.stage :]:
         model.on_stage(stage)
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        optimizer = make_optimizer(model, config)
         by_loss = model.stage_objective(stage) == "training_loss"
         if stored is not None:
             restore(model, optimizer, order, *stored[1:])
@@ -168,18 +169,10 @@ def _train_epoch(
 ) -> tuple[float, int]:
     """One pass over the labelled train rows; returns (mean loss over steps, steps)."""
     model.train()
-    loss_fn = LOSSES[config.loss]
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    step = Step(model, optimizer, config, scope)
     losses: list[torch.Tensor] = []
-    apart, part_rows = scope == "sample" and model.rows_alone, None
     for batch in train.batches(rows, scope=scope, generator=order, labelled=True):
-        optimizer.zero_grad(set_to_none=True)
-        if part_rows is None and apart:
-            part_rows = rows_per_part(model, batch)
-        losses.append(backward(model, batch, loss_fn, part_rows or len(batch)))
-        if config.grad_clip is not None:
-            torch.nn.utils.clip_grad_value_(parameters, config.grad_clip)
-        optimizer.step()
+        losses.append(step(batch))
         if len(losses) == config.max_steps_per_epoch:
             break
     # The only host-device synchronisation of the epoch.

@@ -37,31 +37,32 @@ class ByCapture:
 
     Attributes:
         use: its id.
-        markets: gives the planted markets whose mean the column is.
+        markets: the planted markets of a matrix whose mean the column is; none where it has none.
         column: of the matrix.
-        measure: the sentence that says what is measured.
+        measure: the sentence that says what is measured, from these markets.
         more: sentences on the first model, from the facts and its name.
     """
 
     use: str
-    markets: Callable[[], Sequence[str]]
+    markets: Callable[[CaptureMatrix], Sequence[str]]
     column: str
-    measure: Callable[[], Sentence]
+    measure: Callable[[Sequence[str]], Sentence]
     more: Callable[[Facts, str], list[Sentence]]
 
     def __call__(self, facts: Facts) -> Answer:
-        matrix = measured_on(facts, self.markets())
-        if matrix is None:
+        matrix = measured_on(facts, [])
+        markets = [] if matrix is None else list(self.markets(matrix))
+        if matrix is None or not markets or not set(markets) <= set(matrix.markets):
             return unmeasured(PLANTED)
-        ranking, draws = ranked(matrix, self.column), matrix.mean_draws(list(self.markets()))
+        ranking, draws = ranked(matrix, self.column), matrix.mean_draws(markets)
         cells = {m: facts.cell(f"capture.{m}.{self.column}").percent for m in ranking}
         best, *others = ranking
         tied = [best, *(m for m in others if _lead(draws, best, m)[0] <= 0)]
         if not cells[best].low > 0:
             nothing = "No model captures anything that can be told from 0: {first:.0f~} % at best."
-            sentences = [self.measure(), say(nothing, first=cells[best])]
+            sentences = [self.measure(markets), say(nothing, first=cells[best])]
         else:
-            sentences = [self.measure(), *self._margin(cells, draws), *also_tied(cells, tied)]
+            sentences = [self.measure(markets), *self._margin(cells, draws), *also_tied(cells, tied)]
             sentences += [*self.more(facts, best), *_faster(facts, best, tied)]
         return Answer(tuple(ranking), tuple(tied), tuple(sentences))
 

@@ -13,7 +13,7 @@ from bench.anatomy.cost import Layer
 from bench.anatomy.dataflow import Edges, dataflow, has_circle
 from bench.experiment.config import ExperimentConfig, load_config
 from bench.experiment.plan import entry_of, models_of
-from bench.experiment.presets import CONFIGS
+from bench.experiment.presets import experiments
 from zoo import registry
 from zoo.config import TrainConfig
 from zoo.data.features import make_feature_set
@@ -147,8 +147,8 @@ def resolve(target: str, overrides: dict[str, Any]) -> tuple[list[str], Experime
     Raises:
         ZooError: neither a configuration file nor a model.
     """
-    if target.endswith((".yaml", ".yml")) or Path(target).is_file():
+    if target.endswith((".yaml", ".yml")) or target in experiments() or Path(target).is_file():
         config = load_config(target, overrides)
         return models_of(config), config, False
     names = registry.find_models(target)
-    return names, load_config(CONFIGS / "uniform.yaml", overrides), len(names) == 1
+    return names, load_config("uniform", overrides), len(names) == 1

@@ -8,7 +8,7 @@ from bench.anatomy import cost
 from bench.anatomy.describe import STOCKS, Description
 from bench.experiment.config import ExperimentConfig, load_config
 from bench.experiment.deviations import deviation_sentence, uniform_settings
-from bench.experiment.presets import CONFIGS
+from bench.experiment.presets import experiments
 from bench.text.cells import DASH, Cell, digits
 from bench.text.language import phrase
 from bench.text.tables import Column, Table, table_of, word_table
@@ -38,6 +38,10 @@ def cost_lines(described: Description) -> list[str]:
         f"Input: [S, {d.lookback}, {d.n_features}], S rows of {d.lookback} days and {d.n_features} features "
         f"({d.features})" + (f"; concepts [S, {cost.CONCEPTS}]." if spec.needs_concepts else "."),
     ]
+    if any(spec.complexity):
+        lines.append(
+            f"Cost of a day in theory: {spec.complexity[0]} in the lookback T, {spec.complexity[1]} in N stocks."
+        )
     if d.flops is None or d.step_flops is None:
         size = f"{d.n_parameters:,} fitted numbers" if d.n_parameters else "its size is decided by the fit"
         return [*lines, f"Fitted as a whole, not by gradient steps: {size}. Reads all {d.lookback} days."]
@@ -81,8 +85,8 @@ def settings_table(described: Description) -> Table:
 
 def published_config(name: str) -> ExperimentConfig | None:
     """The published settings of a model; None where there are none."""
-    path = CONFIGS / "published" / f"{name}.yaml"
-    return load_config(path) if path.is_file() else None
+    path = experiments().get(f"published/{name}")
+    return None if path is None else load_config(path)
 
 
 SUMMARY_TABLE = (

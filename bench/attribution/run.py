@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import torch
-
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import Truth, truth_of
+from bench.records.machine import torch_threads
 from bench.records.store import RunStore, read_json, write_json
 from zoo import checkpoint
 from zoo.config import DataConfig
@@ -60,9 +59,7 @@ def measure_attributions(
         stored = {"format": FORMAT, "market": panel.name, "trials": {}}
     dataset: Dataset | None = None
     failures: dict[str, str] = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         for trial in chosen:
             if not fresh and settings.items() <= stored["trials"].get(trial["key"], {}).get("settings", {}).items():
                 continue
@@ -79,8 +76,6 @@ def measure_attributions(
             stored["trials"][trial["key"]] = {**trial, "settings": settings, **entry}
             write_json(path, stored)
             on_trial(trial["model"], trial["seed"], time.perf_counter() - began)
-    finally:
-        torch.set_num_threads(threads)
     return failures
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of runs and reports.")]
 PluginOption = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file that registers models or metrics; may be repeated.")
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file that registers models, markets or metrics; may be repeated."),
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE, e.g. train.lr=5e-4; may be repeated.")]
 ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names and globs, e.g. 'a*,tcn'.")]
@@ -129,7 +130,7 @@ def _seeds(text: str) -> list[int]:
 
 
 def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
-    """Register the user's models, and parse data anew; worker processes inherit the latter."""
+    """Register what the user's files add, and parse data anew; worker processes inherit the latter."""
     if plugins:
         from zoo.registry import load_plugin
 

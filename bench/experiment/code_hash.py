@@ -45,9 +45,11 @@ def source_files(model: str) -> list[Path]:
 
 @lru_cache
 def code_of(file: Path) -> str:
-    """A file's syntax tree without comments, docstrings and layout."""
+    """A file's syntax tree without comments, docstrings, layout, and what a model declares that decides no number."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "register_model":
+            node.keywords = [k for k in node.keywords if k.arg not in registry.WITHOUT_NUMBERS]
         body = getattr(node, "body", None)
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(body, list):

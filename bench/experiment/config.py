@@ -91,8 +91,7 @@ class ExperimentConfig(Section):
     @field_validator("models", mode="before")
     @classmethod
     def _empty_entries(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = dict.fromkeys(part.strip() for part in value.split(","))
+        value = _by_name(value)
         if isinstance(value, dict):
             return {name: {} if entry is None else entry for name, entry in value.items()}
         return value
@@ -149,6 +148,11 @@ def expand_markets(config: ExperimentConfig) -> list[ExperimentConfig]:
     ] or [config]
 
 
+def _by_name(models: Any) -> Any:
+    """`a*,tcn` or `all` as a mapping without settings; anything else as it is."""
+    return dict.fromkeys(part.strip() for part in models.split(",")) if isinstance(models, str) else models
+
+
 def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
     """The experiment of a YAML file (None: all defaults), with dotted `overrides` applied on top.
 
@@ -159,6 +163,8 @@ def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None
     document, lines = ({}, {}) if file is None else read_lines(file)
     overrides = overrides or {}
     _switch_split(document, overrides)
+    if "models" in document:
+        document["models"] = _by_name(document["models"])
     for dotted, value in overrides.items():
         _assign(document, dotted, value)
     try:

@@ -8,10 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from bench.experiment.config import load_config
-from bench.experiment.presets import CONFIGS
 from bench.text.language import listed, translate
-
-UNIFORM_CONFIG = CONFIGS / "uniform.yaml"
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Deviation:
 @lru_cache
 def uniform_settings() -> dict[str, Any]:
     """The training settings of `configs/uniform.yaml`, every key resolved."""
-    return load_config(UNIFORM_CONFIG).train.model_dump(mode="json")
+    return load_config("uniform").train.model_dump(mode="json")
 
 
 def deviations(train: Mapping[str, Any], uniform: Mapping[str, Any]) -> list[Deviation]:

@@ -18,6 +18,7 @@ from zoo.config import TrainConfig
 from zoo.data.features import make_feature_set
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
+from zoo.data.sources.planted import PREFIX, get_market, planted_params
 from zoo.data.split import Fold, make_folds
 from zoo.errors import ConfigError, ModelError, did_you_mean
 
@@ -74,9 +75,15 @@ class Plan:
                 "label": self.config.data.label.definition,
                 "snapshot_concepts": bool(panel.concepts is not None and panel.concepts.snapshot),
             },
+            "market": _market_of(self.config.data.source),
             "folds": [{**f.dates(panel.days), "embargo": f.embargo} for f in self.folds],
             "versions": versions(),
         }
+
+
+def _market_of(source: str) -> dict[str, Any] | None:
+    """What is recorded of a planted market, so that a report needs no plugin; None for other data."""
+    return get_market(planted_params(source)[0]).describe() if source.startswith(PREFIX) else None
 
 
 def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:

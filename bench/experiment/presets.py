@@ -20,19 +20,20 @@ def find_config(path: str | Path) -> Path:
     Raises:
         ConfigError: there is neither; names the nearest.
     """
-    file = Path(path)
-    shipped = CONFIGS / f"{path}.yaml"
-    if file.exists() or (file.suffix and not shipped.is_file()):
+    file, names = Path(path), experiments()
+    if file.is_file():
         return file
-    if not shipped.is_file():
-        names = [str(p.relative_to(CONFIGS).with_suffix("")) for p in experiments()]
-        raise ConfigError(
-            f"{path}: neither a file nor an experiment that comes with the package{did_you_mean(str(path), names)}; "
-            f"there are {', '.join(names)}"
-        )
-    return shipped
+    if str(path) in names:
+        return names[str(path)]
+    if file.suffix or file.exists():
+        return file  # Meant as a path: who reads it says what is wrong.
+    raise ConfigError(
+        f"{path}: neither a file nor an experiment that comes with the package{did_you_mean(str(path), names)}; "
+        f"there are {', '.join(names)}"
+    )
 
 
-def experiments() -> list[Path]:
-    """Every experiment among the files, which also say what is claimed and how abilities are weighed."""
-    return sorted(set(CONFIGS.rglob("*.yaml")) - {CLAIMS_CONFIG, CAPABILITY_CONFIG})
+def experiments() -> dict[str, Path]:
+    """Every experiment by its name; other files of the folder say what is claimed and how abilities are weighed."""
+    files = sorted(set(CONFIGS.rglob("*.yaml")) - {CLAIMS_CONFIG, CAPABILITY_CONFIG})
+    return {file.relative_to(CONFIGS).with_suffix("").as_posix(): file for file in files}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ import torch
 
 from bench.experiment.code_hash import source_hash
 from bench.experiment.formulas import DAILY, formulas
+from bench.experiment.training import train_and_score
 from bench.metrics.daily import daily_scores, summary
 from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, key_of
@@ -111,17 +111,8 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
     spec = registry.get_spec(trial.model)
     data: Any = trial.data  # Any: that a frozen section is hashable is not visible in its type.
     dataset = _dataset(data, trial.fold, trial.device)
-    trainer.check_requirements(trial.model, dataset.panel.concepts is not None)
-    if trial.device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    trainer.seed_everything(trial.seed)
-    model = registry.build(trial.model, n_features=dataset.n_features, lookback=dataset.lookback, **trial.params)
-    fit = trainer.fit(
-        model, dataset.train, dataset.valid, trial.train, scope=spec.scope, seed=trial.seed, on_epoch=on_epoch
-    )
-    began = time.perf_counter()
-    scores = trainer.predict(model, dataset.test, scope=spec.scope)
-    predict_seconds = time.perf_counter() - began
+    trained = train_and_score(trial.model, trial.params, trial.train, dataset, trial.seed, on_epoch=on_epoch)
+    model, fit, scores = trained.model, trained.fit, trained.scores
     test = slice(dataset.fold.test.start, dataset.fold.test.stop)
     missing = int((dataset.panel.member[test] & ~np.isfinite(scores)).sum())
     if missing:
@@ -156,7 +147,7 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
             "facts": fit.facts,
             "history": [asdict(epoch) for epoch in fit.history],
         },
-        "predict_seconds": predict_seconds,
+        "predict_seconds": trained.predict_seconds,
         "versions": versions(),
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.experiment.plan import Plan, entry_of
+from bench.experiment.training import seeded_model
 from bench.leaks.perturb import changed, cut, holed
 from bench.metrics.daily import daily_scores
 from zoo import registry, trainer
@@ -128,10 +129,7 @@ class Subject:
 
 def untrained(contender: Contender, dataset: Dataset) -> Network:
     """A contender as every seed builds it."""
-    trainer.seed_everything(SEED)
-    return registry.build(
-        contender.name, n_features=dataset.n_features, lookback=dataset.lookback, **contender.params
-    ).to(dataset.device)
+    return seeded_model(contender.name, contender.params, dataset, SEED).to(dataset.device)
 
 
 def fit(subject: Subject, contender: Contender, dataset: Dataset, *, epochs: int | None = None) -> Network:

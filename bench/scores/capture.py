@@ -12,7 +12,7 @@ import pandas as pd
 from bench.records.store import RunStore, read_json
 from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
 from bench.stats import inference
-from zoo.data.sources.planted import get_market, list_markets
+from zoo.data.sources.planted import LAST, get_market, list_markets
 
 NULL = "null"
 
@@ -26,7 +26,7 @@ class CaptureMatrix:
         boards: by market, in the order of the experiment.
         frame: one row per model that is ranked in every market: `model`, and per market its capture with
             `<market>_low`, `<market>_high`; for `null` the IC, which has nothing to be a share of; `own_history`
-            is the mean over `own_history()`, `fit_s` the median over markets of the seconds of a fit.
+            is the mean over the markets `own_history`, `fit_s` the median over markets of the seconds of a fit.
         missing: model -> markets in which it is not ranked.
     """
 
@@ -38,6 +38,12 @@ class CaptureMatrix:
     @property
     def markets(self) -> list[str]:
         return list(self.boards)
+
+    @property
+    def own_history(self) -> list[str]:
+        """Markets whose signal is in a stock's own recent days; none where only one is, which speaks for itself."""
+        own = [market for market, board in self.boards.items() if _recorded(market, board.run)["own_history"]]
+        return own if len(own) > 1 else []
 
     def mean_draws(self, markets: list[str]) -> pd.DataFrame:
         """Bootstrap draws of each model's mean capture over some markets; the markets are drawn independently."""
@@ -65,19 +71,26 @@ def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
     Args:
         name: the experiment; None takes `planted`, or else the first by name.
     """
-    found: dict[str, list[str]] = {}
+    runs: dict[str, list[str]] = {}
     for path in sorted((results / "runs").glob("*/run.json")):
         run = read_json(path)
         if run is not None and run["config"].get("matrix"):
-            found.setdefault(run["config"]["matrix"], []).append(path.parent.name)
-    chosen = name or ("planted" if "planted" in found else min(found, default=None))
-    if chosen is None or chosen not in found:
+            runs.setdefault(run["config"]["matrix"], []).append(path.parent.name)
+    chosen = name or ("planted" if "planted" in runs else min(runs, default=None))
+    if chosen is None or chosen not in runs:
         return None
-    stores = {run.removeprefix(f"{chosen}-"): RunStore(results, run) for run in found[chosen]}
-    # A market of a plugin that is not loaded now has no place of its own: it comes last.
-    known = {market: place for place, market in enumerate(list_markets())}
-    markets = [m for m in sorted(stores, key=lambda m: (known.get(m, len(known)), m)) if has_trials(stores[m])]
-    return _matrix(chosen, {m: build_leaderboard(stores[m]) for m in markets}) if markets else None
+    stores = {run.removeprefix(f"{chosen}-"): RunStore(results, run) for run in runs[chosen]}
+    boards = {market: build_leaderboard(store) for market, store in stores.items() if has_trials(store)}
+    order = sorted(boards, key=lambda market: (_recorded(market, boards[market].run)["order"], market))
+    return _matrix(chosen, {market: boards[market] for market in order}) if boards else None
+
+
+def _recorded(market: str, run: dict[str, Any]) -> dict[str, Any]:
+    """What a run says of its market; where an older run says nothing, what the market says now, if it is here."""
+    recorded = run.get("market")
+    if recorded and recorded["name"] == market:
+        return recorded
+    return get_market(market).describe() if market in list_markets() else {"own_history": False, "order": LAST}
 
 
 def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
@@ -99,8 +112,8 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
                 row |= {f"{market}_{end}": entry[f"capture_{end}"] for end in ("low", "high")}
         rows.append(row)
     matrix = CaptureMatrix(name, boards, pd.DataFrame(rows, columns=None if rows else ["model"]), _present(missing))
-    if rows and set(own_history()) <= set(boards):
-        own = matrix.mean_frame(own_history()).add_prefix("own_").rename(columns={"own_model": "model"})
+    if rows and matrix.own_history:
+        own = matrix.mean_frame(matrix.own_history).add_prefix("own_").rename(columns={"own_model": "model"})
         own.columns = [c.replace("own_capture", "own_history") for c in own.columns]
         matrix = replace(matrix, frame=matrix.frame.merge(own, on="model"))
     if not rows:
@@ -108,11 +121,6 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
     first = "mixed" if "mixed" in boards else next(iter(boards))
     ordered = matrix.frame.sort_values(first, ascending=False, kind="stable").reset_index(drop=True)
     return replace(matrix, frame=ordered)
-
-
-def own_history() -> list[str]:
-    """Markets whose signal is in a stock's own recent history: plain time-series prediction."""
-    return [market for market in list_markets() if get_market(market).own_history]
 
 
 def _present(missing: dict[str, list[str]]) -> dict[str, list[str]]:

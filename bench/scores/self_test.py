@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import FrameRow, Real, means
-from bench.records.machine import cpu_name, versions
+from bench.records.machine import cpu_name, torch_threads, versions
 from bench.records.store import read_json, write_atomic
 from bench.stats import inference
 from bench.stats.pairs import DIFFERENT, LEVEL, pair_frame
@@ -113,10 +113,11 @@ def calibrate(
     for market in settings.markets:
         repeats = []
         for repeat in range(settings.repeats):
-            repeats.append(_repeat(market, repeat, settings))
+            with torch_threads(1):
+                repeats.append(_repeat(market, repeat, settings))
             if on_repeat is not None:
                 on_repeat(market, repeat + 1)
-        measured[market] = {name: [found[name] for found in repeats] for name in repeats[0]}
+        measured[market] = {name: [figures[name] for figures in repeats] for name in repeats[0]}
     record = {
         "format": FORMAT,
         "settings": asdict(settings),
@@ -175,19 +176,16 @@ def _repeat(market: str, repeat: int, settings: CalibrationSettings) -> dict[str
 
 def _trained(dataset: Any, settings: CalibrationSettings, seed: int) -> np.ndarray:
     """Test scores `[days, N]` of one network."""
-    from zoo import registry, trainer
+    from bench.experiment.training import train_and_score
+    from zoo import registry
     from zoo.config import TrainConfig
 
-    spec = registry.get_spec(settings.model)
-    width = {"hidden_size": settings.hidden_size} if "hidden_size" in spec.parameters else {}
+    known = registry.get_spec(settings.model).parameters
+    width = {"hidden_size": settings.hidden_size} if "hidden_size" in known else {}
     config = TrainConfig(
         lr=settings.lr, batch_size=settings.batch_size, max_epochs=settings.max_epochs, patience=settings.max_epochs
     )
-    trainer.check_requirements(settings.model, dataset.panel.concepts is not None)
-    trainer.seed_everything(seed)
-    model = registry.build(settings.model, n_features=dataset.n_features, lookback=dataset.lookback, **width)
-    trainer.fit(model, dataset.train, dataset.valid, config, scope=spec.scope, seed=seed)
-    return trainer.predict(model, dataset.test, scope=spec.scope)
+    return train_and_score(settings.model, width, config, dataset, seed).scores
 
 
 def _over_seeds(frames: list[pd.DataFrame], column: str) -> np.ndarray:

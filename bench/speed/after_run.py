@@ -10,7 +10,7 @@ import torch
 
 from bench.experiment.plan import Plan
 from bench.experiment.trial import Trial
-from bench.records.machine import device_name, machine_id
+from bench.records.machine import device_name, machine_id, torch_threads
 from bench.records.store import RunStore, read_json, write_atomic
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
@@ -33,12 +33,8 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     wanted = {name: trial for name, trial in first.items() if trial.key not in stored.get(machine_id(trial.device), {})}
     if not wanted:
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         timings = time_calls({name: _one_day(plan, store, t) for name, t in wanted.items()}, rounds=rounds)
-    finally:
-        torch.set_num_threads(threads)
     for name, trial in wanted.items():
         machine = stored.setdefault(machine_id(trial.device), {})
         machine[trial.key] = {

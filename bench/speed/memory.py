@@ -15,11 +15,12 @@ import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bench.experiment.executors.life import end_with_parent
+from bench.records.machine import torch_threads
 
 MIB = 2**20
 _MMAP_THRESHOLD = -3  # of mallopt
@@ -36,23 +37,23 @@ def memory_process(device: str, threads: int, plugins: Sequence[Path] = ()) -> I
         yield lambda function, *arguments: function(*arguments)
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin, initargs=(threads, list(plugins))) as pool:
-        yield lambda function, *arguments: pool.submit(function, *arguments).result()
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin, initargs=(list(plugins),)) as pool:
+        yield lambda function, *arguments: pool.submit(_call, threads, function, *arguments).result()
 
 
-def _begin(threads: int, plugins: list[Path]) -> None:
+def _begin(plugins: list[Path]) -> None:
     end_with_parent()
-    try:
+    with suppress(AttributeError, OSError, TypeError):  # Not glibc; `peak_mib` will say so.
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
-    except (AttributeError, OSError, TypeError):
-        return  # Not glibc; `peak_mib` will say so.
-    import torch
-
     from zoo.registry import load_plugin
 
-    torch.set_num_threads(threads)
     for path in plugins:
         load_plugin(path)
+
+
+def _call(threads: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    with torch_threads(threads):
+        return function(*arguments)
 
 
 def peak_mib(call: Callable[[], Any], device: str) -> float | None:

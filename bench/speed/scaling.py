@@ -85,7 +85,8 @@ def measure_scaling(
         missing = spec.missing_packages()
         if missing or not spec.gradient_trained:
             why = f"needs {', '.join(missing)}" if missing else "fitted as a whole: there is no network to measure"
-            yield name, {"settings": settings, "what": "whole model", "reason": why, "axes": {}}
+            entry = {"settings": settings, "what": "whole model", "complexity": spec.complexity}
+            yield name, {**entry, "reason": why, "axes": {}}
             continue
         for case in cases(name, config, device):
             began = time.perf_counter()
@@ -95,7 +96,8 @@ def measure_scaling(
                 fixed = DAY if axis == "lookback" else config.data.lookback
                 axes[axis] = {"fixed": fixed, "points": time_points(case, axis, fixed, points, sweep)}
             say(f"{case.label}: {', '.join(case.axes)}, {time.perf_counter() - began:.0f} s")
-            yield case.label, {"settings": settings, "what": case.what, "axes": axes}
+            theory = spec.complexity if case.label == name else ("", "")
+            yield case.label, {"settings": settings, "what": case.what, "complexity": theory, "axes": axes}
 
 
 def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:

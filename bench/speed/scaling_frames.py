@@ -22,6 +22,8 @@ class _Scaling(FrameRow):
     device: str = means("cpu or cuda")
     model: str = means("registry name, or that with the parameters that differ")
     what: str = means("what was measured")
+    theory_lookback: str = means("how the model says its cost grows with the lookback, empty where it does not")
+    theory_stocks: str = means("the same with the number of stocks")
     device_name: str = means("as the machine calls it")
     threads: int = means("of the CPU")
     fixed_stocks: Real = means("size of the day while the lookback varies")
@@ -81,6 +83,7 @@ def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> d
         **{key: record[key] for key in ("machine", "device", "device_name")},
         "model": label,
         "what": entry["what"],
+        **dict(zip(("theory_lookback", "theory_stocks"), entry.get("complexity", ("", "")), strict=True)),
         "threads": entry["settings"]["threads"],
     }
     reasons = [entry["reason"]] if entry.get("reason") else []

@@ -18,11 +18,11 @@ from bench.speed.modes import Mode
 from bench.speed.workloads import (
     SCENARIOS,
     STEPS,
-    Candidate,
+    BuiltModel,
     Scenario,
-    Subject,
+    TimedModel,
     Work,
-    make_candidate,
+    build_for_timing,
     make_dataset,
 )
 from zoo.data.windows import Dataset
@@ -67,34 +67,34 @@ def measure_models(request: Request, remote: Remote, say: Callable[[str], None])
     reason in place of samples.
     """
     dataset = make_dataset(request.config, request.stocks, request.device)
-    candidates, refused = _candidates(request, dataset)
+    built_models, refused = _build_all(request, dataset)
     for mode in request.modes:
         entries: dict[str, dict[str, Any]] = {name: {} for name in request.models}
         for name in request.models:
-            model = candidates[name].facts if name in candidates else {}
+            model = built_models[name].record if name in built_models else {}
             entries[name][mode] = {
                 "settings": _settings(request, dataset),
                 "model": model,
                 "scenarios": {s: {"reason": refused.get(name, "")} for s in request.scenarios},
                 "memory": {},
             }
-        subjects: dict[str, Subject] = {}
-        for name, candidate in candidates.items():
+        timed_models: dict[str, TimedModel] = {}
+        for name, built in built_models.items():
             try:
-                subjects[name] = Subject(candidate, mode, dataset)
+                timed_models[name] = TimedModel(built, mode, dataset)
             except Exception as error:  # noqa: BLE001 - compilers may raise anything; the reason is recorded
                 for result in entries[name][mode]["scenarios"].values():
                     result["reason"] = _reason(error)
-        _time_mode(request, mode, subjects, entries, say)
-        _add_memory(request, mode, subjects, entries, remote, say)
+        _time_mode(request, mode, timed_models, entries, say)
+        _add_memory(request, mode, timed_models, entries, remote, say)
         yield entries
 
 
-def _candidates(request: Request, dataset: Dataset) -> tuple[dict[str, Candidate], dict[str, str]]:
+def _build_all(request: Request, dataset: Dataset) -> tuple[dict[str, BuiltModel], dict[str, str]]:
     built, refused = {}, {}
     for name in request.models:
         try:
-            built[name] = make_candidate(name, request.config, dataset, request.device)
+            built[name] = build_for_timing(name, request.config, dataset, request.device)
         except UnavailableError as error:
             refused[name] = str(error)
     return built, refused
@@ -120,17 +120,17 @@ def _settings(request: Request, dataset: Dataset) -> dict[str, Any]:
 def _time_mode(
     request: Request,
     mode: Mode,
-    subjects: dict[str, Subject],
+    timed_models: dict[str, TimedModel],
     entries: dict[str, dict[str, Any]],
     say: Callable[[str], None],
 ) -> None:
-    """Fill in the samples of all subjects of a mode."""
-    ready = {s: _prepare(s, mode, subjects, entries) for s in request.scenarios}
+    """Fill in the samples of all timed_models of a mode."""
+    ready = {s: _prepare(s, mode, timed_models, entries) for s in request.scenarios}
     for turn in range(PASSES):
         for scenario, (works, durations) in ready.items():
             if not works:
                 continue
-            _switch(subjects, works)
+            _switch(timed_models, works)
             block = {n: min(max(int(_BLOCK_SECONDS / d), 1), _LONGEST_BLOCK) for n, d in durations.items()}
             per_round = sum(d * (block[n] + (block[n] > 1)) for n, d in durations.items())
             rounds = min(max(int(request.seconds / per_round), _LEAST_ROUNDS), max(request.rounds, 1))
@@ -145,17 +145,17 @@ def _time_mode(
 
 
 def _prepare(
-    scenario: Scenario, mode: Mode, subjects: dict[str, Subject], entries: dict[str, dict[str, Any]]
+    scenario: Scenario, mode: Mode, timed_models: dict[str, TimedModel], entries: dict[str, dict[str, Any]]
 ) -> tuple[dict[str, Work], dict[str, float]]:
     """Works that ran two or three times without error, and seconds of their last call."""
     works: dict[str, Work] = {}
     durations: dict[str, float] = {}
     wait = synchronizer()
-    for name, subject in subjects.items():
+    for name, timed in timed_models.items():
         result = entries[name][mode]["scenarios"][scenario]
         try:
-            work = subject.work(scenario)
-            subject.model.train(work.training)
+            work = timed.work(scenario)
+            timed.model.train(work.training)
             took: list[float] = []
             with collector_off():
                 while len(took) < 2 or (len(took) < _WARMUP and sum(took) < _WARMUP_SECONDS):
@@ -175,7 +175,7 @@ def _prepare(
 def _add_memory(
     request: Request,
     mode: Mode,
-    subjects: dict[str, Subject],
+    timed_models: dict[str, TimedModel],
     entries: dict[str, dict[str, Any]],
     remote: Remote,
     say: Callable[[str], None],
@@ -184,7 +184,7 @@ def _add_memory(
     if mode == "graphs":
         return
     began = time.perf_counter()
-    for name, subject in subjects.items():
+    for name, timed in timed_models.items():
         results = entries[name][mode]["scenarios"]
         wanted: list[Scenario] = [s for s in _HELD if "samples" in results.get(s, {})]
         if not wanted:
@@ -192,38 +192,38 @@ def _add_memory(
         if request.device == "cpu":
             entries[name][mode]["memory"] = remote(memory_alone, request, name, mode, wanted)
         else:
-            entries[name][mode]["memory"] = memory_of(subject, wanted)
+            entries[name][mode]["memory"] = memory_of(timed, wanted)
     say(f"{mode} memory: {time.perf_counter() - began:.0f} s")
 
 
 def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
     """`memory_of` a model that is built anew."""
     dataset = make_dataset(request.config, request.stocks, request.device)
-    candidate = make_candidate(name, request.config, dataset, request.device)
-    return memory_of(Subject(candidate, mode, dataset), scenarios)
+    built = build_for_timing(name, request.config, dataset, request.device)
+    return memory_of(TimedModel(built, mode, dataset), scenarios)
 
 
-def memory_of(subject: Subject, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
+def memory_of(timed: TimedModel, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
     """Peak MiB by scenario: weights, buffers and the optimiser's state, and what a call adds; not the dataset."""
     found: dict[str, float | None] = {}
     for scenario in scenarios:
-        work = subject.work(scenario)
-        subject.model.train(work.training)
+        work = timed.work(scenario)
+        timed.model.train(work.training)
 
         def call(work: Work = work) -> None:
             work.call()
             # Gradients that stay would count as there before the next step.
-            subject.model.zero_grad(set_to_none=True)
+            timed.model.zero_grad(set_to_none=True)
 
-        grown = peak_mib(call, str(subject.dataset.device))
-        state = subject.state_bytes(work.training) / MIB
+        grown = peak_mib(call, str(timed.dataset.device))
+        state = timed.state_bytes(work.training) / MIB
         found[scenario] = None if grown is None else round(grown + state, 3)
     return found
 
 
-def _switch(subjects: dict[str, Subject], works: dict[str, Work]) -> None:
+def _switch(timed_models: dict[str, TimedModel], works: dict[str, Work]) -> None:
     for name, work in works.items():
-        subjects[name].model.train(work.training)
+        timed_models[name].model.train(work.training)
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ import torch
 from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
 from bench.experiment.plan import entry_of
+from bench.experiment.training import seeded_model
 from bench.speed.modes import Mode, check_agreement, executed
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
@@ -27,7 +28,7 @@ from zoo.data.windows import Dataset, Segment
 from zoo.errors import UnavailableError
 from zoo.network import Batch, Network, WholeModel
 from zoo.registry import ModelSpec, Scope
-from zoo.training.losses import LOSSES
+from zoo.training.step import Step, make_optimizer
 
 Scenario = Literal["train_step", "train_epoch", "one_day", "one_stock", "offline"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -72,17 +73,17 @@ def make_dataset(config: ExperimentConfig, stocks: int, device: str) -> Dataset:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A model built for the dataset, and what it costs by count; FLOPs are those of one row, NaN where not counted."""
+class BuiltModel:
+    """A model built for the dataset, and what is recorded of it; FLOPs are those of one row, NaN where not counted."""
 
     name: str
     spec: ModelSpec
     model: Network
     train: TrainConfig
-    facts: dict[str, Any]
+    record: dict[str, Any]
 
 
-def make_candidate(name: str, config: ExperimentConfig, dataset: Dataset, device: str) -> Candidate:
+def build_for_timing(name: str, config: ExperimentConfig, dataset: Dataset, device: str) -> BuiltModel:
     """Build one model of the experiment, count its FLOPs for a day of all stocks, and put it on the device.
 
     Raises:
@@ -91,46 +92,43 @@ def make_candidate(name: str, config: ExperimentConfig, dataset: Dataset, device
     """
     spec = registry.get_spec(name)
     params, train = entry_of(name, config)
-    trainer.seed_everything(0)
-    size = (dataset.lookback, dataset.n_features)
-    model = registry.build(name, n_features=size[1], lookback=size[0], **params)
-    facts: dict[str, Any] = {"title": spec.title, "params": params, "flops_forward": None, "flops_step": None}
+    model = seeded_model(name, params, dataset, 0)
+    record: dict[str, Any] = {"title": spec.title, "params": params, "flops_forward": None, "flops_step": None}
     if isinstance(model, WholeModel):
         if device != "cpu":
             raise UnavailableError("fitted as a whole: it runs on the CPU, see the CPU's record")
         few = Segment(dataset, DayRange(dataset.train.days.start, dataset.train.days.start + _FIT_DAYS))
-        facts["fit"] = trainer.fit(model, few, dataset.valid, train, scope=spec.scope).facts
+        record["fit"] = trainer.fit(model, few, dataset.valid, train, scope=spec.scope).facts
         counted = sum(b.numel() for b in model.buffers() if b.is_floating_point())
-        return Candidate(name, spec, model, train, {**facts, "n_parameters": counted or None})
+        return BuiltModel(name, spec, model, train, {**record, "n_parameters": counted or None})
     model.on_stage(model.stages[-1])
-    facts["n_parameters"] = sum(p.numel() for p in model.parameters())
-    facts["flops_forward"], facts["flops_step"] = cost.flops_per_row(model, *size, rows=dataset.panel.n_stocks)
+    record["n_parameters"] = sum(p.numel() for p in model.parameters())
+    record["flops_forward"], record["flops_step"] = cost.flops_per_row(
+        model, dataset.lookback, dataset.n_features, rows=dataset.panel.n_stocks
+    )
     model.to(device)
     # Fills what a network keeps of past days; afterwards every day of the panel has been replayed.
     trainer.predict(model, _last_day(dataset), scope=spec.scope)
-    return Candidate(name, spec, model, train, facts)
+    return BuiltModel(name, spec, model, train, record)
 
 
-class Subject:
-    """A candidate in one mode, ready to be timed."""
+class TimedModel:
+    """A built model in one mode, ready to be timed."""
 
-    def __init__(self, candidate: Candidate, mode: Mode, dataset: Dataset) -> None:
+    def __init__(self, built: BuiltModel, mode: Mode, dataset: Dataset) -> None:
         """Raises UnavailableError where the model has no such mode."""
-        if mode != "eager" and isinstance(candidate.model, WholeModel):
+        if mode != "eager" and isinstance(built.model, WholeModel):
             raise UnavailableError("fitted as a whole: there is no network to compile")
-        self.model, self.dataset = candidate.model, dataset
-        self.scope: Scope = candidate.spec.scope
-        self.train = candidate.train
+        self.model, self.dataset = built.model, dataset
+        self.scope: Scope = built.spec.scope
+        self.train = built.train
         self.rows_per_step = dataset.train.rows_per_step(self.train.batch_size)
         self.score, self.training_loss = executed(self.model, mode, str(dataset.device))
         self.model.eval()
         if mode != "eager":
             check_agreement(self.model, self.score, dataset.batch(torch.from_numpy(_last_day(dataset).rows)))
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.parameters, self.optimizer = parameters, None
-        if parameters:
-            train = self.train
-            self.optimizer = torch.optim.Adam(parameters, lr=train.lr, weight_decay=train.weight_decay)
+        self.mode, self.step = mode, None
+        self.optimizer = None if isinstance(self.model, WholeModel) else make_optimizer(self.model, self.train)
 
     def work(self, scenario: Scenario) -> Work:
         """The work of a scenario.
@@ -166,14 +164,10 @@ class Subject:
         """Optimiser steps as `zoo.trainer` takes them; the losses stay on the device."""
         assert self.training_loss is not None
         assert self.optimizer is not None
-        loss_fn = LOSSES[self.train.loss]
+        compiled = None if self.mode == "eager" else self.training_loss
+        self.step = self.step or Step(self.model, self.optimizer, self.train, self.scope, compiled)
         for batch in batches:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self.training_loss(batch, loss_fn)
-            loss.backward()
-            if self.train.grad_clip is not None:
-                torch.nn.utils.clip_grad_value_(self.parameters, self.train.grad_clip)
-            self.optimizer.step()
+            self.step(batch)
 
     def state_bytes(self, training: bool) -> int:
         """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +22,10 @@ from zoo.data.sources.planted import (
     planted_market_from_spec,
     planted_panel,
     planted_params,
+    registry,
 )
 from zoo.errors import ConfigError
+from zoo.registry import load_plugin
 
 LAGS = 20
 TRAIN_SHARE = 0.6
@@ -340,6 +345,79 @@ def test_every_stock_has_one_concept_on_every_day() -> None:
         belongs = concepts.at(np.full(25, day), stocks)
         assert (belongs.sum(axis=1) == 1).all()
         assert belongs.sum(axis=0).min() >= 6
+
+
+# ---- one file a market
+
+
+TAKEN_BEFORE_ANY_OTHER_MARKET = {
+    "local": ("7f5f4d4373f9fda3", "6b22cd56f20473c6"),
+    "long": ("7c9e7de242fbb81b", "47f6edddd230171a"),
+    "interaction": ("f1c45ffef6a25722", "bee37ca12af9b048"),
+    "relation": ("fe84de68d418c0cb", "2e42081ec4f32b83"),
+    "regime": ("889e1a9466fc90d2", "822ba1ef95e379e0"),
+    "mixed": ("81aa08b25cc737b0", "c631541c7ae12cc6"),
+    "null": ("276f652a69ba1fcd", "eec0dbb7e4c5114a"),
+}
+"""Fingerprint of the panel, and of the signal, of `SMALL`; a market's data never change."""
+SMALL: dict[str, float] = {"stocks": 24, "days": 60, "seed": 3, "rho": 0.4, "lookback": 12, "concepts": 3}
+
+
+def prints(name: str) -> tuple[str, str]:
+    planted = planted_market(name, **SMALL)
+    return planted.panel.fingerprint, sha256(planted.signal.tobytes()).hexdigest()[:16]
+
+
+@pytest.fixture
+def another_market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the market of CONTRIBUTING, registered from its block as it stands; forgotten after the test."""
+    list_markets()
+    monkeypatch.setattr(registry, "_markets", dict(registry._markets))
+    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", section(guide, "Add a market"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "gap.py").write_text(block, encoding="utf-8")
+    load_plugin(tmp_path / "gap.py")
+    (name,) = set(list_markets()) - set(TAKEN_BEFORE_ANY_OTHER_MARKET)
+    return name
+
+
+def section(guide: str, title: str) -> str:
+    return guide.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_market_has_the_data_that_it_always_had() -> None:
+    assert {name: prints(name) for name in list_markets()} == TAKEN_BEFORE_ANY_OTHER_MARKET
+
+
+def test_a_new_market_changes_the_data_of_no_other(another_market: str) -> None:
+    assert {name: prints(name) for name in list_markets() if name != another_market} == TAKEN_BEFORE_ANY_OTHER_MARKET
+
+
+def test_a_new_market_from_a_file_outside_the_package_is_known_wherever_markets_are(another_market: str) -> None:
+    assert list_markets() == [*TAKEN_BEFORE_ANY_OTHER_MARKET, another_market]
+    with pytest.raises(ConfigError, match=f"did you mean '{another_market}'.*there are local, .*, {another_market}$"):
+        planted_params(f"planted:{another_market[:-1]}")
+
+
+def test_a_new_market_holds_to_what_it_states(another_market: str) -> None:
+    default, longer = (planted_market(another_market, days=days) for days in (1000, 1100))
+    assert np.array_equal(default.signal, longer.signal[:1000])
+    daily = realised(default)
+    assert abs(daily.mean() - default.oracle_ic) < 3 * standard_error(daily)
+    assert abs(capture(default, own_history(default))) < 0.15, "it states that it reads nothing of the stock itself"
+    assert capture(default, lagged(peer_mean(default, volume_change_of(default)))) > 0.8
+
+
+def test_a_market_may_not_take_the_name_of_another(tmp_path: Path) -> None:
+    text = (
+        "from zoo.data.sources.planted import register_market\n\n\n@register_market({name!r}, reads='x', tests='x')\n"
+    )
+    (tmp_path / "thief.py").write_text(text.format(name="local") + "def f(world, t, lookback):\n    return 0\n")
+    with pytest.raises(ConfigError, match=r"market 'local' is already registered by .*local\.py"):
+        load_plugin(tmp_path / "thief.py")
+    (tmp_path / "loud.py").write_text(text.format(name="Lo-ud") + "def f(world, t, lookback):\n    return 0\n")
+    with pytest.raises(ConfigError, match="must be lower-case letters"):
+        load_plugin(tmp_path / "loud.py")
 
 
 # ---- source strings

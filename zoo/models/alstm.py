@@ -23,6 +23,7 @@ from zoo.registry import register_model
     paper="Feng et al. 2019, Enhancing stock movement prediction with adversarial training, IJCAI",
     complexity=("T", "N"),
     quick={"hidden_size": 32},
+    published={"hidden_size": 64, "num_layers": 2},
 )
 class ALSTM(Network):
     """Recurrent net with attention over its steps.

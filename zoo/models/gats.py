@@ -33,6 +33,7 @@ _SORT_FROM = 400
     scope="day",
     complexity=("T", "N log N"),
     quick={"hidden_size": 32},
+    published={"hidden_size": 64, "num_layers": 2},
 )
 class GATs(Network):
     """Graph attention across the stocks of a day.

@@ -20,6 +20,7 @@ from zoo.registry import register_model
     paper="Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, EMNLP",
     complexity=("T", "N"),
     quick={"hidden_size": 32},
+    published={"hidden_size": 64, "num_layers": 2},
 )
 class GRU(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""

@@ -32,6 +32,7 @@ from zoo.registry import register_model
     needs_concepts=True,
     complexity=("T", "N^2"),
     quick={"hidden_size": 32},
+    published={"hidden_size": 64, "num_layers": 2},
 )
 class HIST(Network):
     """Concept-oriented shared information.

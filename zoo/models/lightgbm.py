@@ -37,7 +37,7 @@ _OBJECTIVES = {"mse": "regression", "mae": "regression_l1"}
     paper="Ke et al. 2017, LightGBM: A Highly Efficient Gradient Boosting Decision Tree",
     packages=("lightgbm",),
     complexity=("trees", "N"),
-    published={"num_leaves": 210},
+    published={"num_leaves": 210, "max_depth": 8},
 )
 class LightGBM(WholeModel):
     """Boosted trees; arguments are lightgbm's own unless said otherwise.

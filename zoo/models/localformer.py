@@ -26,7 +26,7 @@ from zoo.registry import register_model
     paper="Jiang et al., LocalFormer (no publication named)",
     complexity=("T^2 (window: T)", "N"),
     quick={"hidden_size": 32},
-    published={"ffn_size": 2048},
+    published={"hidden_size": 64, "num_layers": 2, "num_heads": 2, "ffn_size": 2048},
     variants=({"attention": "window"},),
 )
 class LocalFormer(Network):

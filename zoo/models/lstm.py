@@ -20,6 +20,7 @@ from zoo.registry import register_model
     paper="Hochreiter & Schmidhuber 1997, Long short-term memory, Neural Computation",
     complexity=("T", "N"),
     quick={"hidden_size": 32},
+    published={"hidden_size": 64, "num_layers": 2},
 )
 class LSTM(Network):
     """Recurrent net whose top layer's last step is read by a linear head."""

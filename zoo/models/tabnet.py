@@ -44,6 +44,7 @@ _BLOCKS = {
     paper="Arik & Pfister 2019, TabNet: Attentive Interpretable Tabular Learning",
     complexity=("T", "N"),
     quick={"hidden_size": 32, "n_d": 16, "n_a": 16, "n_steps": 3, "virtual_batch_size": 250},
+    published={"n_d": 64, "n_a": 64, "n_steps": 5},
 )
 class TabNet(Network):
     """Encoder of `n_steps` steps, the first without a mask, and a Linear head.

@@ -68,6 +68,7 @@ class _Block(nn.Module):
     paper="Bai et al. 2018, An empirical evaluation of generic convolutional and recurrent networks",
     complexity=("min(T, reach)", "N"),
     quick={"hidden_size": 32, "num_layers": 3},
+    published={"hidden_size": 128, "num_layers": 5, "kernel_size": 3},
     # Only the days within the receptive field are computed; 8 blocks of kernel 3 reach 1021 days.
     variants=({"num_layers": 8},),
 )

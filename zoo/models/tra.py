@@ -52,6 +52,7 @@ class _Backbone(nn.Module):
     "Optimal Transport",
     complexity=("T", "N"),
     quick={"hidden_size": 32, "router_hidden": 16},
+    published={"hidden_size": 64, "num_layers": 2, "num_states": 3},
 )
 class TRA(Network):
     """K predictors on one backbone; a router reads how well each did on the stock's past days.

@@ -25,7 +25,7 @@ from zoo.registry import register_model
     paper="Vaswani et al. 2017, Attention is all you need, NeurIPS",
     complexity=("T^2", "N"),
     quick={"hidden_size": 32},
-    published={"ffn_size": 2048},
+    published={"hidden_size": 64, "num_layers": 2, "num_heads": 2, "ffn_size": 2048},
 )
 class Transformer(Network):
     """Encoder with full attention over the lookback.

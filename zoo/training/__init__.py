@@ -1,1 +1,1 @@
-"""What the training loop uses beside the network: losses, steps in parts, snapshots of its state."""
+"""What the training loop uses beside the network: losses, the step, in parts, and snapshots of its state."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.advice.captures import ByCapture, ranked
 from bench.advice.facts import Facts
 from bench.advice.use import Use
 from bench.text.sentences import Sentence, say
 
 
-def _measure() -> Sentence:
+def _measure(markets: Sequence[str]) -> Sentence:
     return say(
         "Measured by the capture on the planted market long, whose signal lies 0.8 of the lookback in the past; what "
         "a longer window costs is the exponent of time in the lookback."
@@ -27,4 +29,4 @@ def _costs(facts: Facts, best: str) -> list[Sentence]:
     ]
 
 
-USE = Use("long", "Long sequences", ByCapture("long", lambda: ["long"], "long", _measure, _costs))
+USE = Use("long", "Long sequences", ByCapture("long", lambda matrix: ["long"], "long", _measure, _costs))

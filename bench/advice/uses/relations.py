@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.advice.captures import ByCapture, ranked
 from bench.advice.facts import Facts
 from bench.advice.use import Use
 from bench.text.sentences import Sentence, say
 
 
-def _measure() -> Sentence:
+def _measure(markets: Sequence[str]) -> Sentence:
     return say(
         "Measured by the capture on the planted market relation, whose signal is yesterday's news of concept peers."
     )
@@ -34,5 +36,5 @@ def _without_groups(facts: Facts, best: str) -> list[Sentence]:
 USE = Use(
     "relations",
     "Multi-asset relations",
-    ByCapture("relations", lambda: ["relation"], "relation", _measure, _without_groups),
+    ByCapture("relations", lambda matrix: ["relation"], "relation", _measure, _without_groups),
 )

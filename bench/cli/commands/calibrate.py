@@ -22,13 +22,10 @@ def calibrate(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Train the same model under two names, many times: how often do they differ? Writes self_test.json."""
-    import torch
-
     from bench.cli import console
     from bench.report.tables.significance import calibration_table
     from bench.scores import self_test
 
-    torch.set_num_threads(1)
     names = tuple(dict.fromkeys(name.strip() for name in markets.split(",") if name.strip()))
     settings = self_test.CalibrationSettings(
         repeats=repeats, model=model, seeds=seeds, markets=names, stocks=stocks, days=days, seed=seed

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import NoCacheOption, prepare
+from bench.cli.options import NoCacheOption, PluginOption, prepare
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from bench.data.inspect import Overview
@@ -150,17 +151,27 @@ def fetch(
 
 @app.command()
 def plant(
-    market: Annotated[str, typer.Argument(help="local, long, interaction, relation, regime, mixed or null.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make.")],
+    market: Annotated[str | None, typer.Argument(help="Without it the markets are listed.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to make; needed with MARKET.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: stocks, days, rho, ...")] = None,
     form: Annotated[Form, typer.Option("--format", help="How the prices are written.")] = Form.parquet,
     force: ForceOption = False,
+    plugin: PluginOption = None,
 ) -> None:
     """Write a simulated market whose predictable part is known, with the truth beside it."""
+    prepare(plugin)
     from bench.cli import console
     from bench.data.plant import TRUTH
     from bench.data.plant import plant as plant_market
 
+    if market is None:
+        from zoo.data.sources.planted import get_market, list_markets
+
+        for known in map(get_market, list_markets()):
+            console.say(f"{known.name}: reads {known.reads}; tests {known.tests}")
+        return
+    if output is None:
+        raise ConfigError(f"data plant {market}: name the folder to make with --output")
     with console.status("simulating"):
         planted, told = plant_market(market, output, settings or [], form=form.value, force=force)
     files = told["files"]

@@ -49,17 +49,14 @@ def time_(
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     experiment = options.experiment(device=device, data__lookback=lookback)
 
-    import torch
-
     from bench.experiment.plan import entry_of, models_of
-    from bench.records.machine import resolve_device
+    from bench.records.machine import resolve_device, torch_threads
     from bench.speed.modes import MODES, default_modes
     from bench.speed.scaling import LOOKBACKS, STOCKS, Sweep
     from bench.speed.side_by_side import Request
     from bench.speed.workloads import SCENARIOS
     from zoo import registry
 
-    torch.set_num_threads(threads)
     where = resolve_device(experiment.device)
     names = registry.find_models(options.models or models_of(experiment))
     for name in names:
@@ -69,7 +66,8 @@ def time_(
     mode_names = _chosen(modes, "--modes", MODES, default_modes(where))
     parts = _chosen(scenarios, "--scenarios", SCENARIOS, SCENARIOS)
     request = Request(experiment, names, mode_names, where, stocks, parts, rounds or 40, seconds)
-    _measure(request, sweep if scaling else None, threads, options.plugin or [], results)
+    with torch_threads(threads):
+        _measure(request, sweep if scaling else None, threads, options.plugin or [], results)
 
 
 def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[Path], results: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import traceback
 
-import torch
-
 from bench.experiment.events import Done, Emit, EpochDone, Failed, Started
 from bench.experiment.trial import Trial, run_trial
+from bench.records.machine import torch_threads
 from bench.records.store import RunStore
 from zoo.errors import ZooError
 
@@ -15,20 +14,16 @@ from zoo.errors import ZooError
 def run_inline(trials: list[Trial], store: RunStore, plugins: list[str], emit: Emit) -> None:
     """See `Executor`. One intra-op thread on the CPU, so that numbers do not depend on how trials are spread."""
     del plugins  # Loaded already in this process.
-    threads = torch.get_num_threads()
-    try:
-        for trial in trials:
-            emit(Started(trial))
-            execute(trial, store, emit)
-    finally:
-        torch.set_num_threads(threads)
+    for trial in trials:
+        emit(Started(trial))
+        execute(trial, store, emit)
 
 
 def execute(trial: Trial, store: RunStore, emit: Emit) -> None:
     """Run one trial and emit its epochs and its end; raises nothing of a trial's own, only KeyboardInterrupt."""
-    torch.set_num_threads(1)
     try:
-        record = run_trial(trial, store, lambda epoch: emit(EpochDone(trial, epoch)))
+        with torch_threads(1):
+            record = run_trial(trial, store, lambda epoch: emit(EpochDone(trial, epoch)))
     except ZooError as error:
         end = Failed(trial, str(error), "")
     except MemoryError:

@@ -10,23 +10,6 @@ from bench.text.document import Figure, Section, prose, section
 from bench.text.language import translate
 from bench.text.sentences import Sentence, say
 
-COMPLEXITY = {
-    "linear": ("T", "N"),
-    "mlp": ("T", "N"),
-    "lightgbm": ("trees", "N"),
-    "lstm": ("T", "N"),
-    "gru": ("T", "N"),
-    "alstm": ("T", "N"),
-    "tcn": ("min(T, reach)", "N"),
-    "transformer": ("T^2", "N"),
-    "localformer": ("T^2 (window: T)", "N"),
-    "gats": ("T", "N log N"),
-    "hist": ("T", "N^2"),
-    "tra": ("T", "N"),
-    "tabnet": ("T", "N"),
-}
-"""Theoretical cost of a day of N stocks with lookback T, by model."""
-
 
 def technical(facts: Facts) -> Section | None:
     """Speed and memory on each device, scope and complexity."""
@@ -66,7 +49,7 @@ def growth(facts: Facts) -> Section | None:
                 "over the three largest, where fixed costs no longer hide them."
             )
         ),
-        *(scaling_table(facts.frame(name), name, COMPLEXITY) for name in names),
+        *(scaling_table(facts.frame(name), name) for name in names),
         Figure("scaling_lookback", translate("Time of a day against the lookback.")),
         Figure("scaling_stocks", translate("Time of a day against the number of stocks.")),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 
 import pandas as pd
 
@@ -33,6 +32,8 @@ TIMING_TABLE = (
 )
 SCALING_TABLE = (
     Column("model", "model"),
+    Column("theory_lookback", "theory in T"),
+    Column("theory_stocks", "theory in N"),
     *(
         Column(f"{quantity}_exponent_{axis}{part}", f"{quantity} in {name}{header}", ".2f~")
         for axis, name in (("lookback", "T"), ("stocks", "N"))
@@ -55,25 +56,15 @@ def timing_table(frame: pd.DataFrame, name: str = "timing") -> Table | None:
     return table_of(name, TIMING_TABLE, rows)
 
 
-def scaling_table(
-    frame: pd.DataFrame, name: str = "scaling", theory: Mapping[str, tuple[str, str]] | None = None
-) -> Table | None:
-    """Rows of `bench.speed.scaling_frames.scaling_frame`: exponents over all sizes and over the three largest.
-
-    Args:
-        theory: cost in T and in N by model, to stand beside what was measured of whole models.
-    """
-    columns = list(SCALING_TABLE)
-    if theory is not None:
-        columns[1:1] = [Column(f"theory_{axis}", f"theory in {axis}") for axis in "TN"]
+def scaling_table(frame: pd.DataFrame, name: str = "scaling") -> Table | None:
+    """Rows of `bench.speed.scaling_frames.scaling_frame`: theory, exponents over all sizes, over the three largest."""
     rows = [r for r in frame_rows(frame) if not (math.isnan(r["largest_lookback"]) and math.isnan(r["largest_stocks"]))]
     for row in rows:
         label = row["model"]
         # `localformer.attention` and `gru[hidden_size=64]` are about a model, too.
         row |= {"model": ModelName(label, (re.split(r"[.\[]", label)[0],)), "what": retold(row["what"])}
-        if theory is not None:
-            row["theory_T"], row["theory_N"] = (phrase(cost) for cost in theory.get(label, (DASH, DASH)))
-    return table_of(name, columns, rows)
+        row |= {key: phrase(row.get(key) or DASH) for key in ("theory_lookback", "theory_stocks")}
+    return table_of(name, SCALING_TABLE, rows)
 
 
 def repeat_line(frame: pd.DataFrame) -> str:

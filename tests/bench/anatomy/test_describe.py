@@ -14,7 +14,6 @@ from bench.anatomy.describe import STOCKS, Description, describe_model, resolve
 from bench.anatomy.drawing import boxes_of, draw_architecture
 from bench.anatomy.tables import cost_lines, deviation_line, layer_table, settings_table, summary_table
 from bench.experiment.config import load_config
-from bench.experiment.deviations import UNIFORM_CONFIG
 from bench.experiment.presets import CONFIGS
 from zoo.errors import ConfigError, ModelError
 from zoo.registry import build, get_spec, list_models
@@ -24,7 +23,7 @@ T = 20
 
 def describe(name: str, lookback: int = T, batch_size: int = 100, **params: Any) -> Description:
     changes = {"data.features": "raw", "data.lookback": lookback, f"models.{name}.params": params}
-    return describe_model(name, load_config(UNIFORM_CONFIG, {**changes, "train.batch_size": batch_size}))
+    return describe_model(name, load_config("uniform", {**changes, "train.batch_size": batch_size}))
 
 
 @pytest.mark.parametrize("name", [n for n in list_models() if get_spec(n).gradient_trained])

@@ -75,3 +75,16 @@ def test_comments_and_docstrings_do_not_count_but_code_does(tmp_path: Path) -> N
     one = code('"""Title."""\ndef f():\n    """Doc."""\n    return 1\n')
     assert one == code('"""Other."""\n\n\ndef f():  # why\n    """Else."""\n    return (1)\n')
     assert one != code('"""Title."""\ndef f():\n    """Doc."""\n    return 2\n')
+
+
+def test_what_a_model_declares_beside_its_class_does_not_count_but_its_scope_does(tmp_path: Path) -> None:
+    def code(declared: str) -> str:
+        file = tmp_path / "model.py"
+        file.write_text(f"@register_model('m', title='M'{declared})\nclass M:\n    pass\n")
+        code_of.cache_clear()
+        return code_of(file)
+
+    plain = code("")
+    for declared in ("complexity=('T', 'N')", "quick={'hidden_size': 8}", "published={}", "variants=({'a': 1},)"):
+        assert code(f", {declared}") == plain
+    assert code(", scope='day'") != plain

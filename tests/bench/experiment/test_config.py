@@ -28,7 +28,7 @@ def refused(path: Path | None, **overrides: object) -> str:
     return str(error.value)
 
 
-@pytest.mark.parametrize("path", experiments(), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", experiments())
 def test_every_experiment_that_comes_with_the_package_loads(path):
     config = load_config(path)
     assert config.models

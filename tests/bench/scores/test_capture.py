@@ -9,8 +9,9 @@ import pytest
 from cli_runs import run_cli
 
 from bench.records.store import RunStore
-from bench.scores.capture import own_history, read_matrix
+from bench.scores.capture import read_matrix
 from bench.scores.leaderboard import build_leaderboard
+from zoo.data.sources.planted import LAST, get_market
 
 MARKETS = ["local", "long", "interaction", "relation", "regime", "mixed", "null"]
 
@@ -46,7 +47,7 @@ def test_null_holds_the_ic_itself(planted_results, matrix):
 
 def test_own_history_is_the_mean_of_its_markets_and_lies_in_its_interval(matrix):
     for row in matrix.frame.to_dict("records"):
-        assert row["own_history"] == pytest.approx(np.mean([row[m] for m in own_history()]))
+        assert row["own_history"] == pytest.approx(np.mean([row[m] for m in ("local", "interaction", "regime")]))
         assert row["own_history_low"] < row["own_history"] < row["own_history_high"]
 
 
@@ -87,3 +88,23 @@ def test_markets_need_a_planted_source(tmp_path):
 def test_markets_share_the_parameters_of_the_source(planted_results):
     run = json.loads((planted_results / "runs" / "planted-long" / "run.json").read_text())
     assert run["config"]["data"]["source"] == "planted:long?stocks=20&days=240"
+
+
+def test_a_market_of_a_file_that_is_not_here_keeps_the_place_and_the_kind_that_its_run_recorded(
+    planted_results, tmp_path
+):
+    results = Path(shutil.copytree(planted_results, tmp_path / "results"))
+    folder = (results / "runs" / "planted-regime").rename(results / "runs" / "planted-storm")
+    run = json.loads((folder / "run.json").read_text())
+    assert run["market"] == get_market("regime").describe()
+    run["market"] |= {"name": "storm", "order": LAST}
+    (folder / "run.json").write_text(json.dumps(run))
+    matrix = read_matrix(results)
+    assert matrix is not None
+    assert matrix.markets == ["local", "long", "interaction", "relation", "mixed", "null", "storm"]
+    assert matrix.own_history == ["local", "interaction", "storm"]
+    for market in ("local", "interaction"):
+        shutil.rmtree(results / "runs" / f"planted-{market}")
+    matrix = read_matrix(results)
+    assert matrix is not None
+    assert "own_history" not in matrix.frame

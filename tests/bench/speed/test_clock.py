@@ -13,7 +13,7 @@ from bench.experiment.config import ExperimentConfig, load_config
 from bench.speed.clock import ClockCheck, Timing, check_clock, time_calls
 from bench.speed.memory import check_memory, memory_process, peak_mib
 from bench.speed.modes import check_agreement, executed
-from bench.speed.workloads import STEPS, Subject, make_candidate, make_dataset
+from bench.speed.workloads import STEPS, TimedModel, build_for_timing, make_dataset
 from zoo import trainer
 from zoo.errors import ConfigError, UnavailableError
 
@@ -93,13 +93,13 @@ def test_peak_memory_is_what_lives_at_the_same_time_and_the_check_finds_it():
 def test_a_training_step_holds_weights_gradients_and_both_averages():
     config = experiment(**{"models.mlp": {"params": {"hidden_size": 512}}})
     dataset = make_dataset(config, 10, "cpu")
-    candidate = make_candidate("mlp", config, dataset, "cpu")
-    subject = Subject(candidate, "eager", dataset)
-    subject.work("train_step").call()
-    weights = 4 * candidate.facts["n_parameters"]
-    assert subject.state_bytes(False) == weights
+    built = build_for_timing("mlp", config, dataset, "cpu")
+    timed = TimedModel(built, "eager", dataset)
+    timed.work("train_step").call()
+    weights = 4 * built.record["n_parameters"]
+    assert timed.state_bytes(False) == weights
     # Adam's step counters are a few bytes.
-    assert subject.state_bytes(True) == pytest.approx(3 * weights, rel=0.01)
+    assert timed.state_bytes(True) == pytest.approx(3 * weights, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["gru", "gats", "tabnet"])
@@ -108,27 +108,33 @@ def test_the_timed_epoch_is_the_one_the_trainer_makes(name: str):
     dataset = make_dataset(config, 10, "cpu")
     weights = []
     for by_trainer in (False, True):
-        candidate = make_candidate(name, config, dataset, "cpu")
+        built = build_for_timing(name, config, dataset, "cpu")
         torch.manual_seed(1)
         if by_trainer:
-            valid_once = candidate.train.model_copy(update={"max_epochs": 1})
-            trainer.fit(candidate.model, dataset.train, dataset.valid, valid_once, scope=candidate.spec.scope, seed=5)
+            valid_once = built.train.model_copy(update={"max_epochs": 1})
+            trainer.fit(built.model, dataset.train, dataset.valid, valid_once, scope=built.spec.scope, seed=5)
         else:
-            subject = Subject(candidate, "eager", dataset)
-            candidate.model.train()
-            subject.epoch(torch.Generator().manual_seed(5))
-        weights.append(torch.cat([p.detach().flatten() for p in candidate.model.parameters()]))
+            timed = TimedModel(built, "eager", dataset)
+            built.model.train()
+            timed.epoch(torch.Generator().manual_seed(5))
+        weights.append(torch.cat([p.detach().flatten() for p in built.model.parameters()]))
     assert torch.equal(*weights)
 
 
 def test_an_epoch_has_as_many_rows_as_it_says():
     config = experiment()
     dataset = make_dataset(config, 10, "cpu")
-    subject = Subject(make_candidate("tcn", config, dataset, "cpu"), "eager", dataset)
+    timed = TimedModel(build_for_timing("tcn", config, dataset, "cpu"), "eager", dataset)
     seen: list[int] = []
-    loss = subject.training_loss
-    subject.training_loss = lambda batch, fn: (seen.append(len(batch)), loss(batch, fn))[1]
-    work = subject.work("train_epoch")
+    loss = timed.model.training_loss
+
+    def seen_loss(batch, fn):
+        # Parts are measured in scoring, steps are taken through the loss.
+        seen.append(len(batch))
+        return loss(batch, fn)
+
+    timed.model.training_loss = seen_loss
+    work = timed.work("train_epoch")
     work.call()
     assert sum(seen) == work.rows == STEPS * 30
 
@@ -136,32 +142,32 @@ def test_an_epoch_has_as_many_rows_as_it_says():
 def test_a_day_has_all_stocks_and_its_scores_are_those_of_the_trainer():
     config = experiment()
     dataset = make_dataset(config, 12, "cpu")
-    candidate = make_candidate("gru", config, dataset, "cpu")
-    subject = Subject(candidate, "eager", dataset)
-    work = subject.work("one_day")
-    scores = trainer.predict(candidate.model, dataset.test, scope="sample")
+    built = build_for_timing("gru", config, dataset, "cpu")
+    timed = TimedModel(built, "eager", dataset)
+    work = timed.work("one_day")
+    scores = trainer.predict(built.model, dataset.test, scope="sample")
     assert work.rows == 12
     np.testing.assert_allclose(work.call().numpy(), scores[-1], rtol=1e-5, atol=1e-6)
-    assert subject.work("one_stock").call().shape == (1,)
+    assert timed.work("one_stock").call().shape == (1,)
 
 
 def test_trees_are_grown_before_they_are_timed():
     config = experiment()
     dataset = make_dataset(config, 30, "cpu")
-    candidate = make_candidate("lightgbm", config, dataset, "cpu")
-    subject = Subject(candidate, "eager", dataset)
-    assert candidate.facts["fit"]["rounds"] > 0
-    assert subject.work("one_day").call().std() > 0
+    built = build_for_timing("lightgbm", config, dataset, "cpu")
+    timed = TimedModel(built, "eager", dataset)
+    assert built.record["fit"]["rounds"] > 0
+    assert timed.work("one_day").call().std() > 0
     with pytest.raises(UnavailableError, match="no optimiser steps"):
-        subject.work("train_step")
+        timed.work("train_step")
     with pytest.raises(UnavailableError, match="no network to compile"):
-        Subject(candidate, "compile", dataset)
+        TimedModel(built, "compile", dataset)
 
 
 def test_tra_is_timed_with_its_memory_of_past_days():
     config = experiment()
     dataset = make_dataset(config, 10, "cpu")
-    memory = make_candidate("tra", config, dataset, "cpu").model.memory
+    memory = build_for_timing("tra", config, dataset, "cpu").model.memory
     assert isinstance(memory, torch.Tensor)
     assert memory[dataset.train.days.start : dataset.test.days.stop].abs().sum(2).gt(0).any(dim=1).all()
 
@@ -169,7 +175,7 @@ def test_tra_is_timed_with_its_memory_of_past_days():
 def test_a_mode_that_computes_something_else_is_refused():
     config = experiment()
     dataset = make_dataset(config, 10, "cpu")
-    model = make_candidate("gru", config, dataset, "cpu").model.eval()
+    model = build_for_timing("gru", config, dataset, "cpu").model.eval()
     batch = dataset.batch(torch.from_numpy(dataset.test.rows[:10]))
     check_agreement(model, lambda b: model.score(b) * (1 + 1e-6), batch)
     with pytest.raises(UnavailableError, match="differ"):
@@ -182,7 +188,7 @@ def test_graphs_need_cuda():
     config = experiment()
     dataset = make_dataset(config, 10, "cpu")
     with pytest.raises(UnavailableError, match="CUDA device"):
-        executed(make_candidate("gru", config, dataset, "cpu").model, "graphs", "cpu")
+        executed(build_for_timing("gru", config, dataset, "cpu").model, "graphs", "cpu")
 
 
 def test_a_feature_set_without_the_lookback_is_refused():
@@ -195,8 +201,8 @@ def test_a_feature_set_without_the_lookback_is_refused():
 def test_a_graph_gives_the_eager_scores_and_gats_says_why_it_has_none():
     config = experiment()
     dataset = make_dataset(config, 50, "cuda")
-    subject = Subject(make_candidate("tcn", config, dataset, "cuda"), "graphs", dataset)
+    timed = TimedModel(build_for_timing("tcn", config, dataset, "cuda"), "graphs", dataset)
     for scenario in ("one_day", "one_stock", "offline"):
-        subject.work(scenario).call()
+        timed.work(scenario).call()
     with pytest.raises(UnavailableError, match="cannot be captured"):
-        Subject(make_candidate("gats", config, dataset, "cuda"), "graphs", dataset)
+        TimedModel(build_for_timing("gats", config, dataset, "cuda"), "graphs", dataset)

@@ -26,12 +26,11 @@ from bench.metrics import list_metrics
 from bench.portfolio.frames import PortfolioRow
 from bench.report.build import build_document
 from bench.report.markdown import render_markdown
-from bench.report.sections.measured import COMPLEXITY
 from bench.report.tables.interpretability import method_table
 from bench.report.tables.main import main_table
 from bench.report.tables.portfolio import portfolio_table
 from bench.report.tables.timing import scaling_table, timing_table
-from bench.scores.capture import CaptureMatrix, own_history
+from bench.scores.capture import CaptureMatrix
 from bench.scores.frames import ScoreRow
 from bench.scores.leaderboard import Leaderboard
 from bench.scores.self_test import calibration_frame
@@ -42,6 +41,7 @@ from bench.text.document import Block, Document, Figure, Items, Prose, Section
 from bench.text.language import language, listed, phrase, retold, table, translate
 from bench.text.tables import ModelName, Table, word_table
 from zoo.data.sources.planted import list_markets
+from zoo.registry import get_spec, list_models
 
 BENCH = Path(bench.__file__).parent
 NUMBER = re.compile(r"(?:(?<![\w.)])[+-])?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?")
@@ -103,7 +103,7 @@ def matrix_of(board: Leaderboard) -> CaptureMatrix:
         draws = frame[market].to_numpy() + rng.normal(0, 0.05, (200, len(models)))
         boards[market] = replace(board, capture_draws=pd.DataFrame(draws, columns=models))
     frame["fit_s"] = rng.uniform(1, 100, len(models))
-    frame["own_history"] = frame[own_history()].mean(axis=1)
+    frame["own_history"] = frame[["local", "interaction", "regime"]].mean(axis=1)
     frame["own_history_low"], frame["own_history_high"] = frame["own_history"] - 0.1, frame["own_history"] + 0.1
     return CaptureMatrix("planted", boards, frame, {"lstm": ["long", "null"]})
 
@@ -264,7 +264,7 @@ def test_every_template_that_a_report_uses_is_in_the_table(said, documents):
 
 
 def test_nothing_in_the_table_is_dead(said):
-    reachable = said | written() | {word for pair in COMPLEXITY.values() for word in pair}
+    reachable = said | written() | {word for name in list_models() for word in get_spec(name).complexity}
     source = {
         node.value
         for path in BENCH.rglob("*.py")

@@ -23,9 +23,10 @@ from zoo.data.sources.planted.market import (
     planted_panel,
 )
 from zoo.data.sources.planted.params import PREFIX, PlantedParams, canonical_spec, planted_params
-from zoo.data.sources.planted.registry import Market, get_market, list_markets, register_market, register_mixture
+from zoo.data.sources.planted.registry import LAST, Market, get_market, list_markets, register_market, register_mixture
 
 __all__ = [
+    "LAST",
     "PREFIX",
     "Market",
     "PlantedMarket",

@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,8 @@ Reads = tuple[Read, ...]
 Signal = Callable[["World", int, int], np.ndarray]
 """(world, t, lookback) -> `[N]` signal of day t, any scale, from days up to t."""
 
+LAST = 1000
+"""Order of a market that states none."""
 _markets: dict[str, Market] = {}
 
 
@@ -59,13 +61,17 @@ class Market:
     signal: Signal | None
     file: Path
 
+    def describe(self) -> dict[str, Any]:
+        """What a run on this market records of it."""
+        return {key: getattr(self, key) for key in ("name", "reads", "tests", "order", "own_history")}
+
 
 def register_market(
     name: str,
     *,
     reads: str,
     tests: str,
-    order: int = 50,
+    order: int = LAST,
     own_history: bool = False,
     own: Reads | Callable[[int], Reads] = (),
     peers: Reads | Callable[[int], Reads] = (),
@@ -84,7 +90,9 @@ def register_market(
     return register
 
 
-def register_mixture(name: str, *, parts: tuple[str, ...], reads: str, tests: str, order: int = 50, file: str) -> None:
+def register_mixture(
+    name: str, *, parts: tuple[str, ...], reads: str, tests: str, order: int = LAST, file: str
+) -> None:
     """Add a market whose signal is made of others in equal shares, or, without parts, of nothing.
 
     Args:

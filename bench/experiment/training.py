@@ -1,0 +1,62 @@
+"""Seed, build, fit, score: the one path of trials, calibrations, timings and leak checks to a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo import registry, trainer
+from zoo.config import TrainConfig
+from zoo.data.windows import Dataset
+from zoo.network import Network
+from zoo.training.snapshot import Snapshots
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model, how its fit went, its scores `[test days, N]` and the seconds that scoring took."""
+
+    model: Network
+    fit: trainer.FitResult
+    scores: np.ndarray
+    predict_seconds: float
+
+
+def seeded_model(name: str, params: dict[str, Any], dataset: Dataset, seed: int) -> Network:
+    """A fresh model for the windows of a dataset, every generator it may draw from seeded before.
+
+    Raises:
+        UnavailableError: a package is missing, or concepts that it needs.
+        ModelError: parameters that it cannot be built with.
+    """
+    trainer.check_requirements(name, dataset.panel.concepts is not None)
+    trainer.seed_everything(seed)
+    return registry.build(name, n_features=dataset.n_features, lookback=dataset.lookback, **params)
+
+
+def train_and_score(
+    name: str,
+    params: dict[str, Any],
+    config: TrainConfig,
+    dataset: Dataset,
+    seed: int,
+    *,
+    on_epoch: Callable[[trainer.Epoch], None] | None = None,
+    snapshots: Snapshots | None = None,
+) -> Trained:
+    """Fit a fresh model on the train segment and score the test segment; `on_epoch`, `snapshots` as `trainer.fit`.
+
+    Raises:
+        ZooError: the model cannot run on this data or its training diverged.
+    """
+    scope = registry.get_spec(name).scope
+    model = seeded_model(name, params, dataset, seed)
+    train, valid = dataset.train, dataset.valid
+    fit = trainer.fit(model, train, valid, config, scope=scope, seed=seed, on_epoch=on_epoch, snapshots=snapshots)
+    began = time.perf_counter()
+    scores = trainer.predict(model, dataset.test, scope=scope)
+    return Trained(model, fit, scores, time.perf_counter() - began)
