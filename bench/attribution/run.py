@@ -12,15 +12,16 @@ from typing import Any
 
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
-from bench.attribution.truth import truth_of
+from bench.attribution.truth import Truth, truth_of
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore, read_json, write_json
 from zoo import checkpoint
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
+from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, planted_market_from_spec
-from zoo.data.split import make_folds
+from zoo.data.split import Fold, make_folds
 from zoo.data.windows import Dataset
 from zoo.errors import ConfigError, ZooError
 
@@ -50,19 +51,7 @@ def measure_attributions(
     effort = effort or Effort()
     run = store.run()
     chosen = _trials(store, run, models, all_seeds)
-    data = DataConfig.model_validate(run["config"]["data"])
-    if not str(data.source).startswith(PREFIX):
-        raise ConfigError(
-            f"run '{store.name}' is on {run['data']['name']}: the truth is known on planted markets only; "
-            f"run one with: python -m bench run --data {PREFIX}mixed"
-        )
-    panel = open_panel(data)
-    if panel.fingerprint != run["data"]["fingerprint"]:
-        raise ConfigError(f"run '{store.name}': {panel.name} is no longer the market it was run on; run it again")
-    market = planted_market_from_spec(str(data.source))
-    features = make_feature_set(data.features, data.lookback)
-    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
-    folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
+    panel, data, folds, truth = _explainable(store.name, run)
     settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path) or {}
@@ -88,6 +77,23 @@ def measure_attributions(
             write_json(path, stored)
             on_trial(trial["model"], trial["seed"], time.perf_counter() - began)
     return failures
+
+
+def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[Fold], Truth]:
+    """The data of a run on a planted market, and what there is to find in them."""
+    data = DataConfig.model_validate(run["config"]["data"])
+    if not str(data.source).startswith(PREFIX):
+        raise ConfigError(
+            f"run '{name}' is on {run['data']['name']}: the truth is known on planted markets only; "
+            f"run one with: python -m bench run --data {PREFIX}mixed"
+        )
+    panel = open_panel(data)
+    if panel.fingerprint != run["data"]["fingerprint"]:
+        raise ConfigError(f"run '{name}': {panel.name} is no longer the market it was run on; run it again")
+    features = make_feature_set(data.features, data.lookback)
+    market = planted_market_from_spec(str(data.source))
+    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
+    return panel, data, make_folds(panel.days, data.split, data.label.reach, features.warmup), truth
 
 
 def _trials(store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool) -> list[dict[str, Any]]:

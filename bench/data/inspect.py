@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.data.problem import Problem, counted
 from bench.data.refused import refused_cells
-from bench.data.validate import Problem, counted, find_problems
+from bench.data.validate import find_problems
 from zoo.data.panel import Panel
 from zoo.data.sources.planted import PREFIX
 

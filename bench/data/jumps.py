@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from bench.data.problem import Problem
 from zoo.data.features.raw import previous_present
 from zoo.data.panel import Panel
 
@@ -19,41 +18,30 @@ FRACTIONS = {f"{a}/{b}": a / b for a, b in _PARTS} | {f"{b}/{a}": b / a for a, b
 """Price ratios of splits and consolidations, new over old."""
 
 
-@dataclass(frozen=True)
-class Jumps:
-    """`[K]` each: where, the close, the last one before it, and a remark where it comes back."""
-
-    day: np.ndarray
-    stock: np.ndarray
-    close: np.ndarray
-    before: np.ndarray
-    remark: np.ndarray
-
-
-def jumps(panel: Panel) -> Jumps:
-    """Closes more than 40 % away from the last one before them."""
+def jumps(panel: Panel) -> Problem:
+    """Closes more than 40 % away from the last one before them, with a remark where they come back."""
     close = panel.field("close").T.astype(np.float64)
     before = previous_present(close)
     stock, day = np.nonzero(np.abs(close / before - 1) > JUMP)
     now, then = close[stock, day], before[stock, day]
-    remark = np.full(len(day), "", dtype=object)
+    is_undone = np.zeros(len(day), dtype=bool)
     for ahead in range(1, UNDONE_DAYS + 1):
         later = np.minimum(day + ahead, close.shape[1] - 1)
         # Back to where it came from, by at least three quarters of the way in logs.
-        undone = np.abs(np.log(close[stock, later] / then)) < 0.25 * np.abs(np.log(now / then))
-        remark[undone & (day + ahead < close.shape[1])] = f"undone within {UNDONE_DAYS} days"
-    return Jumps(day, stock, now, then, remark)
+        back = np.abs(np.log(close[stock, later] / then)) < 0.25 * np.abs(np.log(now / then))
+        is_undone |= back & (day + ahead < close.shape[1])
+    remark = np.where(is_undone, f"undone within {UNDONE_DAYS} days", "").astype(object)
+    summary = f"undone within {UNDONE_DAYS} days, so perhaps bad prints: {is_undone.sum()}" if is_undone.any() else ""
+    values = {"close": now, "before it": then, "": remark}
+    return Problem("close jumps by more than 40 %", False, day, stock, values, summary)
 
 
-def splits(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def splits(panel: Panel) -> Problem:
     """Price ratios near a simple fraction, with a volume that moves the other way.
 
     A split by 1/2 doubles the number of shares traded, so the volume (median of the 10 days from the split over that
     of the 10 days before) must move by half to two and a half times as much in logs: 1.4 to 5.7 times. Without
     volume nothing is suspected.
-
-    Returns:
-        day, stock, ratio, name of the fraction, volume ratio, `[K]` each.
     """
     close = panel.field("close").T.astype(np.float64)
     ratio = close / previous_present(close)
@@ -68,7 +56,8 @@ def splits(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray
     share = -change / move
     moved = (share >= VOLUME_MOVE[0]) & (share <= VOLUME_MOVE[1])
     stock, day, move, nearest = stock[moved], day[moved], move[moved], nearest[moved]
-    return day, stock, np.exp(move), names[nearest], np.exp(change[moved])
+    values = {"close / close before": np.exp(move), "near": names[nearest], "volume x": np.exp(change[moved])}
+    return Problem("unadjusted split suspected", False, day, stock, values)
 
 
 def _volume_change(volume: np.ndarray, day: int) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.validate import Problem
+from bench.data.problem import Problem
 from zoo.data.panel import Panel
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import recognise

@@ -70,27 +70,9 @@ def unpack(
         BadArchive: broken, encrypted, too large, or with a member that would leave `target`.
         DataError: `target` cannot be written.
     """
-    size, n_files, n_bytes = archive.stat().st_size, 0, 0
     with whole_directory(target) as folder:
         try:
-            with archive.open("rb") as stream, _members(archive, stream) as members:
-                for member in members:
-                    path = folder / _safe(archive, member)
-                    if member.is_folder:
-                        path.mkdir(parents=True, exist_ok=True)
-                        continue
-                    n_files += 1
-                    if n_files > most_files:
-                        raise BadArchive(f"{archive.name}: more than {most_files:,} files; not unpacked")
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    with member.open() as source, path.open("wb") as copy:
-                        while block := source.read(_COPY):
-                            n_bytes += len(block)
-                            if n_bytes > most_bytes:
-                                raise BadArchive(f"{archive.name}: holds more than {most_bytes:,} bytes; not unpacked")
-                            copy.write(block)
-                    if on_bytes is not None:
-                        on_bytes(min(stream.tell(), size), size)
+            n_files = _extract(archive, folder, most_bytes, most_files, on_bytes or (lambda done, total: None))
         except _BROKEN as error:
             raise BadArchive(f"{archive.name}: broken archive ({error}); download it again") from None
         except RuntimeError as error:  # what zipfile raises for a password
@@ -100,6 +82,29 @@ def unpack(
         if not n_files:
             raise BadArchive(f"{archive.name}: holds no files")
         _lift_single(folder)
+    return n_files
+
+
+def _extract(archive: Path, folder: Path, most_bytes: int, most_files: int, on_bytes: OnBytes) -> int:
+    """Write every member below `folder`; the number of files."""
+    size, n_files, n_bytes = archive.stat().st_size, 0, 0
+    with archive.open("rb") as stream, _members(archive, stream) as members:
+        for member in members:
+            path = folder / _safe(archive, member)
+            if member.is_folder:
+                path.mkdir(parents=True, exist_ok=True)
+                continue
+            n_files += 1
+            if n_files > most_files:
+                raise BadArchive(f"{archive.name}: more than {most_files:,} files; not unpacked")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as source, path.open("wb") as copy:
+                while block := source.read(_COPY):
+                    n_bytes += len(block)
+                    if n_bytes > most_bytes:
+                        raise BadArchive(f"{archive.name}: holds more than {most_bytes:,} bytes; not unpacked")
+                    copy.write(block)
+            on_bytes(min(stream.tell(), size), size)
     return n_files
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from bench.data.jumps import jumps, splits
+from bench.data.problem import Problem, counted
 from zoo.data.panel import Panel, presence
 
 STALE_DAYS = 5
@@ -15,68 +15,18 @@ LONG_CALENDAR_GAP = 10
 _ROUNDING = 1e-6  # relative; adjusted prices are products rounded to float32
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One check and the K cells or stretches of days where it strikes.
-
-    Attributes:
-        title: what is wrong.
-        error: the values cannot be true; else they may be, and a researcher should know.
-        day, stock: `[K]` positions in the panel, the first day of a stretch; stock is -1 for a whole day.
-        values: what to print beside each, `[K]` numbers or texts by name.
-        summary: one line on all of them.
-    """
-
-    title: str
-    error: bool
-    day: np.ndarray
-    stock: np.ndarray
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-    summary: str = ""
-
-    @property
-    def count(self) -> int:
-        return len(self.day)
-
-    @property
-    def headline(self) -> str:
-        """`zero volume: 4`, with the summary behind it."""
-        return f"{self.title}: {self.count:,}" + (f" ({self.summary})" if self.summary else "")
-
-    def line(self, panel: Panel, k: int) -> str:
-        """`AAPL 2014-06-09: high 92, low 93`."""
-        who = f"{panel.symbols[self.stock[k]]} " if self.stock[k] >= 0 else ""
-        pairs = (f"{name} {_text(values[k])}".strip() for name, values in self.values.items())
-        told = ", ".join(filter(None, pairs))
-        return f"{who}{panel.days[self.day[k]]}" + (f": {told}" if told else "")
-
-
 def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
     """All checks in a fixed order, errors first, those without a hit included.
 
     Values a reader refuses (zero, negative or infinite) are missing in a panel; `refused_cells` finds them.
     """
-    checks: list[Callable[[Panel], Iterator[Problem]]] = [
-        _order,
-        _missing,
-        _gaps,
-        _jumps,
-        _splits,
-        _stale,
-        _volume,
-        _calendar,
-    ]
-    found: list[Problem] = []
+    checks: list[Callable[[Panel], Iterator[Problem]]] = [_order, _missing, _gaps, _moves, _stale, _volume, _calendar]
+    problems: list[Problem] = []
     for k, check in enumerate(checks):
-        found += check(panel)
+        problems += check(panel)
         if on_step is not None:
             on_step(k + 1, len(checks))
-    return sorted(found, key=lambda p: not p.error)
-
-
-def counted(number: int, word: str) -> str:
-    """`1 day`, `1,234 days`."""
-    return f"{number:,} {word}" + ("s" if number != 1 else "")
+    return sorted(problems, key=lambda p: not p.error)
 
 
 def runs(true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,12 +34,6 @@ def runs(true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     edges = np.diff(np.pad(true, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     stock, first = np.nonzero(edges == 1)
     return stock, first, np.nonzero(edges == -1)[1] - first
-
-
-def _text(value: object) -> str:
-    if isinstance(value, (float, np.floating)):
-        return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.6g}"
-    return str(value)
 
 
 def _cells(title: str, error: bool, where: np.ndarray, **values: np.ndarray) -> Problem:
@@ -128,24 +72,9 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
     yield Problem(title, False, first[worst], stock[worst], {"days": length[worst]}, summary if len(stock) else "")
 
 
-def _jumps(panel: Panel) -> Iterator[Problem]:
-    found = jumps(panel)
-    values = {"close": found.close, "before it": found.before, "": found.remark}
-    back = int((found.remark != "").sum())
-    yield Problem(
-        "close jumps by more than 40 %",
-        False,
-        found.day,
-        found.stock,
-        values,
-        f"undone within 3 days, so perhaps bad prints: {back}" if back else "",
-    )
-
-
-def _splits(panel: Panel) -> Iterator[Problem]:
-    day, stock, ratio, near, volume = splits(panel)
-    values = {"close / close before": ratio, "near": near, "volume x": volume}
-    yield Problem("unadjusted split suspected", False, day, stock, values)
+def _moves(panel: Panel) -> Iterator[Problem]:
+    yield jumps(panel)
+    yield splits(panel)
 
 
 def _stale(panel: Panel) -> Iterator[Problem]:

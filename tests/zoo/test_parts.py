@@ -7,9 +7,9 @@ import copy
 import pytest
 import torch
 
-from zoo import parts
 from zoo.network import Batch, Network
 from zoo.registry import build, get_spec, list_models
+from zoo.training import parts
 from zoo.training.losses import mse
 
 ROWS = 70

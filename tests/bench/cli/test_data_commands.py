@@ -15,7 +15,8 @@ from cli_runs import run_cli
 
 from bench.data.inspect import heatmap, inspect_panel
 from bench.data.jumps import splits
-from bench.data.validate import Problem, find_problems
+from bench.data.problem import Problem
+from bench.data.validate import find_problems
 from zoo.data.panel import Panel
 from zoo.data.sources import load_panel
 from zoo.data.sources.planted import planted_market
@@ -134,8 +135,8 @@ def split(frame: pd.DataFrame, symbol: str, number: int, ratio: float, volume: f
 def test_a_split_shows_in_price_and_volume(ratio, volume, near):
     frame = market()
     split(frame, "BBB", 30, ratio, volume)
-    found_day, stock, _, name, _ = splits(load_panel(frame))
-    assert (found_day.tolist(), stock.tolist(), name.tolist()) == ([30], [1], [near])
+    found = splits(load_panel(frame))
+    assert (found.day.tolist(), found.stock.tolist(), found.values["near"].tolist()) == ([30], [1], [near])
 
 
 @pytest.mark.parametrize(
@@ -146,13 +147,13 @@ def test_a_split_shows_in_price_and_volume(ratio, volume, near):
 def test_what_only_looks_like_a_split_is_not_suspected(ratio, volume):
     frame = market()
     split(frame, "BBB", 30, ratio, volume)
-    assert splits(load_panel(frame))[0].tolist() == []
+    assert splits(load_panel(frame)).count == 0
 
 
 def test_without_volume_no_split_is_suspected():
     frame = market()
     split(frame, "BBB", 30, 0.5, 1)
-    assert splits(load_panel(frame[["close"]]))[0].tolist() == []
+    assert splits(load_panel(frame[["close"]])).count == 0
 
 
 def test_five_identical_closes_are_stale_four_are_not():
