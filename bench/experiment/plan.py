@@ -65,6 +65,7 @@ class Plan:
                 "days": [str(panel.days[0]), str(panel.days[-1])],
                 "n_days": panel.n_days,
                 "n_stocks": panel.n_stocks,
+                "periods_per_year": panel.periods_per_year,
                 "stocks_per_day": [
                     int(in_universe.min()),
                     int(np.median(in_universe)),
