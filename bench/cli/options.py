@@ -86,6 +86,9 @@ class RunOptions(DataOptions):
     seeds: Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")] = None
     device: DeviceOption = None
     name: Annotated[str | None, typer.Option("--name", help="Name of the run; default: the data's.")] = None
+    accept_data: Annotated[
+        bool, typer.Option("--accept-data", help="Go on with data whose returns `data validate` shows to be wrong.")
+    ] = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         seeds = None if self.seeds is None else _seeds(self.seeds)

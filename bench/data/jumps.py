@@ -8,9 +8,9 @@ import numpy as np
 
 from zoo.data.features.raw import previous_present
 from zoo.data.panel import Panel
+from zoo.data.sources.conventions.scale import NEAR, UNDONE_DAYS, ScaleBreaks
 
 JUMP = 0.4
-UNDONE_DAYS = 3
 SPLIT_TOLERANCE = 0.04  # the day's own return comes on top of the split
 VOLUME_DAYS = 10
 VOLUME_MOVE = (0.5, 2.5)  # of the price's move, in logs; more is news
@@ -30,17 +30,18 @@ class Jumps:
     remark: np.ndarray
 
 
-def jumps(panel: Panel) -> Jumps:
-    """Closes more than 40 % away from the last one before them."""
+def jumps(panel: Panel, breaks: ScaleBreaks) -> Jumps:
+    """Closes more than 40 % away from the last one before them, but for those on another scale, the `breaks`."""
     close = panel.field("close").T.astype(np.float64)
     before = previous_present(close)
-    stock, day = np.nonzero(np.abs(close / before - 1) > JUMP)
+    far = np.abs(close / before - 1) > JUMP
+    far[breaks.stock[breaks.field == "close"], breaks.day[breaks.field == "close"]] = False
+    stock, day = np.nonzero(far)
     now, then = close[stock, day], before[stock, day]
     remark = np.full(len(day), "", dtype=object)
     for ahead in range(1, UNDONE_DAYS + 1):
         later = np.minimum(day + ahead, close.shape[1] - 1)
-        # Back to where it came from, by at least three quarters of the way in logs.
-        undone = np.abs(np.log(close[stock, later] / then)) < 0.25 * np.abs(np.log(now / then))
+        undone = np.abs(np.log(close[stock, later] / then)) < NEAR * np.abs(np.log(now / then))
         remark[undone & (day + ahead < close.shape[1])] = f"undone within {UNDONE_DAYS} days"
     return Jumps(day, stock, now, then, remark)
 

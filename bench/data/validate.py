@@ -9,9 +9,14 @@ import numpy as np
 
 from bench.data.jumps import jumps, splits
 from zoo.data.panel import Panel, presence
+from zoo.data.sources.conventions.scale import scale_breaks
 
 STALE_DAYS = 5
 LONG_CALENDAR_GAP = 10
+SCALE = "prices on another scale than those beside them"
+_ORDER = ("high below low", "close outside low .. high", "open outside low .. high")
+_MOST_OUT_OF_ORDER = 0.01  # of the rows; a handful of wrong quotes changes no comparison
+_FIRST = 3
 _ROUNDING = 1e-6  # relative; adjusted prices are products rounded to float32
 
 
@@ -74,6 +79,22 @@ def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = Non
     return sorted(found, key=lambda p: not p.error)
 
 
+def misleading(problems: list[Problem], panel: Panel) -> list[Problem]:
+    """The problems that make the returns of a panel wrong: breaks of scale, prices out of order on more than 1 %."""
+    rows = np.isfinite(panel.field("close")).sum()
+    worst = {SCALE: 0, **dict.fromkeys(_ORDER, _MOST_OUT_OF_ORDER * rows)}
+    return [p for p in problems if p.title in worst and p.count > worst[p.title]]
+
+
+def verdict(problems: list[Problem], panel: Panel) -> str:
+    """`validate finds 1 error, 31 warnings: ...` with the first three kinds; empty where there are none."""
+    struck = [p for p in problems if p.count]
+    errors = sum(p.count for p in struck if p.error)
+    warnings = sum(p.count for p in struck) - errors
+    first = "; ".join(f"{p.headline}, first {p.line(panel, 0)}" for p in struck[:_FIRST])
+    return f"validate finds {counted(errors, 'error')}, {counted(warnings, 'warning')}: {first}" if struck else ""
+
+
 def counted(number: int, word: str) -> str:
     """`1 day`, `1,234 days`."""
     return f"{number:,} {word}" + ("s" if number != 1 else "")
@@ -129,7 +150,11 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
 
 
 def _jumps(panel: Panel) -> Iterator[Problem]:
-    found = jumps(panel)
+    breaks = scale_breaks(panel)
+    prices = [f"{name} {_text(price)}" for name, price in zip(breaks.field, breaks.price, strict=True)]
+    values = {"": np.array(prices, dtype=object), "beside": breaks.before}
+    yield Problem(SCALE, True, breaks.day, breaks.stock, values)
+    found = jumps(panel, breaks)
     values = {"close": found.close, "before it": found.before, "": found.remark}
     back = int((found.remark != "").sum())
     yield Problem(

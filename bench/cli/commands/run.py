@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def run(
     try:
         for one in expand_markets(experiment):
             with console.status("reading the data"):
-                plan = make_plan(one, options.models)
+                plan = _validated(make_plan(one, options.models), options.accept_data)
             outcomes[one.name] = _train(plan, options, jobs, fresh, results)
     except KeyboardInterrupt:
         console.say("interrupted; finished trials are stored, the same command goes on from here")
@@ -62,7 +63,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
 
     failing = 0
     for one in expand_markets(experiment):
-        plan = make_plan(one, options.models)
+        plan = _validated(make_plan(one, options.models), options.accept_data)
         store = RunStore(results, one.name)
         unmet = check_run(plan, store)
         failing += len(unmet)
@@ -80,6 +81,33 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
             f"{stored} of them stored; config {plan.config_hash}"
         )
     raise typer.Exit(1 if failing else 0)
+
+
+def _validated(plan: Plan, accept: bool) -> Plan:
+    """The plan, once what `data validate` finds in its panel is told; what was accepted becomes a note of the panel.
+
+    Raises:
+        DataError: the returns of the panel are wrong, and that is not accepted.
+    """
+    from bench.cli import console
+    from bench.data.validate import find_problems, misleading, verdict
+    from zoo.errors import DataError
+
+    source, panel = plan.config.data.source, plan.panel
+    if source.startswith(("planted:", "installed:")):
+        return plan
+    problems = find_problems(panel)
+    if told := verdict(problems, panel):
+        console.say(told)
+    if not (wrong := misleading(problems, panel)):
+        return plan
+    what = "; ".join(f"{p.headline}, first {p.line(panel, 0)}" for p in wrong)
+    if not accept:
+        raise DataError(
+            f"{panel.name}: returns would be wrong: {what}. Mend the data (python -m bench data validate {source} "
+            f"lists every place), or go on with --accept-data"
+        )
+    return replace(plan, panel=panel.with_notes(f"accepted with --accept-data: {what}"))
 
 
 def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, results: Path) -> Outcome:
