@@ -13,7 +13,8 @@ from zoo.data.sources.conventions.scale import scale_breaks
 
 STALE_DAYS = 5
 LONG_CALENDAR_GAP = 10
-SCALE = "prices on another scale than those beside them"
+SCALE = "close on another scale than the one before"
+SCALE_WITHIN = "open, high or low on another scale than the close"
 _ORDER = ("high below low", "close outside low .. high", "open outside low .. high")
 _MOST_OUT_OF_ORDER = 0.01  # of the rows; a handful of wrong quotes changes no comparison
 _FIRST = 3
@@ -80,7 +81,10 @@ def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = Non
 
 
 def misleading(problems: list[Problem], panel: Panel) -> list[Problem]:
-    """The problems that make the returns of a panel wrong: breaks of scale, prices out of order on more than 1 %."""
+    """The problems that make returns wrong: closes on another scale, prices out of order on more than 1 % of the rows.
+
+    Returns are those of closes: one low at a tenth of its close changes no label.
+    """
     rows = np.isfinite(panel.field("close")).sum()
     worst = {SCALE: 0, **dict.fromkeys(_ORDER, _MOST_OUT_OF_ORDER * rows)}
     return [p for p in problems if p.title in worst and p.count > worst[p.title]]
@@ -151,9 +155,11 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
 
 def _jumps(panel: Panel) -> Iterator[Problem]:
     breaks = scale_breaks(panel)
-    prices = [f"{name} {_text(price)}" for name, price in zip(breaks.field, breaks.price, strict=True)]
-    values = {"": np.array(prices, dtype=object), "beside": breaks.before}
-    yield Problem(SCALE, True, breaks.day, breaks.stock, values)
+    closes = breaks.field == "close"
+    for title, chosen in ((SCALE, closes), (SCALE_WITHIN, ~closes)):
+        day, stock, names = breaks.day[chosen], breaks.stock[chosen], breaks.field[chosen]
+        values = {"": names, "is": breaks.price[chosen], "beside": breaks.before[chosen]}
+        yield Problem(title, True, day, stock, values)
     found = jumps(panel, breaks)
     values = {"close": found.close, "before it": found.before, "": found.remark}
     back = int((found.remark != "").sum())

@@ -53,7 +53,7 @@ def check_benchmark(plan: Plan) -> None:
         DataError: as `benchmark_return`.
     """
     if plan.config.portfolio.benchmark is not None:
-        benchmark_return(plan.config.portfolio.benchmark, plan.panel, plan.folds)
+        _benchmark_return(plan)
 
 
 def backtest_settings(plan: Plan) -> dict[str, Any]:
@@ -68,11 +68,16 @@ def backtest_settings(plan: Plan) -> dict[str, Any]:
     n_drop = config.n_drop if config.n_drop is not None else max(1, topk // REPLACED)
     resolved = {"topk": topk, "n_drop": n_drop, "median_names": median, "rates": COST_RATES}
     resolved["periods_per_year"] = plan.panel.periods_per_year
-    return config.model_dump(mode="json") | resolved | benchmark_settings(config.benchmark)
+    return config.model_dump(mode="json") | resolved | benchmark_settings(config.benchmark, plan.config.data.source)
+
+
+def _benchmark_return(plan: Plan) -> np.ndarray:
+    config = plan.config
+    return benchmark_return(config.portfolio.benchmark, config.data.source, plan.panel, plan.folds)
 
 
 def _simulator(plan: Plan) -> Callable[[Trial, np.ndarray], Measurement]:
-    bench = benchmark_return(plan.config.portfolio.benchmark, plan.panel, plan.folds)
+    bench = _benchmark_return(plan)
     settings = backtest_settings(plan)
 
     def measure(trial: Trial, scores: np.ndarray) -> Measurement:

@@ -16,7 +16,7 @@ from cli_runs import SMALL, run_cli
 
 from bench.data.inspect import heatmap, inspect_panel
 from bench.data.jumps import splits
-from bench.data.validate import SCALE, Problem, find_problems
+from bench.data.validate import SCALE, SCALE_WITHIN, Problem, find_problems
 from zoo.data.panel import Panel
 from zoo.data.sources import load_panel
 from zoo.data.sources.planted import planted_market
@@ -121,6 +121,8 @@ def test_a_price_on_another_scale_is_an_error_and_no_jump():
     panel = load_panel(frame)
     assert places(panel, SCALE) == [("AAA", 30), ("BBB", 40)]
     assert problem(panel, SCALE).error
+    frame.loc[("CCC", day(frame, 20)), "low"] /= 10
+    assert places(load_panel(frame), SCALE_WITHIN) == [("CCC", 20)]
     # The way back from a wrong price is a jump still: only where it leaves is on another scale.
     assert places(panel, "close jumps by more than 40 %") == [("AAA", 31)]
 
@@ -139,7 +141,7 @@ def spoilt(frame: pd.DataFrame, fault: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("scale", rf"1 error, \d+ warnings?: {SCALE}: 1, first BBB 2020-03-25: close \d+"),
+        ("scale", rf"1 error, \d+ warnings?: {SCALE}: 1, first BBB 2020-03-25: close, is \d+"),
         ("order", r"24 errors, 0 warnings: close outside low .. high: 24, first AAA 2020-01-01: close"),
         ("few", r"3 errors, 0 warnings: close outside low .. high: 3, first AAA 2020-01-01: close"),
     ],

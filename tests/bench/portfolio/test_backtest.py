@@ -23,6 +23,7 @@ from bench.portfolio.backtest import (
     check_benchmark,
     measure_backtests,
 )
+from bench.portfolio.benchmark import benchmark_return
 from bench.portfolio.frames import (
     PortfolioRow,
     portfolio_daily,
@@ -36,7 +37,9 @@ from bench.records.store import RunStore, digest
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
 from zoo.data.panel import FIELDS, Panel
+from zoo.data.sources import load_panel
 from zoo.data.split import DayRange
+from zoo.data.writers import write_panel
 from zoo.errors import ConfigError, DataError, ZooError
 
 
@@ -383,6 +386,31 @@ def test_a_benchmark_that_is_not_there_ends_the_run_before_any_work(index_file, 
     assert answer.code == 2
     assert "no such file (did you mean 'index.csv'?)" in answer.err
     assert not (tmp_path / "r").exists()
+
+
+def test_an_index_of_the_folder_that_is_run_on_is_a_benchmark_by_its_symbol(tmp_path):
+    symbols = [f"SH60000{i}" for i in range(8)]
+    prices = pd.read_csv(write_prices(tmp_path / "prices.csv", n_days=160))
+    prices["symbol"] = prices["symbol"].map(dict(zip(sorted(set(prices["symbol"])), symbols, strict=True)))
+    index = prices[prices["symbol"] == symbols[0]].assign(symbol="SH000300")
+    pd.concat([prices, index]).to_csv(tmp_path / "prices.csv", index=False)
+    write_panel(load_panel(tmp_path / "prices.csv", indices="keep"), f"{tmp_path / 'folder'}/")
+    source = str(tmp_path / "folder")
+    plan = plan_of("linear", data__source=source, portfolio__benchmark="sh000300")
+    assert "SH000300" not in plan.panel.symbols
+    close = plan.panel.field("close")[:, plan.panel.symbols.tolist().index(symbols[0])]
+    found = benchmark_return("SH000300", source, plan.panel, plan.folds)
+    np.testing.assert_allclose(found[1:], close[1:] / close[:-1] - 1, atol=1e-6)
+    settings = backtest_settings(plan)
+    assert settings["benchmark"] == "sh000300"
+    assert len(settings["benchmark_digest"]) == 64
+    with pytest.raises(
+        DataError, match=r"SH000301: neither a symbol with closes in .*folder .did you mean .* nor a file"
+    ):
+        check_benchmark(plan_of("linear", data__source=source, portfolio__benchmark="SH000301"))
+    file = tmp_path / "index.csv"
+    index[["date", "close"]].to_csv(file, index=False)
+    check_benchmark(plan_of("linear", data__source=source, portfolio__benchmark=str(file)))
 
 
 # The readers
