@@ -28,6 +28,9 @@ FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Dra
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")]
 LangOption = Annotated[str, typer.Option("--lang", help="en or zh.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Go on without the files of a directory that are broken; told.")
+]
 LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")]
 
 
@@ -73,9 +76,11 @@ class DataOptions(ModelOptions):
         str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
     ] = None
     no_cache: NoCacheOption = False
+    skip_bad_files: SkipOption = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         prepare(no_cache=self.no_cache)
+        changes["data__skip_bad_files"] = self.skip_bad_files or None
         return super().experiment(data__source=self.data, data__concepts=self.concepts, **changes)
 
 

@@ -75,7 +75,9 @@ class Plan:
                 "label": self.config.data.label.definition,
                 "snapshot_concepts": bool(panel.concepts is not None and panel.concepts.snapshot),
             },
-            "folds": [{**f.dates(panel.days), "embargo": f.embargo} for f in self.folds],
+            "folds": [
+                {**f.dates(panel.days), "embargo": f.embargo} | ({"note": f.note} if f.note else {}) for f in self.folds
+            ],
             "versions": versions(),
         }
 

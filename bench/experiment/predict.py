@@ -22,11 +22,12 @@ def predict_run(
     fold: int | None = None,
     start: str | None = None,
     end: str | None = None,
+    skip_bad_files: bool = False,
 ) -> pd.Series:
     """Scores of a run's model on new data, mean over its seeds unless one is named.
 
     Returns:
-        float32 Series `score` indexed (datetime, instrument).
+        float32 Series `score` indexed (datetime, instrument); `attrs["notes"]` holds the notes on the data.
 
     Raises:
         ConfigError: no such run, model, seed or fold.
@@ -48,9 +49,12 @@ def predict_run(
         asked += f" in fold {fold}" if fold is not None else ""
         raise ConfigError(f"run '{name}' has no whole trial of '{model}'{asked}; run it again to restore it")
     forecasters = [checkpoint.load(store.trial_folder(key)) for key in finished]
-    panel = open_panel(forecasters[0].data, source)
+    data = forecasters[0].data
+    panel = open_panel(data.model_copy(update={"skip_bad_files": data.skip_bad_files or skip_bad_files}), source)
     scores = [f.predict(panel, start=start, end=end) for f in forecasters]
-    return pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
+    mean = pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
+    mean.attrs["notes"] = scores[0].attrs["notes"]
+    return mean
 
 
 def check_output(path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import NoCacheOption, PluginOption, ResultsOption, prepare
+from bench.cli.options import NoCacheOption, PluginOption, ResultsOption, SkipOption, prepare
 
 
 def predict(
@@ -20,6 +20,7 @@ def predict(
     start: Annotated[str | None, typer.Option("--start", help="First day to score, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Last day to score.")] = None,
     no_cache: NoCacheOption = False,
+    skip_bad_files: SkipOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -29,7 +30,16 @@ def predict(
     from bench.experiment.predict import check_output, predict_run, write_scores
 
     check_output(output)
-    scores = predict_run(results, run_name, model, data, seed=seed, fold=fold, start=start, end=end)
+    scores = predict_run(
+        *(results, run_name, model, data),
+        seed=seed,
+        fold=fold,
+        start=start,
+        end=end,
+        skip_bad_files=skip_bad_files,
+    )
+    for note in scores.attrs["notes"]:
+        console.say(f"note: {note}")
     write_scores(scores, output)
     days = scores.index.get_level_values("datetime")
     console.say(

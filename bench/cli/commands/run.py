@@ -73,6 +73,8 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
             dates = fold.dates(plan.panel.days)
             spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in dates.items())
             console.say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
+            if fold.note:
+                console.say(f"note: {fold.note}")
         for model, why in unmet.items():
             console.say(f"would fail: {model}: {why}")
         stored = sum(store.is_done(t.key) for t in plan.trials)
@@ -115,7 +117,7 @@ def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, resul
     from bench.cli import console
     from bench.runner import execute_plan
 
-    for note in plan.panel.notes:
+    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
         console.say(f"note: {note}")
     workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
     experiment, panel = plan.config, plan.panel

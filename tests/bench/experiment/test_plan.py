@@ -145,6 +145,14 @@ def test_walk_forward_gives_a_trial_for_every_fold():
     assert len({t.key for t in plan.trials}) == 2 * len(plan.folds)
 
 
+def test_days_left_at_the_end_are_told_with_the_last_fold():
+    split = {"mode": "walk_forward", "train": "80d", "valid": "20d", "test": "35d", "step": "35d"}
+    plan = plan_of("linear", data__split=split)
+    *others, last = plan.describe([])["folds"]
+    assert last["note"] == plan.folds[-1].note != ""
+    assert all("note" not in fold for fold in others)
+
+
 def test_the_description_holds_what_a_report_prints(plan):
     run = plan.describe(["run", "--data", "a b.csv"])
     assert run["command"] == "python -m bench run --data 'a b.csv'"
