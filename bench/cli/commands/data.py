@@ -136,19 +136,15 @@ def fetch(
             console.say(f"{name}: {known.about}\n  {known.url}")
         return
     limit = int(max_gb * 2**30)
-    try:
-        with progress("connecting", in_bytes=True) as step:
-            got = fetch_data(
-                source,
-                output,
-                sha256=sha256,
-                force=force,
-                most_bytes=limit,
-                on_bytes=lambda what, done, total: step(done, total, what),
-            )
-    except KeyboardInterrupt:
-        console.say("interrupted; what has come is kept, the same command goes on from here")
-        raise typer.Exit(130) from None
+    with progress("connecting", in_bytes=True) as step:
+        got = fetch_data(
+            source,
+            output,
+            sha256=sha256,
+            force=force,
+            most_bytes=limit,
+            on_bytes=lambda what, done, total: step(done, total, what),
+        )
     console.say(f"{got.path}: {got.files:,} file(s) from {got.url}")
     console.say(f"sha256 {got.sha256} (--sha256 asks for this very release)")
     hint = NAMED[source].hint if source in NAMED else ""

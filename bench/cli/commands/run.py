@@ -37,14 +37,10 @@ def run(
 
     began = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
-    try:
-        for one in expand_markets(experiment):
-            with console.status("reading the data"):
-                plan = _validated(make_plan(one, options.models), options.accept_data)
-            outcomes[one.name] = _train(plan, options, jobs, fresh, results)
-    except KeyboardInterrupt:
-        console.say("interrupted; finished trials are stored, the same command goes on from here")
-        raise typer.Exit(130) from None
+    for one in expand_markets(experiment):
+        with console.status("reading the data"):
+            plan = _validated(make_plan(one, options.models), options.accept_data)
+        outcomes[one.name] = _train(plan, options, jobs, fresh, results)
     # Once all are trained: the report of a market tells of the others, too.
     for name, outcome in outcomes.items():
         _report(results, name, figures, outcome)
