@@ -31,6 +31,7 @@ NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data 
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad-files", help="Go on without the files of a directory that are broken; told.")
 ]
+_MOST_SEEDS = 10_000
 LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")]
 
 
@@ -133,6 +134,8 @@ def _seeds(text: str) -> list[int]:
         return numbers
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text}: at least one seed is needed")
+    if numbers[0] > _MOST_SEEDS:
+        raise ConfigError(f"--seeds {text}: at most {_MOST_SEEDS:,} seeds; a list (0,5,7) names single ones")
     return list(range(numbers[0]))
 
 

@@ -14,8 +14,9 @@ from bench.experiment.trial import Trial, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
 from zoo import registry
-from zoo.config import TrainConfig
+from zoo.config import LabelConfig, TrainConfig
 from zoo.data.features import make_feature_set
+from zoo.data.labels import raw_label
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import Fold, make_folds
@@ -113,6 +114,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
         )
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
     _check_members(panel, folds)
+    _check_labels(panel, folds, config.data.label)
     trials = [
         make_trial(
             name,
@@ -164,6 +166,17 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
                     f"{panel.name}: {what} on any {name} day of fold {fold.index}, {first} .. {last}; "
                     f"check data.universe and data.split"
                 )
+
+
+def _check_labels(panel: Panel, folds: list[Fold], label: LabelConfig) -> None:
+    labelled = (np.isfinite(raw_label(panel, label)) & panel.member).any(axis=1)
+    for fold in folds:
+        if not labelled[fold.test.start : fold.test.stop].any():
+            first, last = fold.dates(panel.days)["test"]
+            raise ConfigError(
+                f"{panel.name}: no member has a label on any test day of fold {fold.index}, {first} .. {last}: a label "
+                f"reads prices up to {label.reach} days later; check data.split and data.label"
+            )
 
 
 def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
