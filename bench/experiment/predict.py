@@ -11,6 +11,8 @@ from zoo import checkpoint
 from zoo.data.sources import open_panel
 from zoo.errors import ConfigError, did_you_mean
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def predict_run(
     results: Path,
@@ -69,8 +71,25 @@ def check_output(path: Path) -> None:
         raise ConfigError(f"--output {path}: the folder {path.parent} does not exist")
 
 
-def write_scores(scores: pd.Series, path: Path) -> None:
+def executable_names(scores: pd.Series) -> list[str]:
+    """The instruments that a spreadsheet would execute as formulas: such a beginning, and no number."""
+    names = scores.index.get_level_values("instrument").unique()
+    return [name for name in names if str(name).startswith(_FORMULAS) and not _is_number(str(name))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def write_scores(scores: pd.Series, path: Path, *, safe: bool = False) -> None:
     """Write scores as parquet or CSV, by the file's ending.
+
+    Args:
+        safe: in a CSV put ' before the instruments that a spreadsheet would execute.
 
     Raises:
         ConfigError: as `check_output`.
@@ -78,6 +97,8 @@ def write_scores(scores: pd.Series, path: Path) -> None:
     check_output(path)
     frame = scores.reset_index()
     if path.suffix == ".csv":
+        if safe:
+            frame["instrument"] = frame["instrument"].replace({name: f"'{name}" for name in executable_names(scores)})
         frame.to_csv(path, index=False)
     else:
         frame.to_parquet(path, index=False)

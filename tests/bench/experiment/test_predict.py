@@ -126,6 +126,18 @@ def test_a_folder_with_a_broken_file_predicts_without_it_where_asked_and_the_not
         assert run_cli(*command, "--skip-bad-files").code == 0
 
 
+def test_names_that_a_spreadsheet_would_execute_are_told_and_prefixed_where_asked(csv_run, tmp_path):
+    results, prices = csv_run
+    pd.read_csv(prices).replace({"S0": "=1+1", "S1": "@SUM(A1)", "S2": "-5"}).to_csv(tmp_path / "a.csv", index=False)
+    output = tmp_path / "scores.csv"
+    command = ("predict", "small", "--model", "gru", "--data", tmp_path / "a.csv", "-o", output, "--results", results)
+    answer = run_cli(*command)
+    assert "2 name(s) that a spreadsheet takes for formulas, such as '=1+1', would be executed" in answer.out, answer
+    assert {"=1+1", "@SUM(A1)", "-5"} < set(pd.read_csv(output)["instrument"])
+    assert "are written with a ' before them" in run_cli(*command, "--safe-csv").out
+    assert {"'=1+1", "'@SUM(A1)", "-5"} < set(pd.read_csv(output)["instrument"])
+
+
 def test_unknown_stocks_are_scored_like_any(csv_run, tmp_path):
     results, prices = csv_run
     renamed = pd.read_csv(prices).replace({"S0": "NEW"})
