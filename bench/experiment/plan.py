@@ -169,7 +169,7 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
 
 
 def _check_labels(panel: Panel, folds: list[Fold], label: LabelConfig) -> None:
-    labelled = (np.isfinite(raw_label(panel, label)) & panel.member).any(axis=1)
+    labelled: np.ndarray = (np.isfinite(raw_label(panel, label)) & panel.member).any(axis=1)
     for fold in folds:
         if not labelled[fold.test.start : fold.test.stop].any():
             first, last = fold.dates(panel.days)["test"]
