@@ -191,7 +191,9 @@ class TrainConfig(Section):
     """How every gradient-trained model of an experiment is fitted."""
 
     lr: float = Field(default=1e-3, gt=0)
-    batch_size: int = Field(default=1024, ge=1, description="rows per optimiser step, for sample and day scope alike")
+    batch_size: int = Field(
+        default=1024, ge=1, le=10_000_000, description="rows per optimiser step, for sample and day scope alike"
+    )
     max_epochs: int = Field(default=20, ge=1)
     patience: int = Field(default=5, ge=1, description="epochs without a better valid IC before stopping")
     max_steps_per_epoch: int | None = Field(default=None, ge=1)

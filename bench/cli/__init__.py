@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 
@@ -42,10 +47,62 @@ for command in COMMANDS:
 app.add_typer(data.app)
 
 
-def main() -> None:
-    """Entry point: user errors become one message and exit code 2."""
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_GO_ON = {
+    "run": "finished trials are stored, the same command goes on from here",
+    "fetch": "what has come is kept, the same command goes on from here",
+    "time": "what was measured is stored, the same command measures anew",
+}
+"""What is kept of a command that is interrupted; of all others nothing is."""
+
+
+class Interrupted(BaseException):
+    """A signal asks this process to end. No KeyboardInterrupt, which the command line's parser answers itself."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise `Interrupted`, the second of a kind ends the process; ignored ones stay so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Interrupted(number)
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, end)
     try:
-        app()
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _go_on() -> str:
+    """What is kept of the command of this process, and how it goes on."""
+    names = sys.argv[1:3] if sys.argv[1:2] == ["data"] else sys.argv[1:2]
+    return _GO_ON.get(names[-1] if names else "", "nothing is half written, the same command starts again")
+
+
+def main() -> None:
+    """Entry point: user errors become one message and exit code 2, signals that end it exit code 128 + number."""
+    try:
+        with _interruptible():
+            app()
+    except Interrupted as asked:
+        try:
+            print(f"interrupted; {_go_on()}", flush=True)
+        except OSError:  # the terminal is gone
+            sys.stdout = None
+        sys.exit(128 + asked.number)
     except ZooError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)

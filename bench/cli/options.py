@@ -29,6 +29,10 @@ FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Dra
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")]
 LangOption = Annotated[str, typer.Option("--lang", help="en or zh.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-bad-files", help="Go on without the files of a directory that are broken; told.")
+]
+_MOST_SEEDS = 10_000
 LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")]
 
 
@@ -74,9 +78,11 @@ class DataOptions(ModelOptions):
         str | None, typer.Option("--concepts", help="CSV or Parquet: symbol, concept[, start, end].")
     ] = None
     no_cache: NoCacheOption = False
+    skip_bad_files: SkipOption = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         prepare(no_cache=self.no_cache)
+        changes["data__skip_bad_files"] = self.skip_bad_files or None
         return super().experiment(data__source=self.data, data__concepts=self.concepts, **changes)
 
 
@@ -87,6 +93,9 @@ class RunOptions(DataOptions):
     seeds: Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")] = None
     device: DeviceOption = None
     name: Annotated[str | None, typer.Option("--name", help="Name of the run; default: the data's.")] = None
+    accept_data: Annotated[
+        bool, typer.Option("--accept-data", help="Go on with data whose returns `data validate` shows to be wrong.")
+    ] = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         seeds = None if self.seeds is None else _seeds(self.seeds)
@@ -126,6 +135,8 @@ def _seeds(text: str) -> list[int]:
         return numbers
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text}: at least one seed is needed")
+    if numbers[0] > _MOST_SEEDS:
+        raise ConfigError(f"--seeds {text}: at most {_MOST_SEEDS:,} seeds; a list (0,5,7) names single ones")
     return list(range(numbers[0]))
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from bench.data.problem import Problem
 from zoo.data.features.raw import previous_present
 from zoo.data.panel import Panel
+from zoo.data.sources.conventions.scale import NEAR, UNDONE_DAYS, ScaleBreaks
 
 JUMP = 0.4
-UNDONE_DAYS = 3
 SPLIT_TOLERANCE = 0.04  # the day's own return comes on top of the split
 VOLUME_DAYS = 10
 VOLUME_MOVE = (0.5, 2.5)  # of the price's move, in logs; more is news
@@ -18,17 +18,22 @@ FRACTIONS = {f"{a}/{b}": a / b for a, b in _PARTS} | {f"{b}/{a}": b / a for a, b
 """Price ratios of splits and consolidations, new over old."""
 
 
-def jumps(panel: Panel) -> Problem:
-    """Closes more than 40 % away from the last one before them, with a remark where they come back."""
+def jumps(panel: Panel, breaks: ScaleBreaks) -> Problem:
+    """Closes more than 40 % away from the last one before them, but for those on another scale, the `breaks`.
+
+    A remark tells those that come back.
+    """
     close = panel.field("close").T.astype(np.float64)
     before = previous_present(close)
-    stock, day = np.nonzero(np.abs(close / before - 1) > JUMP)
+    far = np.abs(close / before - 1) > JUMP
+    far[breaks.stock[breaks.field == "close"], breaks.day[breaks.field == "close"]] = False
+    stock, day = np.nonzero(far)
     now, then = close[stock, day], before[stock, day]
     is_undone = np.zeros(len(day), dtype=bool)
     for ahead in range(1, UNDONE_DAYS + 1):
         later = np.minimum(day + ahead, close.shape[1] - 1)
         # Back to where it came from, by at least three quarters of the way in logs.
-        back = np.abs(np.log(close[stock, later] / then)) < 0.25 * np.abs(np.log(now / then))
+        back = np.abs(np.log(close[stock, later] / then)) < NEAR * np.abs(np.log(now / then))
         is_undone |= back & (day + ahead < close.shape[1])
     remark = np.where(is_undone, f"undone within {UNDONE_DAYS} days", "").astype(object)
     summary = f"undone within {UNDONE_DAYS} days, so perhaps bad prints: {is_undone.sum()}" if is_undone.any() else ""

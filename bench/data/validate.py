@@ -9,9 +9,15 @@ import numpy as np
 from bench.data.jumps import jumps, splits
 from bench.data.problem import Problem, counted
 from zoo.data.panel import Panel, presence
+from zoo.data.sources.conventions.scale import scale_breaks
 
 STALE_DAYS = 5
 LONG_CALENDAR_GAP = 10
+SCALE = "close on another scale than the one before"
+SCALE_WITHIN = "open, high or low on another scale than the close"
+_ORDER = ("high below low", "close outside low .. high", "open outside low .. high")
+_MOST_OUT_OF_ORDER = 0.01  # of the rows; a handful of wrong quotes changes no comparison
+_FIRST = 3
 _ROUNDING = 1e-6  # relative; adjusted prices are products rounded to float32
 
 
@@ -27,6 +33,25 @@ def find_problems(panel: Panel, on_step: Callable[[int, int], None] | None = Non
         if on_step is not None:
             on_step(k + 1, len(checks))
     return sorted(problems, key=lambda p: not p.error)
+
+
+def misleading(problems: list[Problem], panel: Panel) -> list[Problem]:
+    """The problems that make returns wrong: closes on another scale, prices out of order on more than 1 % of the rows.
+
+    Returns are those of closes: one low at a tenth of its close changes no label.
+    """
+    rows = np.isfinite(panel.field("close")).sum()
+    worst = {SCALE: 0, **dict.fromkeys(_ORDER, _MOST_OUT_OF_ORDER * rows)}
+    return [p for p in problems if p.title in worst and p.count > worst[p.title]]
+
+
+def verdict(problems: list[Problem], panel: Panel) -> str:
+    """`validate finds 1 error, 31 warnings: ...` with the first three kinds; empty where there are none."""
+    struck = [p for p in problems if p.count]
+    errors = sum(p.count for p in struck if p.error)
+    warnings = sum(p.count for p in struck) - errors
+    first = "; ".join(f"{p.headline}, first {p.line(panel, 0)}" for p in struck[:_FIRST])
+    return f"validate finds {counted(errors, 'error')}, {counted(warnings, 'warning')}: {first}" if struck else ""
 
 
 def runs(true: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,7 +98,12 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
 
 
 def _moves(panel: Panel) -> Iterator[Problem]:
-    yield jumps(panel)
+    breaks = scale_breaks(panel)
+    closes = breaks.field == "close"
+    for title, chosen in ((SCALE, closes), (SCALE_WITHIN, ~closes)):
+        values = {"": breaks.field[chosen], "is": breaks.price[chosen], "beside": breaks.before[chosen]}
+        yield Problem(title, True, breaks.day[chosen], breaks.stock[chosen], values)
+    yield jumps(panel, breaks)
     yield splits(panel)
 
 

@@ -42,8 +42,8 @@ class PortfolioConfig(Section):
     risk_degree: float = Field(default=0.95, gt=0, le=1, description="part of the cash that a day's buys may invest")
     benchmark: str | None = Field(
         default=None,
-        description="index the excess is taken to, FILE or FILE#COLUMN (CSV or Parquet: date, close); default the "
-        "equal-weight universe",
+        description="index the excess is taken to: a symbol of the qlib folder that is run on (SH000300), FILE or "
+        "FILE#COLUMN (CSV or Parquet: date, close); default the equal-weight universe",
     )
 
     @field_validator("limit", "lot", mode="before")
@@ -126,8 +126,8 @@ class ExperimentConfig(Section):
     @field_validator("seeds")
     @classmethod
     def _unique_seeds(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError("must be different and not negative")
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0 or max(seeds) >= 2**32:
+            raise ValueError("must be different and within 0 .. 4294967295")
         return seeds
 
 

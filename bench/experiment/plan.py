@@ -14,8 +14,9 @@ from bench.experiment.trial import Trial, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
 from zoo import registry
-from zoo.config import TrainConfig
+from zoo.config import LabelConfig, TrainConfig
 from zoo.data.features import make_feature_set
+from zoo.data.labels import raw_label
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, get_market, planted_params
@@ -66,6 +67,7 @@ class Plan:
                 "days": [str(panel.days[0]), str(panel.days[-1])],
                 "n_days": panel.n_days,
                 "n_stocks": panel.n_stocks,
+                "periods_per_year": panel.periods_per_year,
                 "stocks_per_day": [
                     int(in_universe.min()),
                     int(np.median(in_universe)),
@@ -76,7 +78,9 @@ class Plan:
                 "snapshot_concepts": bool(panel.concepts is not None and panel.concepts.snapshot),
             },
             "market": _market_of(self.config.data.source),
-            "folds": [{**f.dates(panel.days), "embargo": f.embargo} for f in self.folds],
+            "folds": [
+                {**f.dates(panel.days), "embargo": f.embargo} | ({"note": f.note} if f.note else {}) for f in self.folds
+            ],
             "versions": versions(),
         }
 
@@ -117,6 +121,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
         )
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
     _check_members(panel, folds)
+    _check_labels(panel, folds, config.data.label)
     trials = [
         make_trial(
             name,
@@ -168,6 +173,17 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
                     f"{panel.name}: {what} on any {name} day of fold {fold.index}, {first} .. {last}; "
                     f"check data.universe and data.split"
                 )
+
+
+def _check_labels(panel: Panel, folds: list[Fold], label: LabelConfig) -> None:
+    labelled: Any = (np.isfinite(raw_label(panel, label)) & panel.member).any(axis=1)
+    for fold in folds:
+        if not labelled[fold.test.start : fold.test.stop].any():
+            first, last = fold.dates(panel.days)["test"]
+            raise ConfigError(
+                f"{panel.name}: no member has a label on any test day of fold {fold.index}, {first} .. {last}: a label "
+                f"reads prices up to {label.reach} days later; check data.split and data.label"
+            )
 
 
 def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:

@@ -11,6 +11,8 @@ from zoo import checkpoint
 from zoo.data.sources import open_panel
 from zoo.errors import ConfigError, did_you_mean
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def predict_run(
     results: Path,
@@ -22,11 +24,12 @@ def predict_run(
     fold: int | None = None,
     start: str | None = None,
     end: str | None = None,
+    skip_bad_files: bool = False,
 ) -> pd.Series:
     """Scores of a run's model on new data, mean over its seeds unless one is named.
 
     Returns:
-        float32 Series `score` indexed (datetime, instrument).
+        float32 Series `score` indexed (datetime, instrument); `attrs["notes"]` holds the notes on the data.
 
     Raises:
         ConfigError: no such run, model, seed or fold.
@@ -48,9 +51,12 @@ def predict_run(
         asked += f" in fold {fold}" if fold is not None else ""
         raise ConfigError(f"run '{name}' has no whole trial of '{model}'{asked}; run it again to restore it")
     forecasters = [checkpoint.load(store.trial_folder(key)) for key in finished]
-    panel = open_panel(forecasters[0].data, source)
+    data = forecasters[0].data
+    panel = open_panel(data.model_copy(update={"skip_bad_files": data.skip_bad_files or skip_bad_files}), source)
     scores = [f.predict(panel, start=start, end=end) for f in forecasters]
-    return pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
+    mean = pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
+    mean.attrs["notes"] = scores[0].attrs["notes"]
+    return mean
 
 
 def check_output(path: Path) -> None:
@@ -65,8 +71,25 @@ def check_output(path: Path) -> None:
         raise ConfigError(f"--output {path}: the folder {path.parent} does not exist")
 
 
-def write_scores(scores: pd.Series, path: Path) -> None:
+def executable_names(scores: pd.Series) -> list[str]:
+    """The instruments that a spreadsheet would execute as formulas: such a beginning, and no number."""
+    names = scores.index.get_level_values("instrument").unique()
+    return [name for name in names if str(name).startswith(_FORMULAS) and not _is_number(str(name))]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def write_scores(scores: pd.Series, path: Path, *, safe: bool = False) -> None:
     """Write scores as parquet or CSV, by the file's ending.
+
+    Args:
+        safe: in a CSV put ' before the instruments that a spreadsheet would execute.
 
     Raises:
         ConfigError: as `check_output`.
@@ -74,6 +97,8 @@ def write_scores(scores: pd.Series, path: Path) -> None:
     check_output(path)
     frame = scores.reset_index()
     if path.suffix == ".csv":
+        if safe:
+            frame["instrument"] = frame["instrument"].replace({name: f"'{name}" for name in executable_names(scores)})
         frame.to_csv(path, index=False)
     else:
         frame.to_parquet(path, index=False)

@@ -17,7 +17,7 @@ from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
 from zoo.data.features import make_feature_set
 from zoo.data.panel import Panel
-from zoo.data.sources import load_panel
+from zoo.data.sources import whole_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.universe import apply_universe
 from zoo.data.windows import Dataset
@@ -154,7 +154,7 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
     data = plan.config.data
     base = panel = plan.panel
     if data.universe is not None:
-        base = load_panel(data.source, vwap=data.vwap, concepts=data.concepts)
+        base = whole_panel(data)
         panel = pieces.universe(base, data.universe)
     warmup = make_feature_set(data.features, data.lookback).warmup
     sample, fold = sample_of(panel, plan.folds[-1], warmup, data.label.reach)

@@ -14,7 +14,6 @@ from zoo.data.panel import Panel
 from zoo.data.sources.planted import PREFIX
 
 _MOST_VALUES = 30_000_000  # of a panel that is copied
-_YEAR = 250
 _LEAST_EXITS = 0.005  # of the stocks a year: fewer leave no market that is not chosen with hindsight
 _LAST_DAYS = 20
 
@@ -42,7 +41,7 @@ def future_members(subject: Subject) -> Iterator[str]:
 def undated_universe(subject: Subject) -> Iterator[str]:
     """no list of members without dates stands for all of history"""
     universe, base = subject.data.universe, subject.base
-    if universe is None or universe.file is None or base.n_days <= _YEAR:
+    if universe is None or universe.file is None or base.n_days <= base.periods_per_year:
         return
     inside = subject.pieces.universe(replace(base, member=np.ones_like(base.member)), universe).member
     if not inside.all() and (inside == inside[0]).all():
@@ -59,13 +58,14 @@ def survivorship(subject: Subject) -> Iterator[str]:
         return  # no stock of a simulated market fails
     from scipy.special import pdtr
 
-    there = panel.member & np.isfinite(panel.field("close"))
+    # Who leaves an index goes on trading: only a stock without closes any more has failed or was bought.
+    there, year = np.isfinite(panel.field("close")), panel.periods_per_year
     known = there.any(axis=0)
     left = int((known & ~there[-_LAST_DAYS:].any(axis=0)).sum())
-    expected = _LEAST_EXITS * there.sum() / _YEAR
+    expected = _LEAST_EXITS * there.sum() / year
     if pdtr(left, expected) < 0.01:  # Poisson: so few, or fewer
         yield (
-            f"{panel.name}: {left} of {int(known.sum())} stocks leave in {panel.n_days / _YEAR:.1f} years; even at "
+            f"{panel.name}: {left} of {int(known.sum())} stocks leave in {panel.n_days / year:.1f} years; even at "
             f"{100 * _LEAST_EXITS:.1f} % a year {expected:.0f} would. Stocks that failed are missing"
         )
 

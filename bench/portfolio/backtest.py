@@ -17,6 +17,7 @@ from bench.portfolio.benchmark import benchmark_return, benchmark_settings
 from bench.portfolio.costs import COST_RATES, annual_excess_at, capacity
 from bench.portfolio.market import Prices
 from bench.portfolio.orders import Costs, Rules
+from bench.portfolio.risk import published_periods
 from bench.portfolio.topk_dropout import PortfolioResult, topk_dropout
 from bench.records.store import RunStore
 from bench.stats.bootstrap import block_length
@@ -52,7 +53,7 @@ def check_benchmark(plan: Plan) -> None:
         DataError: as `benchmark_return`.
     """
     if plan.config.portfolio.benchmark is not None:
-        benchmark_return(plan.config.portfolio.benchmark, plan.panel, plan.folds)
+        _benchmark_return(plan)
 
 
 def backtest_settings(plan: Plan) -> dict[str, Any]:
@@ -66,11 +67,17 @@ def backtest_settings(plan: Plan) -> dict[str, Any]:
     topk = config.topk if config.topk is not None else min(LARGEST, max(1, median // SELECTED))
     n_drop = config.n_drop if config.n_drop is not None else max(1, topk // REPLACED)
     resolved = {"topk": topk, "n_drop": n_drop, "median_names": median, "rates": COST_RATES}
-    return config.model_dump(mode="json") | resolved | benchmark_settings(config.benchmark)
+    resolved["periods_per_year"] = plan.panel.periods_per_year
+    return config.model_dump(mode="json") | resolved | benchmark_settings(config.benchmark, plan.config.data.source)
+
+
+def _benchmark_return(plan: Plan) -> np.ndarray:
+    config = plan.config
+    return benchmark_return(config.portfolio.benchmark, config.data.source, plan.panel, plan.folds)
 
 
 def _simulator(plan: Plan) -> Callable[[Trial, np.ndarray], Measurement]:
-    bench = benchmark_return(plan.config.portfolio.benchmark, plan.panel, plan.folds)
+    bench = _benchmark_return(plan)
     settings = backtest_settings(plan)
 
     def measure(trial: Trial, scores: np.ndarray) -> Measurement:
@@ -107,6 +114,7 @@ def backtest(
         return topk_dropout(score, prices, replace(rules, costs=costs), bench=of_days, start=1)
 
     result, traded = simulate(costs), _dollar_volume(panel, days)
+    periods = published_periods(panel.periods_per_year)
     daily: Any = result.daily[list(DAILY)].reset_index(drop=True)
     daily.insert(0, "datetime", panel.days[days.start : days.stop].astype("datetime64[ns]"))
     figures = {
@@ -114,7 +122,7 @@ def backtest(
         "block_days": block_length(result.column("excess")),
         "capacity": np.nan if traded is None else capacity(result, traded),
         "sensitivity": [
-            {"rate": rate, "excess": {"annualised": annual_excess_at(simulate, rate)}} for rate in COST_RATES
+            {"rate": rate, "excess": {"annualised": annual_excess_at(simulate, rate, periods)}} for rate in COST_RATES
         ],
     }
     return figures, daily

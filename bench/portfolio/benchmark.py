@@ -1,15 +1,17 @@
-"""The daily return that portfolios are measured against: the equal-weight universe, or an index from a file."""
+"""The daily return that portfolios are measured against: the equal-weight universe, or an index."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bench.portfolio.market import index_return, universe_return
 from bench.records.store import digest
 from zoo.data.panel import Panel
-from zoo.data.sources import paths
+from zoo.data.sources import paths, read_index
 from zoo.data.sources.cells import to_days, to_floats
 from zoo.data.sources.columns import missing, recognise
 from zoo.data.split import Fold
@@ -18,52 +20,87 @@ from zoo.errors import DataError, did_you_mean
 UNIVERSE = "equal-weight universe"
 
 
-def benchmark_settings(benchmark: str | None) -> dict[str, str | None]:
-    """What identifies a benchmark: its name as printed, and the checksum of its file (None for the universe).
+def benchmark_settings(benchmark: str | None, source: str) -> dict[str, str | None]:
+    """What identifies a benchmark: its name as printed, and a checksum of its file or closes (None for the universe).
 
     Raises:
-        DataError: no such file.
+        DataError: neither a symbol of the source nor a file.
     """
     if benchmark is None:
         return {"benchmark": UNIVERSE, "benchmark_digest": None}
-    path, column = _split(benchmark)
+    closes = _own_index(benchmark, source)
+    if closes is not None:
+        content = closes.index.to_numpy().astype(np.int64).tobytes() + closes.to_numpy().tobytes()
+        return {"benchmark": benchmark, "benchmark_digest": hashlib.sha256(content).hexdigest()}
+    path, column = _split(benchmark, source)
     return {"benchmark": path.name + (f"#{column}" if column else ""), "benchmark_digest": digest(path)}
 
 
-def benchmark_return(benchmark: str | None, panel: Panel, folds: list[Fold]) -> np.ndarray:
+def benchmark_return(benchmark: str | None, source: str, panel: Panel, folds: list[Fold]) -> np.ndarray:
     """Daily return `[D]` of the benchmark on the panel's calendar; an index needs a close on all test days.
 
     Args:
-        benchmark: None = the members of the panel, equal weights; else `FILE` or `FILE#COLUMN`, a CSV or Parquet
-            file with a row per day: its date, and its close or the named column.
+        benchmark: None = the members of the panel, equal weights; a symbol of `source`, where that is a folder in
+            qlib's format; else `FILE` or `FILE#COLUMN`, a CSV or Parquet file with a row per day: its date, and its
+            close or the named column.
 
     Raises:
-        DataError: the file cannot be read as an index, or has no close on a test day or the day before the first.
+        DataError: neither a symbol of the source nor a file; the file cannot be read as an index; no close on a test
+            day or the day before the first.
     """
     if benchmark is None:
         return universe_return(panel.field("close"), panel.member)
-    path, column = _split(benchmark)
-    level = _read_index(path, column, panel.days)
+    closes = _own_index(benchmark, source)
+    if closes is not None:
+        name = benchmark
+        level = closes.reindex(panel.days.astype("datetime64[ns]")).to_numpy()
+    else:
+        path, column = _split(benchmark, source)
+        name, level = path.name, _read_index(path, column, panel.days)
     for fold in folds:
         needed = np.arange(max(fold.test.start - 1, 0), fold.test.stop)
         absent = needed[np.isnan(level[needed])]
         if len(absent):
             raise DataError(
-                f"portfolio.benchmark {path.name}: no close on {panel.days[absent[0]]} ({len(absent)} of the "
+                f"portfolio.benchmark {name}: no close on {panel.days[absent[0]]} ({len(absent)} of the "
                 f"{len(needed)} days {panel.days[needed[0]]} .. {panel.days[needed[-1]]} that are needed); give an "
                 f"index that covers the test days"
             )
     return index_return(level)
 
 
-def _split(benchmark: str) -> tuple[Path, str | None]:
+def _own_index(benchmark: str, source: str) -> pd.Series | None:
+    """Closes of the benchmark in the qlib folder that is run on; None where that has no such symbol, or is none."""
+    if not _is_qlib(source):
+        return None
+    try:
+        return read_index(source, benchmark)
+    except DataError:
+        return None
+
+
+def _is_qlib(source: str) -> bool:
+    if source.startswith(("planted:", "installed:")):
+        return False
+    folder = paths.split_market(source)[0]
+    return (folder / "features").is_dir() and (folder / "calendars").is_dir()
+
+
+def _split(benchmark: str, source: str) -> tuple[Path, str | None]:
     path, column = Path(benchmark).expanduser(), None
     if not path.is_file() and "#" in benchmark:
         head, _, column = benchmark.rpartition("#")
         path = Path(head).expanduser()
-    if not path.is_file():
+    if path.is_file():
+        return path, column or None
+    if not _is_qlib(source):
         raise DataError(f"portfolio.benchmark {path}: no such file{paths.nearest(path)}")
-    return path, column or None
+    symbols = [folder.name.upper() for folder in (paths.split_market(source)[0] / "features").iterdir()]
+    near = did_you_mean(benchmark.upper(), symbols)
+    raise DataError(
+        f"portfolio.benchmark {benchmark}: neither a symbol with closes in {source}{near} nor a file"
+        f"{paths.nearest(path)}"
+    )
 
 
 def _read_index(path: Path, column: str | None, days: np.ndarray) -> np.ndarray:

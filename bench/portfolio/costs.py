@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bench.portfolio.orders import Costs
-from bench.portfolio.risk import risk
+from bench.portfolio.risk import PUBLISHED_DAYS, risk
 from bench.portfolio.topk_dropout import PortfolioResult
 from zoo.errors import DataError, ZooError
 
@@ -15,9 +15,11 @@ COST_RATES = (0.0, 5e-4, 15e-4, 30e-4)
 """Rates of the cost sensitivity: one-way, the same for buying and selling, no minimum."""
 
 
-def annual_excess_at(simulate: Callable[[Costs], PortfolioResult], rate: float) -> float:
+def annual_excess_at(
+    simulate: Callable[[Costs], PortfolioResult], rate: float, periods: float = PUBLISHED_DAYS
+) -> float:
     """The annual excess of the portfolio simulated anew at a rate, paid on the value of every buy and every sale."""
-    return risk(simulate(Costs(open=rate, close=rate, minimum=0.0)).column("excess")).annualised
+    return risk(simulate(Costs(open=rate, close=rate, minimum=0.0)).column("excess"), periods=periods).annualised
 
 
 def break_even_bp(before: np.ndarray, turnover: np.ndarray) -> float:

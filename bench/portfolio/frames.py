@@ -12,7 +12,7 @@ from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, STORED_AS
 from bench.portfolio.costs import COST_RATES, break_even_bp
-from bench.portfolio.risk import PUBLISHED_DAYS, Performance, performance, risk
+from bench.portfolio.risk import YEAR_DAYS, Performance, performance, published_periods, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
 from zoo.errors import ZooError
@@ -29,18 +29,18 @@ class _Portfolio(FrameRow):
     n_trials: int = means("portfolios simulated")
     n_planned: int = means("trials planned")
     n_days: int = means("days simulated")
-    annual_excess: Real = means("238 x mean daily return minus benchmark minus costs, a year, summed, not compounded")
+    annual_excess: Real = means("238 x mean daily return minus benchmark minus costs, summed; other bars in proportion")
     annual_excess_low: Real = means("2.5 % point of its block bootstrap over days")
     annual_excess_high: Real = means("97.5 % point")
     seed_sd: Real = means("standard deviation (ddof 1) over seeds of annual_excess")
-    information_ratio: Real = means("mean / standard deviation of the daily excess after costs x sqrt(238)")
+    information_ratio: Real = means("mean / standard deviation of the daily excess after costs x sqrt(238), likewise")
     information_ratio_low: Real = means("2.5 % point")
     information_ratio_high: Real = means("97.5 % point")
     max_drawdown: Real = means("largest fall of the summed excess from its peak, negative")
     annual_excess_before_costs: Real = means("annual_excess without costs")
-    compounded_annual_return: Real = means("of the account after costs, compounded, 252 days")
-    bench_annual_return: Real = means("of the benchmark, compounded, 252 days")
-    sharpe: Real = means("of the account after costs, 252 days, no risk-free rate")
+    compounded_annual_return: Real = means("of the account after costs, compounded, the periods a year of the data")
+    bench_annual_return: Real = means("of the benchmark, likewise")
+    sharpe: Real = means("of the account after costs, the periods a year of the data, no risk-free rate")
     wealth_drawdown: Real = means("largest fall of the account from its peak, negative")
     win_rate: Real = means("share of days on which the account gains")
     turnover: Real = means("value bought and sold a day as a share of the account")
@@ -68,6 +68,11 @@ def portfolio_settings(store: RunStore) -> dict[str, Any]:
     return read_evidence(store, STORED_AS).settings
 
 
+def portfolio_periods(settings: dict[str, Any]) -> float:
+    """Periods a year of the data behind `portfolio_settings`; those stored without it are daily."""
+    return settings.get("periods_per_year", YEAR_DAYS)
+
+
 def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """One row per model of `run` (`store.run()`), a `PortfolioRow` each, best annual_excess first.
 
@@ -78,7 +83,7 @@ def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     evidence = read_evidence(store, STORED_AS)
     entries = evidence.current(run)
     wide = _wide(evidence, entries)
-    intervals = _intervals(wide["excess"], entries)
+    intervals = _intervals(wide["excess"], entries, published_periods(portfolio_periods(evidence.settings)))
     rows = [_row(model, run, evidence, entries, wide, intervals) for model in run["models"]]
     frame = PortfolioRow.frame(rows).sort_values(["ranked", "annual_excess"], ascending=False, kind="stable")
     return frame.reset_index(drop=True)
@@ -110,14 +115,14 @@ def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, A
     return {name: table[name] for name in DAILY}
 
 
-def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]], periods: float) -> dict[str, dict[str, float]]:
     """95 % intervals of annual_excess and information_ratio by model, from draws of days shared by all."""
     if excess.empty:
         return {}
     values = excess.to_numpy(dtype=np.float64)
     # Measured when the portfolios were, so that reading needs no estimator; one length for the shared draws.
     block = max(1.0, float(np.mean([entry["block_days"] for entry in entries.values()])))
-    daily = np.hstack([PUBLISHED_DAYS * values, _ratio_by_day(values)])
+    daily = np.hstack([periods * values, _ratio_by_day(values, periods)])
     annual, ratio = np.hsplit(bootstrap_means(daily, draws=DRAWS, seed=0, block=block), 2)
     found: dict[str, dict[str, float]] = {}
     models = excess.columns.get_level_values("model")
@@ -130,7 +135,7 @@ def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]]) -> dict
     return found
 
 
-def _ratio_by_day(excess: np.ndarray) -> np.ndarray:
+def _ratio_by_day(excess: np.ndarray, periods: float) -> np.ndarray:
     """What each day contributes to the information ratio: `[D, K]` whose mean over days is the ratio of `excess`.
 
     ratio + influence, with the influence of a day on m / s: z - ratio / 2 (z^2 - 1), z = (x - m) / s (delta method; Lo
@@ -143,7 +148,7 @@ def _ratio_by_day(excess: np.ndarray) -> np.ndarray:
     spread[spread <= 1e-12 * np.abs(mean)] = np.nan
     z = (excess - mean) / spread
     ratio = mean / (spread * np.sqrt(n / np.maximum(n - 1, 1)))
-    return np.sqrt(PUBLISHED_DAYS) * (ratio + z - ratio / 2 * (z**2 - 1))
+    return np.sqrt(periods) * (ratio + z - ratio / 2 * (z**2 - 1))
 
 
 def _row(
@@ -165,10 +170,10 @@ def _row(
     # Unequal days are never ranked against each other: a model must have every fold at least once.
     row["ranked"] = {entry["fold"] for entry in mine} == {t["fold"] for t in planned}
     row["n_days"] = int(wide["excess"][model].notna().any(axis=1).sum())
-    seeds = []
+    seeds, periods = [], portfolio_periods(evidence.settings)
     for seed in dict.fromkeys(entry["seed"] for entry in mine):
         series = {name: wide[name][model, seed].dropna().to_numpy(dtype=np.float64) for name in DAILY}
-        seeds.append(_figures(series, [entry for entry in mine if entry["seed"] == seed]))
+        seeds.append(_figures(series, [entry for entry in mine if entry["seed"] == seed], periods))
     for name in ("annual_excess", "information_ratio", *MEANS):
         row[name] = float(np.mean([figures[name] for figures in seeds]))
     annual = [figures["annual_excess"] for figures in seeds]
@@ -176,17 +181,18 @@ def _row(
     return row | intervals[model]
 
 
-def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict[str, float]:
+def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods: float) -> dict[str, float]:
     """The figures of one seed: daily `series [D]` over all its folds, and the entry of each."""
-    published = risk(series["excess"])
+    published = risk(series["excess"], periods=published_periods(periods))
     before = series["return"] - series["bench"]
-    account, bench = _performance(series["return"] - series["cost"]), _performance(series["bench"])
+    account = _performance(series["return"] - series["cost"], periods)
+    bench = _performance(series["bench"], periods)
     weights = [entry["days"] for entry in folds]
     figures = {
         "annual_excess": published.annualised,
         "information_ratio": published.ratio,
         "max_drawdown": published.max_drawdown,
-        "annual_excess_before_costs": risk(before).annualised,
+        "annual_excess_before_costs": risk(before, periods=published_periods(periods)).annualised,
         "compounded_annual_return": account.annual_return,
         "bench_annual_return": bench.annual_return,
         "sharpe": account.sharpe,
@@ -205,9 +211,9 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]]) -> dict
     return figures
 
 
-def _performance(daily: np.ndarray) -> Performance:
+def _performance(daily: np.ndarray, periods: float) -> Performance:
     """`performance`; NaN where a day loses the whole account, which cannot be compounded."""
     try:
-        return performance(daily)
+        return performance(daily, periods)
     except ZooError:
         return Performance(*[float("nan")] * 4)

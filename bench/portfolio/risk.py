@@ -13,7 +13,12 @@ PUBLISHED_DAYS = 238
 """Trading days a year in qlib's published tables."""
 
 YEAR_DAYS = 252
-"""Trading days a year in our own figures."""
+"""Trading days a year of daily data in our own figures, and of data whose own number is not stored."""
+
+
+def published_periods(periods: float) -> float:
+    """Periods a year of the published convention: 238 where a year has 252 (daily data), in proportion elsewhere."""
+    return PUBLISHED_DAYS * periods / YEAR_DAYS
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Risk:
         mean: per day; in `product` mode the geometric mean.
         std: per day, ddof 1; in `product` mode of log(1 + r).
         annualised: return of a year.
-        ratio: mean / std * sqrt(days a year); the information ratio where the series is an excess return.
+        ratio: mean / std * sqrt(periods a year); the information ratio where the series is an excess return.
         max_drawdown: <= 0; from a running maximum that starts at the first day, so an initial loss does not
             count.
     """
@@ -36,7 +41,7 @@ class Risk:
     max_drawdown: float
 
 
-def risk(daily: np.ndarray, mode: Literal["sum", "product"] = "sum", periods: int = PUBLISHED_DAYS) -> Risk:
+def risk(daily: np.ndarray, mode: Literal["sum", "product"] = "sum", periods: float = PUBLISHED_DAYS) -> Risk:
     """Risk of `daily [D]` as qlib's `risk_analysis` defines it; NaN days are skipped.
 
     `sum` adds returns up: annualised = periods * mean, drawdown of cumsum(r). `product` compounds them:
@@ -71,7 +76,7 @@ class Performance:
 
     Attributes:
         annual_return: compounded.
-        sharpe: mean / sd * sqrt(days a year) of the simple returns, no risk-free rate.
+        sharpe: mean / sd * sqrt(periods a year) of the simple returns, no risk-free rate.
         max_drawdown: <= 0, of the wealth curve from its start at 1, so an initial loss counts.
         win_rate: share of days with a return above 0.
     """
@@ -82,7 +87,7 @@ class Performance:
     win_rate: float
 
 
-def performance(daily: np.ndarray, periods: int = YEAR_DAYS) -> Performance:
+def performance(daily: np.ndarray, periods: float = YEAR_DAYS) -> Performance:
     """Compounded performance of `daily [D]`; NaN days are skipped, no day at all gives NaN.
 
     Raises:
@@ -121,5 +126,5 @@ def _sd(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if np.ptp(values) > 0 else 0.0
 
 
-def _ratio(mean: float, spread: float, periods: int) -> float:
+def _ratio(mean: float, spread: float, periods: float) -> float:
     return mean / spread * float(np.sqrt(periods)) if spread > 0 else float("nan")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import NoCacheOption, PluginOption, prepare
+from bench.cli.options import NoCacheOption, PluginOption, SkipOption, prepare
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ def inspect(
     figure: Annotated[Path | None, typer.Option("--figure", help="Coverage as a picture: FILE.png, .svg, .pdf")] = None,
     limit: LimitOption = 3,
     no_cache: NoCacheOption = False,
+    skip_bad_files: SkipOption = False,
 ) -> None:
     """Show size, coverage, gaps, jumps, suspected splits, stale quotes and whatever else is strange."""
-    overview = _overview(source, no_cache)
+    overview = _overview(source, no_cache, skip_bad_files)
     from bench.cli import console
     from bench.data.inspect import coverage_figure, heatmap
 
@@ -70,9 +71,14 @@ def inspect(
 
 
 @app.command()
-def validate(source: SourceArgument, limit: LimitOption = 20, no_cache: NoCacheOption = False) -> None:
+def validate(
+    source: SourceArgument,
+    limit: LimitOption = 20,
+    no_cache: NoCacheOption = False,
+    skip_bad_files: SkipOption = False,
+) -> None:
     """Check values that cannot be true; exit code 2 if there are any."""
-    overview = _overview(source, no_cache)
+    overview = _overview(source, no_cache, skip_bad_files)
     from bench.cli import console
 
     errors = [p for p in overview.problems if p.error and p.count]
@@ -91,6 +97,7 @@ def convert(
     target: Annotated[str, typer.Argument(metavar="DST", help=".parquet, .csv, .csv.gz, or a folder: qlib's format.")],
     force: ForceOption = False,
     no_cache: NoCacheOption = False,
+    skip_bad_files: SkipOption = False,
 ) -> None:
     """Write data in another format, exact in float32, membership and concepts kept."""
     from bench.cli import console
@@ -100,7 +107,7 @@ def convert(
     ending_of(target)
     prepare(no_cache=no_cache)
     with console.status("reading the data"):
-        panel = read_exact(source)
+        panel = read_exact(source, skip_bad_files=skip_bad_files)
     with progress("writing, then reading back") as step:
         written = write_panel(panel, target, force=force, on_step=step)
     console.say(f"{panel.n_stocks:,} stocks x {panel.n_days:,} days written, read back and found equal: {written[0]}")
@@ -130,19 +137,15 @@ def fetch(
             console.say(f"{name}: {known.about}\n  {known.url}")
         return
     limit = int(max_gb * 2**30)
-    try:
-        with progress("connecting", in_bytes=True) as step:
-            got = fetch_data(
-                source,
-                output,
-                sha256=sha256,
-                force=force,
-                most_bytes=limit,
-                on_bytes=lambda what, done, total: step(done, total, what),
-            )
-    except KeyboardInterrupt:
-        console.say("interrupted; what has come is kept, the same command goes on from here")
-        raise typer.Exit(130) from None
+    with progress("connecting", in_bytes=True) as step:
+        got = fetch_data(
+            source,
+            output,
+            sha256=sha256,
+            force=force,
+            most_bytes=limit,
+            on_bytes=lambda what, done, total: step(done, total, what),
+        )
     console.say(f"{got.path}: {got.files:,} file(s) from {got.url}")
     console.say(f"sha256 {got.sha256} (--sha256 asks for this very release)")
     hint = NAMED[source].hint if source in NAMED else ""
@@ -196,6 +199,7 @@ def features(
     fit_start: Annotated[str | None, typer.Option("--fit-start", help="Its first day; default: the data's.")] = None,
     force: ForceOption = False,
     no_cache: NoCacheOption = False,
+    skip_bad_files: SkipOption = False,
 ) -> None:
     """Write factors as a frame indexed (datetime, instrument), streamed so that memory stays bounded."""
     from bench.cli import console
@@ -208,7 +212,7 @@ def features(
     if output.exists() and not force:
         raise DataError(f"{output}: exists already; --force replaces it")
     check_options(name, normalize, fit_end, fit_start)
-    panel = _load(source, no_cache)
+    panel = _load(source, no_cache, skip_bad_files)
     with progress(f"computing {name}") as step:
         rows, columns = write_features(
             panel, name, output, normalize=normalize, fit_end=fit_end, fit_start=fit_start, on_step=step
@@ -216,20 +220,20 @@ def features(
     console.say(f"{rows:,} rows x {columns} factors of {panel.name}: {output}")
 
 
-def _load(source: str, no_cache: bool) -> Panel:
+def _load(source: str, no_cache: bool, skip_bad_files: bool) -> Panel:
     from bench.cli import console
     from zoo.data.sources import load_panel
 
     prepare(no_cache=no_cache)
     with console.status("reading the data"):
-        return load_panel(source)
+        return load_panel(source, skip_bad_files=skip_bad_files)
 
 
-def _overview(source: str, no_cache: bool) -> Overview:
+def _overview(source: str, no_cache: bool, skip_bad_files: bool) -> Overview:
     from bench.cli.progress import progress
     from bench.data.inspect import inspect_panel
 
-    panel = _load(source, no_cache)
+    panel = _load(source, no_cache, skip_bad_files)
     with progress("checking") as step:
         return inspect_panel(panel, source, step)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,14 +37,10 @@ def run(
 
     began = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
-    try:
-        for one in expand_markets(experiment):
-            with console.status("reading the data"):
-                plan = make_plan(one, options.models)
-            outcomes[one.name] = _train(plan, options, jobs, fresh, results)
-    except KeyboardInterrupt:
-        console.say("interrupted; finished trials are stored, the same command goes on from here")
-        raise typer.Exit(130) from None
+    for one in expand_markets(experiment):
+        with console.status("reading the data"):
+            plan = _validated(make_plan(one, options.models), options.accept_data)
+        outcomes[one.name] = _train(plan, options, jobs, fresh, results)
     # Once all are trained: the report of a market tells of the others, too.
     for name, outcome in outcomes.items():
         _report(results, name, figures, outcome)
@@ -62,7 +59,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
 
     failing = 0
     for one in expand_markets(experiment):
-        plan = make_plan(one, options.models)
+        plan = _validated(make_plan(one, options.models), options.accept_data)
         store = RunStore(results, one.name)
         unmet = check_run(plan, store)
         failing += len(unmet)
@@ -72,6 +69,8 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
             dates = fold.dates(plan.panel.days)
             spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in dates.items())
             console.say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
+            if fold.note:
+                console.say(f"note: {fold.note}")
         for model, why in unmet.items():
             console.say(f"would fail: {model}: {why}")
         stored = sum(store.is_done(t.key) for t in plan.trials)
@@ -82,12 +81,39 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
     raise typer.Exit(1 if failing else 0)
 
 
+def _validated(plan: Plan, accept: bool) -> Plan:
+    """The plan, once what `data validate` finds in its panel is told; what was accepted becomes a note of the panel.
+
+    Raises:
+        DataError: the returns of the panel are wrong, and that is not accepted.
+    """
+    from bench.cli import console
+    from bench.data.validate import find_problems, misleading, verdict
+    from zoo.errors import DataError
+
+    source, panel = plan.config.data.source, plan.panel
+    if source.startswith(("planted:", "installed:")):
+        return plan
+    problems = find_problems(panel)
+    if told := verdict(problems, panel):
+        console.say(told)
+    if not (wrong := misleading(problems, panel)):
+        return plan
+    what = "; ".join(f"{p.headline}, first {p.line(panel, 0)}" for p in wrong)
+    if not accept:
+        raise DataError(
+            f"{panel.name}: returns would be wrong: {what}. Mend the data (python -m bench data validate {source} "
+            f"lists every place), or go on with --accept-data"
+        )
+    return replace(plan, panel=panel.with_notes(f"accepted with --accept-data: {what}"))
+
+
 def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, results: Path) -> Outcome:
     """Say what a run will do, and do it."""
     from bench.cli import console
     from bench.runner import execute_plan
 
-    for note in plan.panel.notes:
+    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
         console.say(f"note: {note}")
     workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
     experiment, panel = plan.config, plan.panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.advice.facts import Facts
+from bench.portfolio.frames import portfolio_periods
 from bench.report.tables.interpretability import interpretability_table, method_table
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table, score_table
 from bench.report.tables.timing import repeat_line, scaling_table, timing_table
@@ -105,7 +106,7 @@ def portfolio(facts: Facts) -> Section | None:
         "portfolio",
         translate("Portfolio, after costs"),
         prose(sentence),
-        portfolio_table(frame),
+        portfolio_table(frame, portfolio_periods(facts.portfolio_settings)),
         cost_table(frame),
         portfolio_setup_table(facts.portfolio_settings),
         Figure("cumulative_excess", translate("Cumulative excess return after costs.")),

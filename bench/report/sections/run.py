@@ -79,7 +79,7 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
 
 def _data(facts: Facts) -> Items | Prose | None:
     run = facts.run
-    notes = [retold(note) for note in run["data"]["notes"]]
+    notes = [retold(note) for note in (*run["data"]["notes"], *(f["note"] for f in run["folds"] if "note" in f))]
     reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
     embargo = min(fold["embargo"] for fold in run["folds"])
     if embargo < reach:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from bench.portfolio.benchmark import UNIVERSE
-from bench.portfolio.frames import RATE_COLUMNS
+from bench.portfolio.frames import RATE_COLUMNS, portfolio_periods
+from bench.portfolio.risk import YEAR_DAYS
 from bench.report.tables.main import named
 from bench.text.language import phrase
 from bench.text.tables import Column, Definition, Table, frame_rows, table_of, word_table
@@ -33,6 +35,25 @@ ACCOUNT = Definition(
     "of the account itself after costs: wealth compounded, 252 days a year; no risk-free rate; drawdown from the "
     "start at 1; share of days with a gain.",
 )
+_OF_OTHER_BARS: dict[Definition | None, Definition] = {
+    EXCESS: Definition(
+        "annual excess",
+        "mean return of a bar minus benchmark minus costs, times 238 / 252 of the bars a year that these data have "
+        "(published tables count 238 of 252 trading days); returns summed, not compounded; 95 % interval by block "
+        "bootstrap over bars, shared by all models.",
+    ),
+    RATIO: Definition(
+        "information ratio",
+        "mean / standard deviation (ddof 1) of the excess of a bar after costs x square root of 238 / 252 of the bars "
+        "a year that these data have.",
+    ),
+    ACCOUNT: Definition(
+        "compounded return, Sharpe, drawdown, win rate",
+        "of the account itself after costs: wealth compounded, as many bars a year as these data have; no risk-free "
+        "rate; drawdown from the start at 1; share of bars with a gain.",
+    ),
+}
+"""What stands in the place of the definitions for daily data, by these."""
 TURNOVER = Definition("turnover", "value bought and sold a day as a share of the account.")
 AT_RATE = Definition(
     "excess at N bp",
@@ -77,9 +98,12 @@ SCORE_TABLE = (
 )
 
 
-def portfolio_table(frame: pd.DataFrame) -> Table | None:
-    """What the portfolios earned, from `portfolio_frame`; None where none was measured."""
-    return _table("portfolio", PORTFOLIO_TABLE, frame)
+def portfolio_table(frame: pd.DataFrame, periods: float = YEAR_DAYS) -> Table | None:
+    """What the portfolios earned in data of so many `periods` a year, from `portfolio_frame`; None: not measured."""
+    columns: Sequence[Column] = PORTFOLIO_TABLE
+    if periods != YEAR_DAYS:
+        columns = [replace(c, definition=_OF_OTHER_BARS.get(c.definition, c.definition)) for c in columns]
+    return _table("portfolio", columns, frame)
 
 
 def cost_table(frame: pd.DataFrame) -> Table | None:
@@ -109,6 +133,8 @@ def portfolio_setup_table(settings: dict[str, Any]) -> Table | None:
         ("cash invested", f"{100 * settings['risk_degree']:g} %"),
         ("benchmark", phrase(benchmark) if benchmark == UNIVERSE else benchmark),
     ]
+    if portfolio_periods(settings) != YEAR_DAYS:
+        rows.append(("bars a year", f"{portfolio_periods(settings):g}"))
     return word_table(["portfolio", "value"], [[phrase(name), value] for name, value in rows], "portfolio_setup")
 
 

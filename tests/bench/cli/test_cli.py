@@ -135,6 +135,8 @@ def test_models_are_named_by_globs_and_commas():
         ("7,7", None),
         ("0", None),
         ("x", None),
+        ("100000000", None),
+        ("0,4294967296", None),
     ],
 )
 def test_seeds_are_a_count_or_a_list(seeds, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_runs import run_cli
+from cli_runs import SMALL, run_cli
 
 from bench.data.inspect import heatmap, inspect_panel
 from bench.data.jumps import splits
 from bench.data.problem import Problem
-from bench.data.validate import find_problems
+from bench.data.validate import SCALE, SCALE_WITHIN, find_problems
 from zoo.data.panel import Panel
 from zoo.data.sources import load_panel
 from zoo.data.sources.planted import planted_market
@@ -111,6 +112,59 @@ def test_jumps_are_beyond_forty_per_cent_and_those_undone_are_told():
     assert places(panel, "close jumps by more than 40 %") == [("AAA", 30), ("AAA", 31), ("BBB", 40)]
     found = problem(panel, "close jumps by more than 40 %")
     assert list(found.values[""]) == ["undone within 3 days", "", ""]
+
+
+def test_a_price_on_another_scale_is_an_error_and_no_jump():
+    frame = market()
+    frame.loc[("AAA", day(frame, 30)), "close"] *= 100
+    later = frame.index.get_level_values("date") >= day(frame, 40)
+    frame.loc[(frame.index.get_level_values("symbol") == "BBB") & later, ["open", "high", "low", "close"]] *= 20
+    panel = load_panel(frame)
+    assert places(panel, SCALE) == [("AAA", 30), ("BBB", 40)]
+    assert problem(panel, SCALE).error
+    frame.loc[("CCC", day(frame, 20)), "low"] /= 10
+    assert places(load_panel(frame), SCALE_WITHIN) == [("CCC", 20)]
+    # The way back from a wrong price is a jump still: only where it leaves is on another scale.
+    assert places(panel, "close jumps by more than 40 %") == [("AAA", 31)]
+
+
+def spoilt(frame: pd.DataFrame, fault: str) -> pd.DataFrame:
+    later = frame.index.get_level_values("date") >= day(frame, 60)
+    if fault == "scale":
+        chosen = (frame.index.get_level_values("symbol") == "BBB") & later
+        frame.loc[chosen, ["open", "high", "low", "close"]] *= 20
+    else:
+        step = 50 if fault == "order" else 500
+        frame.iloc[::step, frame.columns.get_loc("close")] = frame["high"].iloc[::step] * 1.01
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("scale", rf"1 error, \d+ warnings?: {SCALE}: 1, first BBB 2020-03-25: close, is \d+"),
+        ("order", r"24 errors, 0 warnings: close outside low .. high: 24, first AAA 2020-01-01: close"),
+        ("few", r"3 errors, 0 warnings: close outside low .. high: 3, first AAA 2020-01-01: close"),
+    ],
+)
+def test_data_that_make_returns_wrong_are_refused_unless_accepted(tmp_path, fault, told):
+    symbols = tuple(f"{a}{a}{a}" for a in "ABCDEF")
+    file = tmp_path / "prices.csv"
+    spoilt(market(200, symbols), fault).reset_index().to_csv(file, index=False)
+    command = (SMALL, "--data", file, "--models", "linear", "--seeds", "1", "--results", tmp_path / "results")
+    answer = run_cli("check", *command)
+    assert re.search(rf"^validate finds {told}", answer.out, re.MULTILINE), answer.out
+    if fault == "few":
+        assert answer.code == 0
+        return
+    assert answer.code == 2
+    assert "returns would be wrong" in answer.err
+    assert "--accept-data" in answer.err
+    assert run_cli("run", *command).code == 2
+    assert not (tmp_path / "results").exists()
+    answer = run_cli("run", *command, "--accept-data")
+    assert answer.code == 0, answer.err
+    assert "accepted with --accept-data" in (tmp_path / "results" / "comparison.md").read_text()
 
 
 def split(frame: pd.DataFrame, symbol: str, number: int, ratio: float, volume: float) -> None:

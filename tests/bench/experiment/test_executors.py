@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from cli_runs import SMALL, key_of_trial, largest_file, run_cli, scores_of, start_cli, wait_for
 
 from bench.records.store import RunStore
@@ -104,6 +105,48 @@ def test_ctrl_c_exits_130_and_a_second_process_is_kept_out_meanwhile(plugin, tmp
     resumed = run_cli(*command, "--jobs", "1")
     assert resumed.code == 0, resumed.out
     assert "1 trained, 1 stored, 0 failed" in resumed.out, resumed.out
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_sighup_end_a_run_and_its_workers_as_ctrl_c_does(plugin, tmp_path, asked):
+    file = plugin(f"asked_to_end_{asked.name.lower()}", WAITS)
+    results = tmp_path / "results"
+    models = f"linear,{file.stem.removesuffix('_plugin')}"
+    command = ["run", *ONE_SEED, "--models", models, "--plugin", file, "--results", results]
+    process = start_cli(*command, "--jobs", "2")
+    worker = waiting_pid(file)
+    wait_for(lambda: RunStore.open(results, "small").keys())
+    process.send_signal(asked)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 128 + asked, err
+    assert "interrupted; finished trials are stored, the same command goes on from here" in out
+    assert "Traceback" not in out + err
+    wait_for(lambda: not Path(f"/proc/{worker}").exists())
+    file.with_name("go").touch()
+    resumed = run_cli(*command, "--jobs", "1")
+    assert "1 trained, 1 stored, 0 failed" in resumed.out, resumed.out
+
+
+def test_a_command_that_keeps_nothing_says_so_when_it_is_asked_to_end(tmp_path):
+    process = start_cli("data", "convert", "planted:local?stocks=400&days=3000", tmp_path / "converted/")
+    # Files of its own appear once its signals are taken.
+    wait_for(lambda: list(tmp_path.iterdir()))
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 128 + signal.SIGTERM, out + err
+    assert "interrupted; nothing is half written, the same command starts again" in out
+    assert "Traceback" not in out + err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_is_ignored_stays_ignored_and_others_are_given_back():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run_cli("list").code == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_run_interrupted_and_then_killed_in_the_same_process_as_its_trials_resumes(plugin, tmp_path):

@@ -137,12 +137,30 @@ def test_a_label_of_prices_that_the_data_lack_is_found_before_any_work(tmp_path)
         plan_of("linear", data__source=str(tmp_path / "closes.csv"), data__label__price="open")
 
 
+def test_a_test_segment_without_any_label_is_refused_before_any_work(tmp_path):
+    prices = write_prices(tmp_path / "prices.csv", n_days=120)
+    days = sorted(set(pd.read_csv(prices)["date"]))
+    spans = {"train": [days[30], days[80]], "valid": [days[85], days[100]], "test": [days[118], days[119]]}
+    with pytest.raises(
+        ConfigError, match=f"no member has a label on any test day of fold 0, {days[118]} .. {days[119]}"
+    ):
+        plan_of("linear", data__source=str(prices), data__split=spans)
+
+
 def test_walk_forward_gives_a_trial_for_every_fold():
     split = {"mode": "walk_forward", "train": "80d", "valid": "20d", "test": "20d", "step": "40d"}
     plan = plan_of("linear", data__split=split)
     assert len(plan.folds) > 1
     assert [t.fold for t in plan.trials] == [f.index for f in plan.folds for _ in range(2)]
     assert len({t.key for t in plan.trials}) == 2 * len(plan.folds)
+
+
+def test_days_left_at_the_end_are_told_with_the_last_fold():
+    split = {"mode": "walk_forward", "train": "80d", "valid": "20d", "test": "35d", "step": "35d"}
+    plan = plan_of("linear", data__split=split)
+    *others, last = plan.describe([])["folds"]
+    assert last["note"] == plan.folds[-1].note != ""
+    assert all("note" not in fold for fold in others)
 
 
 def test_the_description_holds_what_a_report_prints(plan):

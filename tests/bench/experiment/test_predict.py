@@ -104,6 +104,40 @@ def test_a_score_does_not_depend_on_the_days_after_it(csv_run, tmp_path):
     np.testing.assert_allclose(found, predict_run(results, "small", "gru", str(prices), start=day, end=day), atol=1e-6)
 
 
+def test_a_folder_with_a_broken_file_predicts_without_it_where_asked_and_the_notes_are_printed(csv_run, tmp_path):
+    results, prices = csv_run
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for symbol, rows in pd.read_csv(prices).groupby("symbol"):
+        rows.drop(columns="symbol").to_csv(folder / f"{symbol}.csv", index=False)
+    (folder / "S3.csv").write_text("")
+    command = ("predict", "small", "--model", "gru", "--data", folder, "-o", tmp_path / "a.csv", "--results", results)
+    assert "S3.csv: empty file" in run_cli(*command).err
+    answer = run_cli(*command, "--skip-bad-files")
+    assert answer.code == 0, answer.err
+    assert "note: 1 of 8 file that cannot be read is left out: S3.csv" in answer.out
+    assert sorted(set(pd.read_csv(tmp_path / "a.csv")["instrument"])) == [f"S{i}" for i in range(8) if i != 3]
+    for command in (
+        ("check", SMALL, "--models", "linear", "--data", folder, "--results", tmp_path / "r"),
+        ("data", "validate", folder),
+        ("data", "convert", folder, tmp_path / "all.parquet"),
+    ):
+        assert run_cli(*command).code == 2
+        assert run_cli(*command, "--skip-bad-files").code == 0
+
+
+def test_names_that_a_spreadsheet_would_execute_are_told_and_prefixed_where_asked(csv_run, tmp_path):
+    results, prices = csv_run
+    pd.read_csv(prices).replace({"S0": "=1+1", "S1": "@SUM(A1)", "S2": "-5"}).to_csv(tmp_path / "a.csv", index=False)
+    output = tmp_path / "scores.csv"
+    command = ("predict", "small", "--model", "gru", "--data", tmp_path / "a.csv", "-o", output, "--results", results)
+    answer = run_cli(*command)
+    assert "2 name(s) that a spreadsheet takes for formulas, such as '=1+1', would be executed" in answer.out, answer
+    assert {"=1+1", "@SUM(A1)", "-5"} < set(pd.read_csv(output)["instrument"])
+    assert "are written with a ' before them" in run_cli(*command, "--safe-csv").out
+    assert {"'=1+1", "'@SUM(A1)", "-5"} < set(pd.read_csv(output)["instrument"])
+
+
 def test_unknown_stocks_are_scored_like_any(csv_run, tmp_path):
     results, prices = csv_run
     renamed = pd.read_csv(prices).replace({"S0": "NEW"})

@@ -267,6 +267,20 @@ def test_data_of_survivors_are_told_from_data_that_stocks_leave(tmp_path: Path) 
     assert "0 of 300 stocks leave" in text
 
 
+def test_leaving_an_index_is_no_exit(tmp_path: Path) -> None:
+    from zoo.data.sources import load_panel
+    from zoo.data.writers import write_panel
+
+    whole = load_panel(write_market(tmp_path / "chosen.parquet", stocks=300, ends=0))
+    member = whole.member.copy()
+    member[500:, :30] = False
+    write_panel(replace(whole, member=member), f"{tmp_path / 'index'}/")
+    subject = subject_of(source=str(tmp_path / "index"))
+    assert not subject.base.member[-1, :30].any()
+    (text,) = offences("survivorship", subject)
+    assert "0 of 300 stocks leave" in text
+
+
 def test_a_list_of_members_without_dates_is_told_from_one_with_dates(tmp_path: Path) -> None:
     names = [f"P{i:02d}" for i in range(10)]
     undated, dated = tmp_path / "undated.txt", tmp_path / "dated.txt"

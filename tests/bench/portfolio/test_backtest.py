@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from cli_runs import SMALL, key_of_trial, run_cli
+from cli_runs import SMALL, key_of_trial, run_cli, write_prices
 from simulated import simulated
 
 from bench.experiment.config import PortfolioConfig, load_config
@@ -23,6 +23,7 @@ from bench.portfolio.backtest import (
     check_benchmark,
     measure_backtests,
 )
+from bench.portfolio.benchmark import benchmark_return
 from bench.portfolio.frames import (
     PortfolioRow,
     portfolio_daily,
@@ -31,12 +32,14 @@ from bench.portfolio.frames import (
 )
 from bench.portfolio.market import universe_return
 from bench.portfolio.orders import Costs
-from bench.portfolio.risk import performance, risk
+from bench.portfolio.risk import performance, published_periods, risk
 from bench.records.store import RunStore, digest
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
 from zoo.data.panel import FIELDS, Panel
+from zoo.data.sources import load_panel
 from zoo.data.split import DayRange
+from zoo.data.writers import write_panel
 from zoo.errors import ConfigError, DataError, ZooError
 
 
@@ -153,7 +156,8 @@ def test_costs_capacity_and_the_rates_of_the_sensitivity_are_those_asked_for():
     np.testing.assert_allclose(daily["cost"], 0.002 * daily["turnover"], atol=1e-15)
     assert [case["rate"] for case in figures["sensitivity"]] == [0, 5e-4, 15e-4, 30e-4]
     free, dear = (figures["sensitivity"][k]["excess"]["annualised"] for k in (0, 3))
-    assert free > risk(daily["excess"].to_numpy()).annualised > dear
+    year = published_periods(panel.periods_per_year)  # all days of the week
+    assert free > risk(daily["excess"].to_numpy(), periods=year).annualised > dear
     assert 0 < figures["capacity"] < 1e8
     without = Panel(panel.days, panel.symbols, ("close",), panel.values[:, :, 3:4], panel.member)
     assert np.isnan(backtest(score, without, days, bench, config, 3, 1)[0]["capacity"])
@@ -178,7 +182,7 @@ def test_small_universes_hold_a_fifth_unless_told_otherwise(names, changes, topk
     member[5, :names] = False
     fake: Any = SimpleNamespace(
         config=SimpleNamespace(portfolio=PortfolioConfig(**changes)),
-        panel=SimpleNamespace(member=member),
+        panel=SimpleNamespace(member=member, periods_per_year=252.0),
         folds=[SimpleNamespace(test=DayRange(5, 10))],
     )
     settings = backtest_settings(fake)
@@ -384,6 +388,31 @@ def test_a_benchmark_that_is_not_there_ends_the_run_before_any_work(index_file, 
     assert not (tmp_path / "r").exists()
 
 
+def test_an_index_of_the_folder_that_is_run_on_is_a_benchmark_by_its_symbol(tmp_path):
+    symbols = [f"SH60000{i}" for i in range(8)]
+    prices = pd.read_csv(write_prices(tmp_path / "prices.csv", n_days=160))
+    prices["symbol"] = prices["symbol"].map(dict(zip(sorted(set(prices["symbol"])), symbols, strict=True)))
+    index = prices[prices["symbol"] == symbols[0]].assign(symbol="SH000300")
+    pd.concat([prices, index]).to_csv(tmp_path / "prices.csv", index=False)
+    write_panel(load_panel(tmp_path / "prices.csv", indices="keep"), f"{tmp_path / 'folder'}/")
+    source = str(tmp_path / "folder")
+    plan = plan_of("linear", data__source=source, portfolio__benchmark="sh000300")
+    assert "SH000300" not in plan.panel.symbols
+    close = plan.panel.field("close")[:, plan.panel.symbols.tolist().index(symbols[0])]
+    found = benchmark_return("SH000300", source, plan.panel, plan.folds)
+    np.testing.assert_allclose(found[1:], close[1:] / close[:-1] - 1, atol=1e-6)
+    settings = backtest_settings(plan)
+    assert settings["benchmark"] == "sh000300"
+    assert len(settings["benchmark_digest"]) == 64
+    with pytest.raises(
+        DataError, match=r"SH000301: neither a symbol with closes in .*folder .did you mean .* nor a file"
+    ):
+        check_benchmark(plan_of("linear", data__source=source, portfolio__benchmark="SH000301"))
+    file = tmp_path / "index.csv"
+    index[["date", "close"]].to_csv(file, index=False)
+    check_benchmark(plan_of("linear", data__source=source, portfolio__benchmark=str(file)))
+
+
 # The readers
 
 
@@ -397,7 +426,10 @@ def entry(model: str, fold: int, seed: int, days: int, **changes: Any) -> dict[s
 def written(tmp_path: Path):
     """Writes a run of the given entries and daily excess by (model, fold, seed); None = planned, not measured."""
 
-    def write(trials: dict[tuple[str, int, int], tuple[dict[str, Any], np.ndarray] | None]) -> RunStore:
+    def write(
+        trials: dict[tuple[str, int, int], tuple[dict[str, Any], np.ndarray] | None],
+        settings: dict[str, Any] | None = None,
+    ) -> RunStore:
         store = RunStore(tmp_path, "a")
         planned, entries, daily = [], {}, []
         for (model, fold, seed), found in trials.items():
@@ -410,7 +442,7 @@ def written(tmp_path: Path):
             columns = {"bench": 0.001, "cost": 0.0005, "turnover": 0.2, "excess": excess, "key": key}
             daily.append(pd.DataFrame({"datetime": days, "return": excess + 0.0015, **columns}))
         store.write_run({"models": list(dict.fromkeys(m for m, _, _ in trials)), "trials": planned})
-        write_evidence(store, STORED_AS, Evidence({"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
+        write_evidence(store, STORED_AS, Evidence(settings or {"topk": 4, "n_drop": 1}, entries, pd.concat(daily)))
         return store
 
     return write
@@ -444,6 +476,36 @@ def test_folds_follow_each_other_within_a_seed_and_seeds_are_averaged(written):
     daily = portfolio_daily(store, store.run())
     np.testing.assert_allclose(daily["excess"], np.mean(seeds, axis=0))
     np.testing.assert_allclose(daily["net"], np.mean(seeds, axis=0) + 0.001)
+
+
+@pytest.mark.parametrize("periods", [None, 252, 365, 52])
+def test_a_year_is_that_of_the_data_and_the_published_one_in_proportion(written, periods):
+    excess = np.random.default_rng(0).normal(0.001, 0.01, 80)
+    settings = {"topk": 4, "n_drop": 1} | ({"periods_per_year": periods} if periods else {})
+    store = written({("gru", 0, 0): (entry("gru", 0, 0, 80, settings=settings), excess)}, settings)
+    row, year = portfolio_frame(store, store.run()).iloc[0], periods or 252
+    assert row["annual_excess"] == pytest.approx(238 * year / 252 * excess.mean())
+    assert row["information_ratio"] == pytest.approx(np.sqrt(238 * year / 252) * excess.mean() / excess.std(ddof=1))
+    assert row["annual_excess_low"] < row["annual_excess"] < row["annual_excess_high"]
+    assert row["information_ratio_low"] < row["information_ratio"] < row["information_ratio_high"]
+    account = performance(excess + 0.001, year)
+    assert (row["compounded_annual_return"], row["sharpe"]) == (account.annual_return, account.sharpe)
+    table = portfolio_table(portfolio_frame(store, store.run()), year)
+    told = next(column.definition.text for column in table.columns if column.key == "annual_excess")
+    assert told.startswith("238 x" if year == 252 else "mean return of a bar")
+
+
+def test_weekly_prices_have_52_bars_a_year_in_run_and_portfolio(tmp_path):
+    prices = pd.read_csv(write_prices(tmp_path / "daily.csv", n_days=160))
+    prices["date"] = pd.to_datetime(
+        prices["date"].map({d: i for i, d in enumerate(sorted(set(prices["date"])))}), unit="D"
+    )
+    prices["date"] = pd.Timestamp("2015-01-02") + 7 * (prices["date"] - pd.Timestamp(0))
+    prices.to_csv(tmp_path / "weekly.csv", index=False)
+    weekly = plan_of("linear", data__source=str(tmp_path / "weekly.csv"))
+    assert weekly.describe([])["data"]["periods_per_year"] == 52 == backtest_settings(weekly)["periods_per_year"]
+    assert ["bars a year", "52"] in portfolio_setup_table(backtest_settings(weekly)).texts
+    assert "bars a year" not in str(portfolio_setup_table(backtest_settings(plan_of("linear"))).texts)
 
 
 def test_the_interval_of_the_excess_resamples_its_mean_over_seeds(written):

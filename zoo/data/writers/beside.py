@@ -43,7 +43,7 @@ class Beside:
         return [self.data, *(p for _, p in self.companions())]
 
 
-def read_exact(source: str | Path, *, beside: Beside | None = None) -> Panel:
+def read_exact(source: str | Path, *, beside: Beside | None = None, skip_bad_files: bool = False) -> Panel:
     """As `load_panel` with nothing settled, with the membership and concepts that `write_panel` put beside the data.
 
     Membership replaces that of the data, which long rows can only guess from first and last closes.
@@ -57,7 +57,7 @@ def read_exact(source: str | Path, *, beside: Beside | None = None) -> Panel:
             return load_panel(text, **AS_STORED)
         beside = Beside.of(split_market(source)[0])
     concepts = beside.concepts if beside.concepts is not None and beside.concepts.is_file() else None
-    panel = load_panel(source, concepts=concepts, **AS_STORED)
+    panel = load_panel(source, concepts=concepts, skip_bad_files=skip_bad_files, **AS_STORED)
     if beside.members is None or not beside.members.is_file():
         return panel
     spans = instrument_spans(beside.members, beside.members.name, panel.days)

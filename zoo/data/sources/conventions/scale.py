@@ -11,8 +11,8 @@ from zoo.data.panel import Panel
 
 FACTOR = 4.5
 """A price this many times another one, or less than one part of it, is on another scale."""
-_UNDONE_DAYS = 3
-_NEAR = 0.25  # of the way, in logs
+UNDONE_DAYS = 3
+NEAR = 0.25  # of the way, in logs
 _NAMED = 3
 _CENTS = (90, 111)  # a hundred times, and the move of a day
 
@@ -102,9 +102,9 @@ def _jumps(close: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
         for at in hits.tolist():
             if at <= skip_until:
                 continue
-            before, after = values[at - 1], values[at + 1 : at + 1 + _UNDONE_DAYS]
+            before, after = values[at - 1], values[at + 1 : at + 1 + UNDONE_DAYS]
             logs = np.log(np.append(after, values[at]).astype(np.float64)) - np.log(float(before))
-            near = np.abs(logs[:-1]) < _NEAR * abs(logs[-1])
+            near = np.abs(logs[:-1]) < NEAR * abs(logs[-1])
             skip_until = at + 1 + int(near.argmax()) if near.any() else -1
             place = (np.array([stock]), known[[at]], values[[at - 1]], np.array([bool(near.any())]))
             results.append(place)
