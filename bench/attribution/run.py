@@ -15,7 +15,8 @@ import torch
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import truth_of
-from bench.records.store import RunStore, read_json, write_json
+from bench.records.documents import read_json, write_json
+from bench.records.store import RunStore
 from zoo import checkpoint
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
@@ -24,8 +25,6 @@ from zoo.data.sources.planted import PREFIX, planted_market_from_spec
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
 from zoo.errors import ConfigError, ZooError
-
-FORMAT = 1
 
 
 def measure_attributions(
@@ -66,9 +65,7 @@ def measure_attributions(
     folds = make_folds(panel.days, data.split, data.label.reach, features.warmup)
     settings = asdict(effort)
     path = store.folder / FILE
-    stored = read_json(path) or {}
-    if stored.get("format") != FORMAT:
-        stored = {"format": FORMAT, "market": panel.name, "trials": {}}
+    stored = read_json(path).content or {"market": panel.name, "trials": {}}
     dataset: Dataset | None = None
     failures: dict[str, str] = {}
     threads = torch.get_num_threads()

@@ -13,6 +13,7 @@ import typer
 from bench.cli.options import FiguresOption, ResultsOption, RunOptions
 
 if TYPE_CHECKING:
+    from bench.experiment.events import Limits
     from bench.experiment.plan import Plan
     from bench.runner import Outcome
 
@@ -25,6 +26,12 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train stored trials again; other data may replace the run's.")
     ] = False,
+    trial_timeout: Annotated[
+        float | None, typer.Option("--trial-timeout", min=1.0, help="Seconds that one trial may take.")
+    ] = None,
+    trial_memory: Annotated[
+        float | None, typer.Option("--trial-memory", min=0.1, help="GB that the process of one trial may hold.")
+    ] = None,
     figures: FiguresOption = True,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -32,15 +39,17 @@ def run(
     experiment = options.experiment()
     from bench.cli import console
     from bench.experiment.config import expand_markets
+    from bench.experiment.events import Limits
     from bench.experiment.plan import make_plan
 
+    limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
     began = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
     try:
         for one in expand_markets(experiment):
             with console.status("reading the data"):
                 plan = make_plan(one, options.models)
-            outcomes[one.name] = _train(plan, options, jobs, fresh, results)
+            outcomes[one.name] = _train(plan, options, jobs, fresh, limits, results)
     except KeyboardInterrupt:
         console.say("interrupted; finished trials are stored, the same command goes on from here")
         raise typer.Exit(130) from None
@@ -82,7 +91,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
     raise typer.Exit(1 if failing else 0)
 
 
-def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, results: Path) -> Outcome:
+def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limits: Limits, results: Path) -> Outcome:
     """Say what a run will do, and do it."""
     from bench.cli import console
     from bench.runner import execute_plan
@@ -116,6 +125,8 @@ def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, resul
             plugins=[str(path) for path in options.plugin or ()],
             on_event=on_event,
             on_start=on_start,
+            on_damage=console.say,
+            limits=limits,
         )
 
 
