@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.experiment.events import Event, Failed
+from bench.experiment.events import Event, Failed, Limits
 from bench.experiment.executors import make_executor
 from bench.experiment.formulas import compute_outdated
 from bench.experiment.plan import Plan
 from bench.metrics import Scored, metric
 from bench.metrics.daily import check_metrics
 from bench.portfolio.backtest import check_benchmark, measure_backtests
+from bench.records.documents import read_json
 from bench.records.runs import locked
-from bench.records.store import RunStore, read_json
+from bench.records.store import ORACLE, RunStore, digest
 from bench.scores.diagnostics import measure_diagnostics
 from bench.scores.rows import frame_columns
 from bench.speed.after_run import measure_latency
 from zoo import trainer
+from zoo.data.files import whole_file
 from zoo.data.labels import raw_label, train_label
 from zoo.errors import ConfigError, UnavailableError
 
@@ -43,14 +45,15 @@ def check_run(plan: Plan, store: RunStore, *, fresh: bool = False) -> dict[str, 
         The models whose trials will fail, and why; the others can be compared without them.
 
     Raises:
-        ConfigError: the run is there and holds other data (`fresh` allows to replace it), or a metric fails or has the
-            name of another column.
+        ConfigError: the run is there and holds other data, or its description is damaged (`fresh` allows to replace
+            it), or a metric fails or has the name of another column.
         DataError: the portfolio's benchmark cannot be used.
     """
     check_benchmark(plan)
     frame_columns()
     check_metrics()
-    run = read_json(store.folder / "run.json")
+    stored = read_json(store.folder / "run.json")
+    run = stored.content if fresh else stored.unless_damaged()
     mine = plan.panel.fingerprint
     if not fresh and run is not None and run["data"]["fingerprint"] != mine:
         raise ConfigError(
@@ -79,6 +82,8 @@ def execute_plan(
     plugins: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
     on_start: Callable[[int, int], None] = lambda pending, stored: None,
+    on_damage: Callable[[str], None] = lambda why: None,
+    limits: Limits | None = None,
 ) -> Outcome:
     """Run the trials of a plan that are not stored yet (`fresh`: all of them).
 
@@ -90,6 +95,8 @@ def execute_plan(
         fresh: run stored trials again too.
         plugins: files that register models, for the workers.
         on_event, on_start: progress; `on_start(pending, stored)` comes first.
+        on_damage: told of each stored file that is damaged, before it is made again.
+        limits: of one trial.
 
     Raises:
         ConfigError: another process is running the same run, or as `check_run`.
@@ -100,8 +107,9 @@ def execute_plan(
     store.trials.mkdir(parents=True, exist_ok=True)
     with locked(store):
         store.sweep()
-        store.write_run(plan.describe(command))
-        _write_oracle(plan, store)
+        for why in store.damages():
+            on_damage(why)
+        store.write_run({**plan.describe(command), "oracle": _write_oracle(plan, store)})
         pending = [t for t in plan.trials if fresh or not store.is_done(t.key)]
         stored = [t.key for t in plan.trials if t not in pending]
         on_start(len(pending), len(stored))
@@ -124,7 +132,7 @@ def execute_plan(
             on_event(event)
 
         if pending:
-            make_executor(min(jobs, len(pending)))(pending, store, list(plugins), emit)
+            make_executor(min(jobs, len(pending)), limits)(pending, store, list(plugins), emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)
@@ -132,23 +140,26 @@ def execute_plan(
     return Outcome(len(pending) - len(failures), len(stored), len(failures), recomputed)
 
 
-def _write_oracle(plan: Plan, store: RunStore) -> None:
-    """Daily IC of the true signal over the test days, where the market is planted."""
-    path = store.folder / "oracle.parquet"
+def _write_oracle(plan: Plan, store: RunStore) -> str | None:
+    """Daily IC of the true signal over the test days, where the market is planted; gives the checksum of the file."""
+    path = store.folder / ORACLE
     if not plan.config.data.source.startswith("planted:"):
         path.unlink(missing_ok=True)
-        return
+        return None
     from zoo.data.sources.planted import planted_market_from_spec
 
     market = planted_market_from_spec(plan.config.data.source)
     label = raw_label(plan.panel, plan.config.data.label)
     days = np.concatenate([np.arange(f.test.start, f.test.stop) for f in plan.folds])
     scored = Scored(market.signal[days], label[days], train_label(label[days]))
-    pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "datetime": plan.panel.days[days].astype("datetime64[ns]"),
             "ic": metric("ic").series(scored),
             "rank_ic": metric("rank_ic").series(scored),
             "designed_ic": market.oracle_ic,
         }
-    ).to_parquet(path, index=False)
+    )
+    with whole_file(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+    return digest(path)

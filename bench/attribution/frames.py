@@ -25,7 +25,8 @@ import pandas as pd
 
 from bench.attribution.truth import above, finite, mean_of
 from bench.columns import FrameRow, Real, means
-from bench.records.store import RunStore, read_json
+from bench.records.documents import read_json
+from bench.records.store import RunStore
 
 FILE = "attribution.json"
 
@@ -160,7 +161,7 @@ def deletion_curves(store: RunStore) -> pd.DataFrame:
 
 def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:
     """Measured trials of the run's configuration, by model in its order."""
-    measured = (read_json(store.folder / FILE) or {}).get("trials", {})
+    measured = (read_json(store.folder / FILE).content or {}).get("trials", {})
     found: dict[str, list[dict[str, Any]]] = {}
     for trial in store.run()["trials"]:
         if trial["key"] in measured:

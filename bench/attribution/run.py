@@ -13,8 +13,9 @@ from typing import Any
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import Truth, truth_of
+from bench.records.documents import read_json, write_json
 from bench.records.machine import torch_threads
-from bench.records.store import RunStore, read_json, write_json
+from bench.records.store import RunStore
 from zoo import checkpoint
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
@@ -24,8 +25,6 @@ from zoo.data.sources.planted import PREFIX, planted_market_from_spec
 from zoo.data.split import Fold, make_folds
 from zoo.data.windows import Dataset
 from zoo.errors import ConfigError, ZooError
-
-FORMAT = 1
 
 
 def measure_attributions(
@@ -54,9 +53,7 @@ def measure_attributions(
     panel, data, folds, truth = _explainable(store.name, run)
     settings = asdict(effort)
     path = store.folder / FILE
-    stored = read_json(path) or {}
-    if stored.get("format") != FORMAT:
-        stored = {"format": FORMAT, "market": panel.name, "trials": {}}
+    stored = read_json(path).content or {"market": panel.name, "trials": {}}
     dataset: Dataset | None = None
     failures: dict[str, str] = {}
     with torch_threads(1):

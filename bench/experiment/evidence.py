@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bench.records.store import RunStore, digest, read_json, strict, write_json
+from bench.records.documents import read_json, strict, write_json
+from bench.records.store import RunStore, digest
 from zoo.data.files import whole_file
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bench.experiment.plan import Plan
     from bench.experiment.trial import Trial
 
-FORMAT = 1
 SCORES = "scores.parquet"
 
 Measurement = tuple[dict[str, Any], pd.DataFrame]
@@ -59,9 +59,9 @@ class Evidence:
 def read_evidence(store: RunStore, name: str) -> Evidence:
     """What is stored under `name`; nothing where it is missing, damaged or of another format."""
     nothing = Evidence({}, {}, pd.DataFrame({"key": [], "datetime": pd.to_datetime([])}))
-    document = read_json(store.folder / f"{name}.json")
+    document = read_json(store.folder / f"{name}.json").content
     path = store.folder / f"{name}.parquet"
-    if document is None or document.get("format") != FORMAT or not path.is_file():
+    if document is None or not path.is_file():
         return nothing
     # The two are written one after the other; a process killed in between leaves a pair that does not fit.
     if digest(path) != document.get("daily"):
@@ -77,7 +77,6 @@ def write_evidence(store: RunStore, name: str, evidence: Evidence) -> None:
     with whole_file(path) as temporary:
         evidence.daily[columns].to_parquet(temporary, index=False)
     document = {
-        "format": FORMAT,
         "settings": evidence.settings,
         "daily": digest(path),
         "trials": evidence.trials,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.leaks import Finding
-from bench.records.store import write_atomic
+from bench.records.documents import write_atomic
 from bench.text.tables import Table, word_table
 
 _SHOWN = 4  # offences of a check; the file has all

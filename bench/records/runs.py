@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.records.store import RunStore, read_json, run_names
+from bench.records.documents import read_json
+from bench.records.store import RunStore, run_names
 from zoo.errors import ConfigError
 
 
@@ -37,9 +38,10 @@ def summaries(results: Path) -> list[RunSummary]:
 
 
 def _summary(store: RunStore) -> RunSummary:
-    run = read_json(store.folder / "run.json")
+    stored = read_json(store.folder / "run.json")
+    run = stored.content
     if run is None:
-        return RunSummary(store.name, "run.json is missing or damaged", "", (), (), len(store.keys()), 0)
+        return RunSummary(store.name, f"run.json is {stored.state}", "", (), (), len(store.keys()), 0)
     planned = {trial["key"] for trial in run["trials"]}
     seeds = tuple(run["config"]["seeds"])
     models, stored = tuple(run["models"]), len(planned & set(store.keys()))

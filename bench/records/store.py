@@ -8,30 +8,28 @@
     results/runs/<name>/comparison.md|html    the run's report, with figures/, leaderboard.parquet, final_report.json
     results/comparison.md|html                the report of the latest run, with an index of all
 
-`record.json` lists the checksum of every other file of its folder. A trial counts as done when the record and all
-files are whole; anything else is run again. A figure that is not finite is null; records written before that was so
-hold NaN there, which a reader takes for the same.
+Every JSON file carries a checksum of its own (`bench.records.documents`); `record.json` lists that of every other file
+of its folder. A trial counts as done when the record and all files are whole; anything else is run again. A figure that
+is not finite is null; records written before that was so hold NaN there, which a reader takes for the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from bench.records.documents import Stored, read_json, write_json
 from zoo.data.files import whole_directory
 from zoo.errors import ConfigError, did_you_mean
 
 RECORD = "record.json"
 FORMAT = 1
+ORACLE = "oracle.parquet"
 LARGE = frozenset({"scores.parquet", "model.safetensors"})
 """Files that a report does not need: a committed run goes without them, and training makes them again."""
 
@@ -48,50 +46,9 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Replace a text file so that a reader sees the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def strict(value: Any) -> Any:
-    """`value` as strict JSON has it: numbers that are not finite become None, tuples lists."""
-    if isinstance(value, dict):
-        return {key: strict(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def known(value: float | None) -> float:
     """A stored figure as a number, NaN where there is none."""
     return float("nan") if value is None else float(value)
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Replace a JSON file atomically; what is not finite is null, so that any reader can take it."""
-    write_atomic(path, json.dumps(strict(document), indent=1, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where the file is missing or damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def run_names(results: Path) -> list[str]:
@@ -145,13 +102,34 @@ class RunStore:
         return self._is_whole(key, LARGE)
 
     def _is_whole(self, key: str, may_miss: frozenset[str]) -> bool:
-        record = read_json(self.trial_folder(key) / RECORD)
-        if record is None or record.get("key") != key or not isinstance(record.get("files"), dict):
-            return False
-        return all(
-            digest(file) == checksum if (file := self.trial_folder(key) / name).is_file() else name in may_miss
-            for name, checksum in record["files"].items()
-        )
+        return self.record(key) is not None and not self.trial_damage(key, may_miss)
+
+    def trial_damage(self, key: str, may_miss: frozenset[str] = LARGE) -> str:
+        """What is wrong with a stored trial; empty where it is whole, or not there."""
+        path = self.trial_folder(key) / RECORD
+        stored = read_json(path)
+        if stored.content is None:
+            return stored.damage
+        if stored.content["key"] != key:
+            return Stored(path, "damaged", why=f"it is the record of trial {stored.content['key']}").damage
+        for name, checksum in stored.content["files"].items():
+            file = self.trial_folder(key) / name
+            if name not in may_miss and not file.is_file():
+                return Stored(path, "damaged", why=f"{name} beside it is missing").damage
+            if file.is_file() and digest(file) != checksum:
+                return Stored(path, "damaged", why=f"the checksum of {name} beside it does not hold").damage
+        return ""
+
+    def damages(self) -> list[str]:
+        """What is wrong with the files of this run, and with those beside it that its report rests on."""
+        kept = [*self.results.glob("runs/*/run.json"), *self.results.glob("timing/*/*.json")]
+        kept += [self.results / "calibration.json", *self.folder.glob("*.json"), *self.failed.glob("*.json")]
+        # The run's own description is found twice.
+        stored = [read_json(path) for path in sorted(set(kept)) if path.name[0] != "."]
+        told = [one.damage or _series_damage(one) for one in stored]
+        if read_json(self.folder / "run.json").content is not None:
+            told.append(self.oracle_damage())
+        return [why for why in (*told, *map(self.trial_damage, self.keys())) if why]
 
     def write_trial(self, record: dict[str, Any], fill: Callable[[Path], None]) -> None:
         """Store a trial: `fill(folder)` writes its files, then the record with their checksums joins them.
@@ -163,8 +141,7 @@ class RunStore:
         with whole_directory(self.trial_folder(key)) as temporary:
             fill(temporary)
             files = sorted(p for p in temporary.iterdir() if p.is_file())
-            full = {"format": FORMAT, **record, "files": {p.name: digest(p) for p in files}}
-            write_json(temporary / RECORD, full)
+            write_json(temporary / RECORD, {**record, "files": {p.name: digest(p) for p in files}})
             for path in files:
                 _sync(path)
             _sync(temporary)
@@ -175,10 +152,10 @@ class RunStore:
         write_json(self.failed / f"{key}.json", {"key": key, **failure})
 
     def record(self, key: str) -> dict[str, Any] | None:
-        return read_json(self.trial_folder(key) / RECORD)
+        return read_json(self.trial_folder(key) / RECORD).content
 
     def failure(self, key: str) -> dict[str, Any] | None:
-        return read_json(self.failed / f"{key}.json")
+        return read_json(self.failed / f"{key}.json").content
 
     def keys(self) -> list[str]:
         """Keys of all stored trials, also of those an older configuration left behind."""
@@ -193,16 +170,34 @@ class RunStore:
         Raises:
             ConfigError: the run's description is missing or damaged.
         """
-        found = read_json(self.folder / "run.json")
-        if found is None:
-            raise ConfigError(f"{self.folder / 'run.json'} is missing or damaged; run the experiment again")
-        return found
+        run = read_json(self.folder / "run.json").unless_damaged()
+        if run is None:
+            raise ConfigError(f"{self.folder / 'run.json'} is missing; run the experiment again")
+        return run
+
+    def oracle_damage(self) -> str:
+        """What is wrong with the file of the true signal; empty where it is as the run's description says."""
+        path = self.folder / ORACLE
+        checksum = self.run().get("oracle")
+        if checksum is None or (path.is_file() and digest(path) == checksum):
+            return ""
+        why = "its checksum does not hold" if path.is_file() else "missing"
+        return f"{path} is damaged ({why}); the run's command writes it again"
 
     def sweep(self) -> None:
         """Remove what killed processes left behind."""
         if self.trials.is_dir():
             for path in (p for pattern in (".*.*", ".part-*") for p in self.trials.glob(pattern)):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _series_damage(stored: Stored) -> str:
+    """What is wrong with the daily series that a file of figures names the checksum of."""
+    path = stored.path.with_suffix(".parquet")
+    checksum = (stored.content or {}).get("daily")
+    if checksum is None or (path.is_file() and digest(path) == checksum):
+        return ""
+    return Stored(stored.path, "damaged", why=f"{path.name} beside it is missing or was changed").damage
 
 
 def _sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from bench.advice.facts import EVIDENCE, Facts, row_type
 from bench.advice.guide import advise
 from bench.experiment.deviations import deviations, uniform_settings
 from bench.portfolio.frames import PortfolioRow
-from bench.records.store import strict, write_json
+from bench.records.documents import sealed, strict, write_json
 from bench.report import parts
 from bench.report.parts import SCHEMA_VERSION, Figures, FinalReport, NamedFigures
 from bench.scores.rows import fold_row, leaderboard_row
@@ -90,9 +90,10 @@ def final_report(facts: Facts, document: Document) -> dict[str, Any]:
             for advice in advise(facts)
         ],
         failures=[parts.Failure.of(failure, key=key) for key, failure in facts.board.failures.items()],
+        checksum="",
         sentences=[parts.SaidIn(section=name, **dict(_said(one))) for name, one in document.sentences()],
     )
-    return strict(found.model_dump())
+    return sealed(found.model_dump(), NAME)
 
 
 def write_final_report(facts: Facts, document: Document, path: Path) -> None:

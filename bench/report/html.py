@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.records.store import write_atomic
+from bench.records.documents import write_atomic
 from bench.report.page.inline import inline_svg
 from bench.text.cells import Cell
 from bench.text.document import Document, Figure

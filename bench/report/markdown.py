@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tabulate import tabulate
 
-from bench.records.store import write_atomic
+from bench.records.documents import write_atomic
 from bench.text.document import FIGURES, Block, Code, Document, Figure, Items, Links, Prose
 from bench.text.language import language, listed
 from bench.text.printable import one_line, printable

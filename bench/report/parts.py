@@ -258,3 +258,4 @@ class FinalReport(Part, Generic[LeaderboardRow, FoldRow, EvidenceRow]):
     recommendations: list[Recommended] = means("the selection guide", min_length=1)
     failures: list[Failure] = means("trials that failed")
     sentences: list[SaidIn] = means("every generated sentence of the report, in English")
+    checksum: str = means('sha256 of ["final_report.json", all the rest] as JSON with sorted keys and without blanks')

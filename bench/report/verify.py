@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.advice.facts import gather
-from bench.records.store import RunStore, read_json
+from bench.experiment.formulas import outdated, read_daily
+from bench.metrics.daily import summary
+from bench.records.documents import read_json, strict
+from bench.records.store import RECORD, RunStore
 from bench.report.build import build_document
 from bench.report.final import NAME, value_of
 from bench.report.html import render_html
@@ -22,6 +25,7 @@ TOLERANCE = 1e-9
 def verify_report(results: Path, name: str, folder: Path | None = None, lang: str = "en") -> list[str]:
     """What no longer holds of a run's report; empty where all of it does.
 
+    Every stored file that the report rests on must be whole, and every metric of a record that of its daily series.
     Compared are the sentences and cells of `final_report.json`, every line of `comparison.md` and the whole
     `comparison.html` with what the records give now.
 
@@ -32,12 +36,31 @@ def verify_report(results: Path, name: str, folder: Path | None = None, lang: st
         ConfigError: no such run, or none of its trials has finished.
     """
     facts = gather(results, name)
-    folder = folder or RunStore(results, name).folder
+    store = RunStore(results, name)
+    folder = folder or store.folder
     stored = read_json(folder / NAME)
     document = build_document(facts)
-    problems = [f"{folder / NAME} is missing or damaged"] if stored is None else _sentences(stored, document)
+    problems = [f"{folder / NAME} is missing"] if stored.state == "missing" else []
+    problems += list(dict.fromkeys(why for why in (stored.damage, *store.damages()) if why))
+    problems += _metrics(store, list(facts.board.records))
+    problems += [] if stored.content is None else _sentences(stored.content, document)
     translated = document if lang == document.language else build_document(facts, lang)
     return problems + _lines(translated, folder / "comparison.md") + _page(translated, folder / "comparison.html")
+
+
+def _metrics(store: RunStore, keys: list[str]) -> list[str]:
+    """Metrics of a record that are not those of its daily series."""
+    problems = []
+    for record in (record for key in keys if (record := store.record(key)) is not None):
+        made = summary(read_daily(store, record))
+        told = record["metrics"]
+        unknown = {m.name for m in outdated(record)}
+        problems += [
+            f"{store.trial_folder(record['key']) / RECORD}: {metric} is {told[metric]}, but its days give {value:.6g}"
+            for metric, value in made.items()
+            if metric in told and metric not in unknown and not _close(told[metric], strict(value))
+        ]
+    return problems
 
 
 def _sentences(stored: dict[str, Any], document: Document) -> list[str]:

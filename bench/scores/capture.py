@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.records.store import RunStore, read_json
+from bench.records.documents import read_json
+from bench.records.store import RunStore
 from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
 from bench.stats import inference
 from zoo.data.sources.planted import LAST, get_market, list_markets
@@ -73,7 +74,7 @@ def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
     """
     runs: dict[str, list[str]] = {}
     for path in sorted((results / "runs").glob("*/run.json")):
-        run = read_json(path)
+        run = read_json(path).content
         if run is not None and run["config"].get("matrix"):
             runs.setdefault(run["config"]["matrix"], []).append(path.parent.name)
     chosen = name or ("planted" if "planted" in runs else min(runs, default=None))

@@ -13,11 +13,12 @@ import pandas as pd
 from bench.experiment.formulas import outdated
 from bench.metrics.daily import summary
 from bench.metrics.registry import list_metrics, mean_over_days
-from bench.records.store import RunStore
+from bench.records.store import ORACLE, RunStore
 from bench.scores.rows import DRAWS, bootstrap, fold_row, frame_columns, latency_entries, leaderboard_row, model_row
 from bench.scores.series import Frames, Records, by_day, comparable, daily_of, mean_by_day, read_frames
 from bench.stats import inference
 from bench.stats.pairs import PairedDraws, pair_frame, paired_draws, significance_frame
+from zoo.data.files import whole_file
 from zoo.errors import ConfigError
 
 __all__ = ["DRAWS", "Leaderboard", "build_leaderboard", "frame_columns", "has_trials", "write_frame"]
@@ -111,7 +112,8 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
         t["key"]: f for t in run["trials"] if t["key"] not in records and (f := store.failure(t["key"])) is not None
     }
     if not records and not failures:
-        raise ConfigError(f"run '{store.name}' has no finished trial yet")
+        damaged = "".join(f"; {why}" for t in run["trials"] if (why := store.trial_damage(t["key"])))
+        raise ConfigError(f"run '{store.name}' has no finished trial yet{damaged}")
     own = read_frames(store, records)
     records = {key: {**record, "metrics": summary(own[key])} for key, record in records.items()}
     frames = comparable(records, own)
@@ -145,12 +147,15 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
 
 
 def write_frame(board: Leaderboard, path: Any) -> None:
-    """The frame as parquet."""
-    board.frame.to_parquet(path, index=False)
+    """The frame as parquet, replaced as a whole."""
+    with whole_file(path) as temporary:
+        board.frame.to_parquet(temporary, index=False)
 
 
 def _oracle_frame(store: RunStore) -> pd.DataFrame | None:
-    path = store.folder / "oracle.parquet"
+    path = store.folder / ORACLE
+    if why := store.oracle_damage():
+        raise ConfigError(why)
     return pd.read_parquet(path).set_index("datetime") if path.is_file() else None
 
 

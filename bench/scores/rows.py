@@ -10,7 +10,8 @@ from pydantic import create_model
 
 from bench.columns import FrameRow, Real, means
 from bench.metrics.registry import list_metrics, mean_over_days
-from bench.records.store import RunStore, read_json
+from bench.records.documents import read_json
+from bench.records.store import RunStore
 from bench.scores.series import Frames, Records, by_seed
 from bench.stats import inference
 from zoo.errors import ConfigError
@@ -163,7 +164,7 @@ def _latency(timed: dict[str, Any]) -> dict[str, Any]:
 def latency_entries(store: RunStore) -> dict[str, dict[str, Any]]:
     """Latency entries by trial key; of several machines the one measured last in file order."""
     entries: dict[str, dict[str, Any]] = {}
-    for machine in (read_json(store.folder / "latency.json") or {}).values():
+    for machine in (read_json(store.folder / "latency.json").content or {}).get("machines", {}).values():
         entries.update(machine)
     return entries
 

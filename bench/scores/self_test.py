@@ -15,7 +15,6 @@ the oracle its designed IC, on every market.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,14 +24,13 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import FrameRow, Real, means
+from bench.records.documents import read_json, write_json
 from bench.records.machine import cpu_name, torch_threads, versions
-from bench.records.store import read_json, write_atomic
 from bench.stats import inference
 from bench.stats.pairs import DIFFERENT, LEVEL, pair_frame
 from zoo.errors import ConfigError
 
 FILE = "calibration.json"
-FORMAT = 1
 TRUE_NULL = "null"
 """The market on which the two names truly do not differ."""
 
@@ -119,14 +117,13 @@ def calibrate(
                 on_repeat(market, repeat + 1)
         measured[market] = {name: [figures[name] for figures in repeats] for name in repeats[0]}
     record = {
-        "format": FORMAT,
         "settings": asdict(settings),
         "level": LEVEL,
         "machine": cpu_name(),
         "versions": versions(),
         "markets": measured,
     }
-    write_atomic(results / FILE, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    write_json(results / FILE, record)
     return calibration_frame(results)
 
 
@@ -202,17 +199,14 @@ def calibration_frame(results: Path) -> pd.DataFrame:
     """`calibration.json` as one row per market; empty where there is none.
 
     Raises:
-        ConfigError: the file is not one of this format.
+        ConfigError: the file is damaged.
     """
-    record = read_json(results / FILE) if (results / FILE).exists() else {"format": FORMAT, "markets": {}}
+    record = read_json(results / FILE).unless_damaged() or {"markets": {}}
     try:
-        if record is None or record["format"] != FORMAT:
-            raise KeyError("format")
         rows = [_summary(market, found, record) for market, found in record["markets"].items()]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{results / FILE}: not a calibration of format {FORMAT} ({error}); measure it again with "
-            f"python -m bench calibrate"
+            f"{results / FILE}: not a calibration ({error}); measure it again with python -m bench calibrate"
         ) from None
     return CalibrationRow.frame(rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +9,9 @@ import torch
 
 from bench.experiment.plan import Plan
 from bench.experiment.trial import Trial
+from bench.records.documents import read_json, write_json
 from bench.records.machine import device_name, machine_id, torch_threads
-from bench.records.store import RunStore, read_json, write_atomic
+from bench.records.store import RunStore
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
 from zoo.data.split import DayRange
@@ -25,7 +25,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     same machine are left as they are.
     """
     path = store.folder / "latency.json"
-    stored = read_json(path) or {}
+    stored = (read_json(path).content or {}).get("machines", {})
     first: dict[str, Trial] = {}
     for trial in plan.trials:
         if trial.key in keys:
@@ -45,7 +45,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
             "stocks": int(plan.panel.member[plan.folds[trial.fold].test.stop - 1].sum()),
             "seconds": list(timings[name].samples),
         }
-    write_atomic(path, json.dumps(stored, indent=1) + "\n")
+    write_json(path, {"machines": stored})
 
 
 def _one_day(plan: Plan, store: RunStore, trial: Trial) -> Callable[[], Any]:

@@ -9,10 +9,8 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +21,9 @@ import pandas as pd
 from pydantic import create_model
 
 from bench.columns import FrameRow, Real, means
-from bench.records.store import read_json, write_atomic
+from bench.records.documents import read_json, write_json
 from bench.speed.clock import UNSTABLE_SPREAD, Timing
-from zoo.errors import ConfigError
 
-FORMAT = 1
 _SCALING = "-scaling"
 
 
@@ -111,8 +107,11 @@ def merge_timings(path: Path, header: dict[str, Any], entries: dict[str, dict[st
         path: of the record; made if it is missing.
         header: what the file says of the machine and the checks; replaces the older.
         entries: `model -> mode -> entry` as `bench.speed.side_by_side.measure_models` gives them.
+
+    Raises:
+        ConfigError: the record is damaged: what it holds of other models would be lost.
     """
-    stored = (read_json(path) or {}).get("entries", {})
+    stored = (read_json(path).unless_damaged() or {}).get("entries", {})
     for model, modes in entries.items():
         for mode, entry in modes.items():
             old = stored.get(model, {}).get(mode, {})
@@ -121,36 +120,31 @@ def merge_timings(path: Path, header: dict[str, Any], entries: dict[str, dict[st
             ].get("params")
             kept = {key: {**old[key], **entry[key]} for key in ("scenarios", "memory")} if same else {}
             stored.setdefault(model, {})[mode] = {**entry, **kept}
-    _write(path, {"format": FORMAT, **header, "entries": stored})
+    write_json(path, {**header, "entries": stored})
 
 
 def merge_scaling(path: Path, header: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
-    """Put new rows `label -> {settings, what, axes}` into a record; a row replaces its older self."""
-    stored = (read_json(path) or {}).get("entries", {})
-    _write(path, {"format": FORMAT, **header, "entries": {**stored, **entries}})
+    """Put new rows `label -> {settings, what, axes}` into a record; a row replaces its older self.
 
-
-def _write(path: Path, record: dict[str, Any]) -> None:
-    text = json.dumps(record, indent=1, allow_nan=False)
-    # A list of numbers per line, not a number per line.
-    flat = re.sub(r"\[[^\[\]{}\"]*\]", lambda found: " ".join(found.group().split()), text)
-    write_atomic(path, flat + "\n")
+    Raises:
+        ConfigError: as `merge_timings`.
+    """
+    stored = (read_json(path).unless_damaged() or {}).get("entries", {})
+    write_json(path, {**header, "entries": {**stored, **entries}})
 
 
 def read_records(results: Path, *, scaling: bool = False) -> list[dict[str, Any]]:
     """All records, by machine and device.
 
     Raises:
-        ConfigError: a file is damaged or of another format.
+        ConfigError: a file is damaged.
     """
     found = []
     for path in sorted((results / "timing").glob("*/*.json")):
         if path.stem.endswith(_SCALING) != scaling:
             continue
-        record = read_json(path)
-        if record is None or record.get("format") != FORMAT:
-            raise ConfigError(f"{path} is damaged or of another version; remove it and run: python -m bench time")
-        found.append(record)
+        record = read_json(path).unless_damaged()
+        found += [] if record is None else [record]
     return found
 
 

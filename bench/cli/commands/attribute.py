@@ -33,6 +33,8 @@ def attribute(
     from zoo import registry
 
     store = RunStore.open(results, run_name)
+    for why in store.damages():
+        console.say(why)
     failures = measure_attributions(
         store,
         models=registry.find_models(models) if models else None,

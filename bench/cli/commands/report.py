@@ -35,10 +35,13 @@ def report(
     name = run_name or last_run(results)
     if verify:
         raise typer.Exit(_verify(results, run_name, output, lang))
+    from bench.records.store import RunStore
     from bench.report import write_report
     from bench.report.definitions import outdated_sentence
     from bench.report.tables.main import main_table
 
+    for why in RunStore.open(results, name).damages():
+        console.say(why)
     facts, path = write_report(results, name, folder=output, lang=lang, figures=figures)
     console.print_table(main_table(facts.board))
     if (missing := outdated_sentence(facts.board)) is not None:

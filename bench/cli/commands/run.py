@@ -14,6 +14,7 @@ import typer
 from bench.cli.options import FiguresOption, ResultsOption, RunOptions
 
 if TYPE_CHECKING:
+    from bench.experiment.events import Limits
     from bench.experiment.plan import Plan
     from bench.runner import Outcome
 
@@ -26,6 +27,12 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train stored trials again; other data may replace the run's.")
     ] = False,
+    trial_timeout: Annotated[
+        float | None, typer.Option("--trial-timeout", min=1.0, help="Seconds that one trial may take.")
+    ] = None,
+    trial_memory: Annotated[
+        float | None, typer.Option("--trial-memory", min=0.1, help="GB that the process of one trial may hold.")
+    ] = None,
     figures: FiguresOption = True,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -33,14 +40,16 @@ def run(
     experiment = options.experiment()
     from bench.cli import console
     from bench.experiment.config import expand_markets
+    from bench.experiment.events import Limits
     from bench.experiment.plan import make_plan
 
+    limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
     began = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
     for one in expand_markets(experiment):
         with console.status("reading the data"):
             plan = _validated(make_plan(one, options.models), options.accept_data)
-        outcomes[one.name] = _train(plan, options, jobs, fresh, results)
+        outcomes[one.name] = _train(plan, options, jobs, fresh, limits, results)
     # Once all are trained: the report of a market tells of the others, too.
     for name, outcome in outcomes.items():
         _report(results, name, figures, outcome)
@@ -108,7 +117,7 @@ def _validated(plan: Plan, accept: bool) -> Plan:
     return replace(plan, panel=panel.with_notes(f"accepted with --accept-data: {what}"))
 
 
-def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, results: Path) -> Outcome:
+def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limits: Limits, results: Path) -> Outcome:
     """Say what a run will do, and do it."""
     from bench.cli import console
     from bench.runner import execute_plan
@@ -142,6 +151,8 @@ def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, resul
             plugins=[str(path) for path in options.plugin or ()],
             on_event=on_event,
             on_start=on_start,
+            on_damage=console.say,
+            limits=limits,
         )
 
 

@@ -32,6 +32,8 @@ def diff(
     settings = compare_settings(one.run(), other.run())
     trials = compare_trials(one, other)
     console.say(count_line(trials))
+    for why in (*one.damages(), *other.damages()):
+        console.say(why)
     moved = [trial for trial in trials if trial.compared and trial.difference]
     same = all(trial.same for trial in trials)
     for title, table in (

@@ -64,6 +64,7 @@ def _show_run(results: Path, name: str, as_json: bool) -> None:
     from bench.advice.facts import gather
     from bench.advice.verdict import setup_line, verdict
     from bench.cli import console
+    from bench.records.store import RunStore
     from bench.report.tables.main import main_table
     from bench.text.tables import word_table
 
@@ -82,6 +83,8 @@ def _show_run(results: Path, name: str, as_json: bool) -> None:
         for t in facts.run["trials"]
     ]
     console.print_table(word_table(["trial", "model", "fold", "seed", "status"], rows))
+    for why in RunStore(results, name).damages():
+        console.say(why)
 
 
 def _status(board: Any, key: str) -> str:
@@ -94,12 +97,12 @@ def _show_trial(store: Any, key: str, as_json: bool, folder: Path | None) -> Non
     from bench.cli import console
     from bench.report.tables.trials import lines, metrics_table, with_intervals
 
+    if why := store.trial_damage(key):
+        raise ConfigError(f"trial '{key}' of run '{store.name}': {why}")
     record = store.record(key)
     if record is None:
         _show_failure(store, key, as_json, folder)
         return
-    if not store.is_recorded(key):
-        raise ConfigError(f"trial '{key}' of run '{store.name}' is damaged; the run's command trains it again")
     trial = with_intervals(store, record)
     drawn = _draw(store, key, folder) if folder is not None else []
     if as_json:
@@ -123,8 +126,9 @@ def _draw(store: Any, key: str, folder: Path) -> list[str]:
 
 def _show_failure(store: Any, key: str, as_json: bool, folder: Path | None) -> None:
     from bench.cli import console
+    from bench.records.documents import read_json
 
-    failure = store.failure(key) or {}
+    failure = read_json(store.failed / f"{key}.json").unless_damaged() or {}
     if folder is not None:
         raise ConfigError(f"trial '{key}' of run '{store.name}' failed, there is nothing to draw")
     if as_json:

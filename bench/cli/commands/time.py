@@ -73,6 +73,7 @@ def time_(
 def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[Path], results: Path) -> None:
     """Time the models, or how they grow over a sweep, with the machine to ourselves; tells where the record is."""
     from bench.cli import console
+    from bench.records.documents import read_json
     from bench.records.machine import device_name, machine_id
     from bench.speed.frames import alone, record_path
     from bench.speed.memory import memory_process
@@ -85,6 +86,8 @@ def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[
         "load_before": round(os.getloadavg()[0], 2),
     }
     path = record_path(results, header["machine"], where, scaling=sweep is not None)
+    # A damaged record would refuse what takes long to measure.
+    read_json(path).unless_damaged()
     with alone(results, console.say), memory_process(where, threads, plugins) as remote:
         began = time.perf_counter()
         console.say(

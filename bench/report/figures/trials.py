@@ -10,7 +10,8 @@ import pandas as pd
 
 from bench.attribution.frames import FILE
 from bench.experiment.evidence import SCORES
-from bench.records.store import RunStore, read_json
+from bench.records.documents import read_json
+from bench.records.store import RunStore
 from bench.report.figures import calendar
 from bench.report.figures.kit import style
 from bench.report.figures.kit.canvas import Canvas, Panels, few_ticks, key, thinned
@@ -102,7 +103,7 @@ def trial_distribution(store: RunStore, record: dict[str, Any]) -> Canvas | None
 
 def trial_importance(store: RunStore, record: dict[str, Any]) -> Canvas | None:
     """Share of the attribution by day and field, from the best method; None where the trial is not explained."""
-    entry = (read_json(store.folder / FILE) or {}).get("trials", {}).get(record["key"])
+    entry = (read_json(store.folder / FILE).content or {}).get("trials", {}).get(record["key"])
     methods = {n: m for n, m in (entry or {}).get("methods", {}).items() if m.get("by_cell")}
     if entry is None or not methods:
         return None

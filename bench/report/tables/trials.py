@@ -7,7 +7,8 @@ from typing import Any
 from bench.experiment.formulas import read_daily
 from bench.metrics import Metric, list_metrics
 from bench.metrics.daily import summary
-from bench.records.store import RunStore, known, strict
+from bench.records.documents import strict
+from bench.records.store import RunStore, known
 from bench.report.tables.main import trained_text
 from bench.stats.bootstrap import bootstrap_means, interval
 from bench.text.cells import cell_of, digits

@@ -14,7 +14,8 @@ from cli_runs import SMALL, key_of_trial, run_cli, scores_of
 
 from bench.experiment.formulas import formulas
 from bench.metrics import list_metrics, registry
-from bench.records.store import RunStore, digest, write_json
+from bench.records.documents import write_json
+from bench.records.store import RunStore, digest
 from bench.scores.leaderboard import build_leaderboard
 
 RUN = ("run", SMALL, "--models", "linear,gru", "--jobs", "1")

@@ -33,6 +33,7 @@ from bench.portfolio.frames import (
 from bench.portfolio.market import universe_return
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import performance, published_periods, risk
+from bench.records.documents import write_json
 from bench.records.store import RunStore, digest
 from bench.report.tables.portfolio import cost_table, portfolio_setup_table, portfolio_table
 from bench.stats.bootstrap import bootstrap_means, interval, stationary_days
@@ -233,7 +234,7 @@ def test_other_settings_and_other_scores_are_measured_anew(own_copy, plan):
     scores.assign(score=-scores["score"]).to_parquet(folder / "scores.parquet", index=False)
     record = json.loads((folder / "record.json").read_text())
     record["files"]["scores.parquet"] = digest(folder / "scores.parquet")
-    (folder / "record.json").write_text(json.dumps(record))
+    write_json((folder / "record.json"), record)
     measure_backtests(plan_of("gru,tcn", portfolio__topk=2), store, keys)
     turned = read_evidence(store, STORED_AS)
     changed = [key for key in keys if turned.trials[key] != after.trials[key]]

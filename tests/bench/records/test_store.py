@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from cli_runs import largest_file
 
-from bench.records.store import RunStore, key_of, read_json, write_atomic
+from bench.records.documents import read_json, write_atomic
+from bench.records.store import RunStore, key_of
 from zoo.errors import ConfigError, DataError
 
 KEY = "0123456789abcdef"
@@ -148,14 +149,16 @@ def test_an_atomic_write_keeps_the_old_text_when_it_fails(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7"])
 def test_reading_damaged_json_finds_nothing(tmp_path, text):
-    (tmp_path / "a.json").write_text(text)
-    assert read_json(tmp_path / "a.json") is None
-    assert read_json(tmp_path / "missing.json") is None
+    path = tmp_path / "run.json"
+    assert read_json(path).state == "missing"
+    path.write_text(text)
+    assert read_json(path).state == "damaged"
+    assert read_json(path).content is None
 
 
 def test_text_that_is_not_utf8_is_damaged_json(tmp_path):
-    (tmp_path / "a.json").write_bytes(b'{"a": "\xff"}')
-    assert read_json(tmp_path / "a.json") is None
+    (tmp_path / "run.json").write_bytes(b'{"a": "\xff"}')
+    assert read_json(tmp_path / "run.json").state == "damaged"
 
 
 def test_opening_names_the_nearest_run(store):
@@ -175,7 +178,7 @@ def test_a_run_outside_the_results_folder_cannot_be_opened(store, name):
 def test_a_damaged_run_description_says_what_to_do(store):
     store.write_run({"name": "a"})
     (store.folder / "run.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"run\.json is missing or damaged; run the experiment again"):
+    with pytest.raises(ConfigError, match=r"run\.json is damaged .*remove it and give the run's command again"):
         store.run()
 
 

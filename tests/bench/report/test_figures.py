@@ -17,6 +17,7 @@ import pytest
 from cli_runs import key_of_trial
 
 from bench.advice.facts import Facts, gather
+from bench.records.documents import write_json
 from bench.records.store import RunStore
 from bench.report.figures import FIGURES, TRIAL_FIGURES, calendar, draw_figures, draw_trial_figures
 from bench.report.figures.accuracy import _front
@@ -38,7 +39,7 @@ HOSTILE = [
 
 
 def rewrite(path: Path, change: Callable[[Any], Any]) -> None:
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    write_json(path, change(json.loads(path.read_text())))
 
 
 def renamed(value: Any, old: str, new: str) -> Any:
@@ -82,7 +83,7 @@ def results(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rewrite(folder / "run.json", lambda run, n=name: run | n | {"config": run["config"] | {"matrix": "planted"}})
     record = results / "timing" / "m" / "cpu-scaling.json"
     record.parent.mkdir(parents=True)
-    record.write_text(json.dumps(scaling_record(["linear", "gru", "tcn"])))
+    write_json(record, scaling_record(["linear", "gru", "tcn"]))
     return results
 
 

@@ -16,6 +16,7 @@ from cli_runs import Answer, key_of_trial, run_cli, write_prices
 from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 
+from bench.records.documents import write_json
 from bench.records.store import RunStore
 from bench.report.final import NAME, schema
 from bench.text.printable import one_line, printable
@@ -339,7 +340,7 @@ def test_keys_of_a_foreign_run_file_lead_nowhere(own_copy):
     for trial in run["trials"][:3]:
         trial["key"] = "../../../../x"
     run["name"] = "../../y"
-    path.write_text(json.dumps(run))
+    write_json(path, run)
     before = {p.name for p in own_copy.parent.iterdir()}
     found = run_cli("report", "small", "--no-figures", "--results", own_copy)
     assert "Traceback" not in found.err

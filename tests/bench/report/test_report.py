@@ -20,6 +20,7 @@ from markdown_it.token import Token
 
 from bench.advice.facts import gather
 from bench.advice.verdict import verdict
+from bench.records.documents import write_json
 from bench.records.store import RunStore
 from bench.report import write_report
 from bench.report.markdown import escape
@@ -63,7 +64,7 @@ def rewritten(own_copy: Path) -> Callable[[Callable[[dict[str, Any]], None]], st
         path = own_copy / "runs" / "small" / "run.json"
         run = json.loads(path.read_text())
         edit(run)
-        path.write_text(json.dumps(run))
+        write_json(path, run)
         return write_report(own_copy, "small", figures=False)[1].read_text()
 
     return rewrite

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from cli_runs import key_of_trial, run_cli
 
+from bench.records.documents import write_json
 from bench.records.store import LARGE, RunStore, digest
 from bench.report import write_report
 from bench.report.final import NAME
@@ -41,7 +42,7 @@ def test_a_record_that_changed_refutes_the_sentences_that_rest_on_it(reported):
     daily.to_parquet(folder / "daily.parquet", index=False)
     record = json.loads((folder / "record.json").read_text())
     record["files"]["daily.parquet"] = digest(folder / "daily.parquet")
-    (folder / "record.json").write_text(json.dumps(record))
+    write_json((folder / "record.json"), record)
     answer = run_cli("report", "small", "--verify", "--results", reported)
     assert answer.code == 1
     assert "main.gru.rank_ic" in answer.out or "has the highest mean Rank IC" in answer.out
@@ -76,7 +77,7 @@ def test_an_altered_sentence_is_named_with_its_cell(reported):
     entry = next(s for s in report["sentences"] if any(".rank_ic" in c for c in s["cells"]))
     name = next(c for c in entry["cells"] if c.endswith(".rank_ic"))
     entry["cells"][name]["value"] += 0.01
-    path.write_text(json.dumps(report))
+    write_json(path, report)
     problems = verify_report(reported, "small")
     assert len(problems) == 1
     assert name in problems[0]
@@ -86,7 +87,7 @@ def test_a_sentence_nobody_measured_is_refused(reported):
     path = reported / "runs" / "small" / NAME
     report = json.loads(path.read_text())
     report["sentences"].append({"section": "verdict", "text": "GRU is the best.", "cells": {}})
-    path.write_text(json.dumps(report))
+    write_json(path, report)
     assert verify_report(reported, "small") == ['verdict: "GRU is the best." is no longer what the records say']
 
 

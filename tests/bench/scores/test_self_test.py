@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli import app
+from bench.records.documents import write_json
 from bench.report.tables.significance import calibration_table
 from bench.scores.self_test import (
     FILE,
@@ -41,7 +42,7 @@ def recorded(folder: Path, **columns: list[float | bool | None]) -> Path:
     }  # fmt: skip
     found = {name: columns.get(name, [value] * repeats) for name, value in usual.items()}
     record = {"format": 1, "settings": {"model": "mlp", "seeds": 3, "stocks": 60}, "level": 0.05}
-    (folder / FILE).write_text(json.dumps({**record, "markets": {"null": found}}))
+    write_json((folder / FILE), {**record, "markets": {"null": found}})
     return folder
 
 

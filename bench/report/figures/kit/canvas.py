@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from bench.records.store import write_atomic
+from bench.records.documents import write_atomic
 from bench.report.figures.kit import style
 from bench.report.figures.kit.svg import finish
 from zoo.data.files import whole_file
