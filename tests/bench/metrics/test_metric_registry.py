@@ -11,7 +11,7 @@ import pytest
 from bench.metrics import Metric, Scored, list_metrics, metric, register_metric, register_summary, registry
 from bench.metrics.daily import check_metrics, daily_scores, summary
 from bench.scores.leaderboard import frame_columns
-from zoo.errors import ConfigError, ModelError
+from zoo.errors import ConfigError
 from zoo.registry import load_plugin
 
 DAILY = list_metrics(derived=False)
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_column_is_refused(name: str):
 
 
 def test_a_plugin_may_not_take_the_name_of_another_metric(plugin_metric):
-    with pytest.raises(ModelError, match=r"metric 'mse' is already registered by .*errors\.py"):
+    with pytest.raises(ConfigError, match=r"metric 'mse' is already registered by .*errors\.py"):
         load_plugin(plugin_metric("mse", "day_scores.names"))
 
 
