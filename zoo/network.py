@@ -19,10 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+
+from zoo.shapes import Float, Int
+
+Windows = Float[Tensor, "S T F"]
+"""Rows of a batch: S windows of T days and F features."""
+Scores = Float[Tensor, " S"]
+Days = Int[Tensor, " S"]
+Membership = Float[Tensor, "S C"]
+"""0/1 membership of each row's stock in C concepts on that day."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(scores `[S]`, labels `[S]` with NaN where missing) -> scalar."""
@@ -59,6 +68,7 @@ class Batch:
         return replace(self, **moved)
 
 
+@runtime_checkable
 class Rows(Protocol):
     """A segment as networks see it; implemented by `zoo.data.windows.Segment`."""
 
@@ -118,7 +128,7 @@ class Network(nn.Module):
     """Training treats every row by itself and the loss is the default one, the mean over rows: a step may then be
     computed in parts. Scores of sample-scope networks may be in any case."""
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]`; `day [S]` int64, `concepts [S, C]`."""
         raise TypeError(f"{type(self).__name__} does not define forward")
 

@@ -7,9 +7,12 @@ import pandas as pd
 
 from bench.metrics.registry import list_metrics
 from bench.metrics.scored import Scored
+from zoo.shapes import Num
 
 
-def daily_scores(score: np.ndarray, raw_label: np.ndarray, train_label: np.ndarray) -> pd.DataFrame:
+def daily_scores(
+    score: Num[np.ndarray, "D N"], raw_label: Num[np.ndarray, "D N"], train_label: Num[np.ndarray, "D N"]
+) -> pd.DataFrame:
     """The daily series of one model; all arguments `[D, N]`, NaN = absent.
 
     Returns:

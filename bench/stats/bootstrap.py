@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.errors import ZooError
+from zoo.shapes import Float, Num
 
 MIN_DAYS_FOR_BLOCK = 20
 """Below this many days a block length cannot be estimated; `fallback_block` is used instead."""
@@ -166,7 +167,9 @@ def _centre(columns: np.ndarray) -> np.ndarray:
     return np.nansum(columns, axis=0) / np.maximum(np.isfinite(columns).sum(axis=0), 1)
 
 
-def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def interval(
+    draws: Num[np.ndarray, "B M"], level: float = 0.95
+) -> tuple[Float[np.ndarray, " M"], Float[np.ndarray, " M"]]:
     """Percentile interval (low `[M]`, high `[M]`) of `draws [B, M]`; NaN for a column with a missing draw.
 
     Raises:
@@ -179,7 +182,7 @@ def interval(draws: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.nda
     return low, high
 
 
-def half_width(draws: np.ndarray, level: float = 0.95) -> np.ndarray:
+def half_width(draws: Num[np.ndarray, "B M"], level: float = 0.95) -> Float[np.ndarray, " M"]:
     """Half the width of `interval`, `[M]`: what a table prints after the plus-minus sign."""
     low, high = interval(draws, level)
     return (high - low) / 2

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers import Dropout, RnnType, recurrent
-from zoo.network import Batch, Network
+from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -67,7 +67,7 @@ class ALSTM(Network):
         hidden = self.dropout(self.attention(outputs))
         return outputs, torch.softmax(self.attention_score(torch.tanh(hidden))[:, :, 0], dim=1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         outputs, weights = self._attend(x)
         context = (weights[:, None] @ outputs)[:, 0]
         return self.head(torch.cat([outputs[:, -1], context], dim=1))[:, 0]

@@ -19,7 +19,7 @@ from torch.nn import functional
 from zoo.errors import ModelError, UnavailableError
 from zoo.layers import RnnType, pack_days, recurrent, unpack_days
 from zoo.models._attention import dense_weights, sorted_mean
-from zoo.network import Batch, Network
+from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 _SORT_FROM = 400
@@ -70,7 +70,7 @@ class GATs(Network):
         self.fc = nn.Linear(hidden_size, hidden_size)
         self.fc_out = nn.Linear(hidden_size, 1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]`.
 
         Raises:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from zoo.layers import recurrent
-from zoo.network import Network
+from zoo.network import Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -41,5 +41,5 @@ class GRU(Network):
         self.rnn = recurrent("gru", n_features, hidden_size, num_layers, dropout)
         self.head = nn.Linear(hidden_size, 1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         return self.head(self.rnn(x, last=True))[:, 0]

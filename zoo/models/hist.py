@@ -19,7 +19,7 @@ from torch.nn import functional
 from zoo.errors import ModelError, UnavailableError
 from zoo.layers import RnnType, pack_days, recurrent, unpack_days
 from zoo.models._cosine import EPS, cosine_mean, cosine_weights, most_similar, norm
-from zoo.network import Batch, Network
+from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -85,7 +85,7 @@ class HIST(Network):
         self.fc_indi = square()
         self.fc_out = nn.Linear(hidden_size, 1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]` with `concepts [S, C]`.
 
         Raises:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoo.errors import ModelError
 from zoo.models._select import daily_ic
-from zoo.network import Batch, Rows, WholeModel
+from zoo.network import Batch, Days, Membership, Rows, Scores, WholeModel, Windows
 from zoo.registry import register_model
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class LightGBM(WholeModel):
         self.register_buffer("booster", torch.zeros(0, dtype=torch.uint8))
         self._parsed: lightgbm.Booster | None = None
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]`; zeros before `fit`."""
         if not len(self.booster):
             return x.new_zeros(len(x))
@@ -225,7 +225,7 @@ def _stream(rows: Rows, kept: np.ndarray) -> Any:
         def __len__(self) -> int:
             return len(kept)
 
-        def advance(self, position: int) -> None:
+        def advance(self, position: int | np.integer) -> None:
             """Make `chunk` hold positions `start .. stop` of which `position` is one."""
             if position < self.start:
                 self.chunks = rows.batches(_CHUNK, labelled=True)

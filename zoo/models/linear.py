@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zoo.errors import ModelError
 from zoo.models._select import daily_ic
-from zoo.network import Batch, Rows, WholeModel
+from zoo.network import Batch, Days, Membership, Rows, Scores, WholeModel, Windows
 from zoo.registry import register_model
 
 _CHUNK = 8192
@@ -48,7 +48,7 @@ class Linear(WholeModel):
         self.register_buffer("weight", torch.zeros(lookback * n_features))
         self.register_buffer("bias", torch.zeros(()))
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]`."""
         return x.flatten(1) @ self.weight + self.bias
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.layers import EncoderLayer, convolve, recurrent, sinusoids
-from zoo.network import Batch, Network
+from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -73,7 +73,7 @@ class LocalFormer(Network):
         self.rnn = recurrent("gru", hidden_size, hidden_size, num_layers, dropout)
         self.head = nn.Linear(hidden_size, 1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         last_input, local = self._last_layer_input(x)
         return self.head(self.rnn(self._last_layer(last_input) + local, last=True))[:, 0]
 

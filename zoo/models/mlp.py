@@ -7,9 +7,9 @@ Here it is two plain hidden layers, so that a row's score depends on no other ro
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from zoo.network import Network
+from zoo.network import Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -44,6 +44,6 @@ class MLP(Network):
         hidden = [nn.Sequential(nn.Linear(width, hidden_size), nn.ReLU(), nn.Dropout(dropout)) for width in widths[:-1]]
         self.net = nn.Sequential(*hidden, nn.Linear(widths[-1], 1))
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of rows `x [S, T, F]`."""
         return self.net(x.flatten(1)).squeeze(1)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from zoo.errors import ModelError
 from zoo.models._tabnet import Decoder, Encoder, reconstruction_loss, sparsity
-from zoo.network import Batch, Loss, Network, StageObjective
+from zoo.network import Batch, Days, Loss, Membership, Network, Scores, StageObjective, Windows
 from zoo.registry import register_model
 
 _TRANSFORMERS = {
@@ -135,7 +135,7 @@ class TabNet(Network):
         self.stage = "main"
         self.register_load_state_dict_pre_hook(_drop_unused_decoder)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of `x [S, T, F]`."""
         return self.head(self.encoder(_flat(x)).summary).squeeze(1)
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from zoo.errors import ModelError
 from zoo.layers import Dropout, convolve
-from zoo.network import Network
+from zoo.network import Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -112,7 +112,7 @@ class TCN(Network):
         self.needed = _needed_steps(lookback, len(widths), kernel_size)
         self.receptive_field = 1 + 2 * (kernel_size - 1) * (2 ** len(widths) - 1)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         h = x
         for block, (inner_steps, steps) in zip(self.blocks, self.needed, strict=True):
             h = block(h, inner_steps, steps)

@@ -24,7 +24,7 @@ from torch.nn.functional import one_hot
 from zoo.errors import ModelError
 from zoo.layers import recurrent
 from zoo.models._transport import min_max, squared_errors, transport
-from zoo.network import Batch, EpochContext, Loss, Network
+from zoo.network import Batch, Days, EpochContext, Loss, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 _DEFAULT_REACH = 2
@@ -111,7 +111,7 @@ class TRA(Network):
         self.stage, self.step, self.reach = "main", 0, _DEFAULT_REACH
         self.register_buffer("memory", None, persistent=False)
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         """Scores `[S]` of `x [S, T, F]` with an empty memory; `score` reads the real one."""
         return self._scores(x, self._no_memory(len(x)))
 

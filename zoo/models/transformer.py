@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.layers import EncoderLayer, sinusoids
-from zoo.network import Batch, Network
+from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
 
 
@@ -67,7 +67,7 @@ class Transformer(Network):
             h = layer(h)
         return h
 
-    def forward(self, x: Tensor, *, day: Tensor | None = None, concepts: Tensor | None = None) -> Tensor:
+    def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
         return self.head(self._last_layer.last(self._before_last_layer(x)))[:, 0]
 
     @property
