@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from jaxtyping import install_import_hook
 
 SHAPED = ["zoo.crosssection", "zoo.training.losses", "zoo.models", "bench.stats.bootstrap", "bench.metrics.daily"]
-install_import_hook(SHAPED, "beartype.beartype")
+install_import_hook(SHAPED, "typecheck.check")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
