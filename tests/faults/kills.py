@@ -85,9 +85,14 @@ def start(command: tuple[str, ...], here: Path) -> subprocess.Popen[bytes]:
             stdout=subprocess.DEVNULL,
             stderr=said,
             start_new_session=True,
-            # A shell that starts this in the background has it ignore Ctrl-C, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=_take_signals,
         )
+
+
+def _take_signals() -> None:
+    """Who starts this in the background, or with nohup, has it ignore signals, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def kill_again_and_again(scenario: Scenario, kills: int, rng: random.Random, here: Path) -> Tally:
