@@ -84,7 +84,7 @@ def thirteen_models(*more: Block) -> Document:
             Column("note", "note"),
         ],
         [
-            [of(m), figure_of(0.1 + i / 1000, 0.09, 0.11 + rng.random() / 100), VALUES[i], f"note {i}"]
+            [of(m), figure_of(0.1 + i / 1000, 0.09, 0.11 + rng.random() / 100), VALUES[i], f"note-{i}"]
             for i, m in enumerate(MODELS)
         ],
     )

@@ -139,7 +139,7 @@ def test_the_table_is_sorted_by_rank_ic(report):
 
 def test_cost_and_size_cells_are_those_of_the_records(report, finished):
     store = RunStore.open(finished, "small")
-    latency = next(iter(json.loads((store.folder / "latency.json").read_text()).values()))
+    latency = next(iter(json.loads((store.folder / "latency.json").read_text())["machines"].values()))
     for row in table_under(report):
         keys = [key_of_trial(finished, row["model"], seed) for seed in (0, 1)]
         records = [json.loads((store.trial_folder(k) / "record.json").read_text()) for k in keys]

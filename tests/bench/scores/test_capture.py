@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cli_runs import run_cli
 
+from bench.records.documents import write_json
 from bench.records.store import RunStore
 from bench.scores.capture import read_matrix
 from bench.scores.leaderboard import build_leaderboard
@@ -98,7 +99,7 @@ def test_a_market_of_a_file_that_is_not_here_keeps_the_place_and_the_kind_that_i
     run = json.loads((folder / "run.json").read_text())
     assert run["market"] == get_market("regime").describe()
     run["market"] |= {"name": "storm", "order": LAST}
-    (folder / "run.json").write_text(json.dumps(run))
+    write_json(folder / "run.json", run)
     matrix = read_matrix(results)
     assert matrix is not None
     assert matrix.markets == ["local", "long", "interaction", "relation", "mixed", "null", "storm"]
