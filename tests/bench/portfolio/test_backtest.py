@@ -182,7 +182,7 @@ def test_small_universes_hold_a_fifth_unless_told_otherwise(names, changes, topk
     member[5:, :names] = True
     member[5, :names] = False
     fake: Any = SimpleNamespace(
-        config=SimpleNamespace(portfolio=PortfolioConfig(**changes)),
+        config=SimpleNamespace(portfolio=PortfolioConfig(**changes), data=SimpleNamespace(source="planted:mixed")),
         panel=SimpleNamespace(member=member, periods_per_year=252.0),
         folds=[SimpleNamespace(test=DayRange(5, 10))],
     )
@@ -296,11 +296,11 @@ def test_a_trial_that_cannot_be_simulated_is_stored_with_the_reason_and_the_othe
 
         return measure
 
-    refresh(plan, store, keys, "trial", {"a": float("inf")}, prepare)
-    text = (store.folder / "trial.json").read_text()
+    refresh(plan, store, keys, "portfolio", {"a": float("inf")}, prepare)
+    text = (store.folder / "portfolio.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
-    found = read_evidence(store, "trial")
+    found = read_evidence(store, "portfolio")
     assert found.trials[keys[0]]["error"] == "the account is lost"
     assert list(found.current(store.run())) == keys[1:]
     assert set(found.daily["key"]) == set(keys[1:])
