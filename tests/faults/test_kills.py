@@ -1,4 +1,4 @@
-"""The short form of `tests.faults.kills`: thirty kills."""
+"""The short form of `tests.faults.kills`: 25 kills."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import ceil
 import pytest
 from kills import SCENARIOS, kill_again_and_again
 
-KILLS = 30
+KILLS = 25
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are counted in /proc")
