@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,8 @@ def execute_plan(
         store.write_run({**plan.describe(command), "oracle": _write_oracle(plan, store)})
         pending = [t for t in plan.trials if fresh or not store.is_done(t.key)]
         stored = [t.key for t in plan.trials if t not in pending]
+        if fresh:
+            shutil.rmtree(store.unfinished, ignore_errors=True)
         on_start(len(pending), len(stored))
         recomputed = compute_outdated(plan, store, stored)
         failures: list[Failed] = []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,8 @@ import numpy as np
 
 from zoo import registry, trainer
 from zoo.config import TrainConfig
-from zoo.data.windows import Dataset
+from zoo.data.split import DayRange
+from zoo.data.windows import Dataset, Segment
 from zoo.network import Network
 from zoo.training.snapshot import Snapshots
 
@@ -36,6 +39,24 @@ def seeded_model(name: str, params: dict[str, Any], dataset: Dataset, seed: int)
     trainer.check_requirements(name, dataset.panel.concepts is not None)
     trainer.seed_everything(seed)
     return registry.build(name, n_features=dataset.n_features, lookback=dataset.lookback, **params)
+
+
+def warm_up(name: str, params: dict[str, Any], config: TrainConfig, dataset: Dataset) -> None:
+    """Take one step of a fit that is thrown away, on two train days, so that a clock which starts after it starts warm.
+
+    What a process does once (torch's first step takes seconds, kernels are loaded, an allocator grows) is then part of
+    no trial, whichever comes first. What fails here fails in the fit, and is told there.
+    """
+    labelled = np.flatnonzero((np.isfinite(dataset.raw_label) & dataset.panel.member).any(axis=1))
+    first = dataset.fold.train.start
+    days = labelled[(labelled >= first) & (labelled < dataset.fold.train.stop)][:2]
+    if not len(days):
+        return
+    few = Segment(dataset, DayRange(int(days[0]), int(days[-1]) + 1))
+    short = config.model_copy(update={"max_epochs": 1, "max_steps_per_epoch": 1})
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):
+        model = seeded_model(name, params, dataset, 0)
+        trainer.fit(model, few, few, short, scope=registry.get_spec(name).scope)
 
 
 def train_and_score(

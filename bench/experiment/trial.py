@@ -13,7 +13,7 @@ import torch
 
 from bench.experiment.code_hash import source_hash
 from bench.experiment.formulas import DAILY, formulas
-from bench.experiment.training import train_and_score
+from bench.experiment.training import train_and_score, warm_up
 from bench.metrics.daily import daily_scores, summary
 from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, key_of
@@ -23,6 +23,7 @@ from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
 from zoo.errors import ModelError
+from zoo.training.snapshot import Snapshots
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,16 @@ def dataset_of(panel: Any, data: DataConfig, fold: int, device: str) -> Dataset:
     return Dataset(panel, data, folds[fold], device=device)
 
 
-def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch], None] | None = None) -> dict[str, Any]:
+def run_trial(
+    trial: Trial,
+    store: RunStore,
+    on_epoch: Callable[[trainer.Epoch], None] | None = None,
+    *,
+    snapshot_every: float = 180.0,
+) -> dict[str, Any]:
     """Train, predict the test segment, score, store; returns the record.
+
+    A long fit keeps its state every `snapshot_every` seconds; after a kill it goes on from there with the same bits.
 
     Raises:
         ZooError: the model cannot run on this data or its training diverged.
@@ -111,7 +120,11 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
     spec = registry.get_spec(trial.model)
     data: Any = trial.data  # Any: that a frozen section is hashable is not visible in its type.
     dataset = _dataset(data, trial.fold, trial.device)
-    trained = train_and_score(trial.model, trial.params, trial.train, dataset, trial.seed, on_epoch=on_epoch)
+    warm_up(trial.model, trial.params, trial.train, dataset)
+    snapshots = Snapshots(store.unfinished / trial.key, snapshot_every)
+    trained = train_and_score(
+        trial.model, trial.params, trial.train, dataset, trial.seed, on_epoch=on_epoch, snapshots=snapshots
+    )
     model, fit, scores = trained.model, trained.fit, trained.scores
     test = slice(dataset.fold.test.start, dataset.fold.test.stop)
     missing = int((dataset.panel.member[test] & ~np.isfinite(scores)).sum())
@@ -158,6 +171,7 @@ def run_trial(trial: Trial, store: RunStore, on_epoch: Callable[[trainer.Epoch],
         checkpoint.save(folder, model, trial.model, trial.params, dataset)
 
     store.write_trial(record, fill)
+    snapshots.clear()
     return record
 
 

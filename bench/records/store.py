@@ -3,6 +3,7 @@
     results/runs/<name>/run.json              what was asked for, on which data
     results/runs/<name>/trials/<key>/         record.json, daily.parquet, scores.parquet,
                                               checkpoint.json, model.safetensors
+    results/runs/<name>/unfinished/<key>/     state of a fit that is under way (`zoo.training.snapshot`)
     results/runs/<name>/failed/<key>.json     why a trial failed; gone once it succeeds
     results/runs/<name>/latency.json          one-day latency samples, by machine
     results/runs/<name>/comparison.md|html    the run's report, with figures/, leaderboard.parquet, final_report.json
@@ -65,6 +66,7 @@ class RunStore:
         self.folder = results / "runs" / name
         self.trials = self.folder / "trials"
         self.failed = self.folder / "failed"
+        self.unfinished = self.folder / "unfinished"
 
     @classmethod
     def open(cls, results: Path, name: str) -> RunStore:
@@ -185,10 +187,11 @@ class RunStore:
         return f"{path} is damaged ({why}); the run's command writes it again"
 
     def sweep(self) -> None:
-        """Remove what killed processes left behind."""
-        if self.trials.is_dir():
-            for path in (p for pattern in (".*.*", ".part-*") for p in self.trials.glob(pattern)):
-                shutil.rmtree(path, ignore_errors=True)
+        """Remove what killed processes left behind, save the fits that another one can go on with."""
+        left = [p for pattern in (".*.*", ".part-*") for p in self.trials.glob(pattern)]
+        left += [p for p in self.unfinished.glob("*") if self.is_done(p.name)]
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _series_damage(stored: Stored) -> str:
