@@ -19,6 +19,10 @@ from zoo.network import Network
 from zoo.training.snapshot import Snapshots
 
 
+WARM_UP_ROWS = 1000
+"""Train rows of a warm-up: so few that it takes no time, enough for trees to be grown."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """A fitted model, how its fit went, its scores `[test days, N]` and the seconds that scoring took."""
@@ -42,21 +46,24 @@ def seeded_model(name: str, params: dict[str, Any], dataset: Dataset, seed: int)
 
 
 def warm_up(name: str, params: dict[str, Any], config: TrainConfig, dataset: Dataset) -> None:
-    """Take one step of a fit that is thrown away, on two train days, so that a clock which starts after it starts warm.
+    """Take one step of a fit that is thrown away, on the first train days, so that a clock which starts after it starts warm.
 
     What a process does once (torch's first step takes seconds, kernels are loaded, an allocator grows) is then part of
     no trial, whichever comes first. What fails here fails in the fit, and is told there.
     """
-    labelled = np.flatnonzero((np.isfinite(dataset.raw_label) & dataset.panel.member).any(axis=1))
-    first = dataset.fold.train.start
-    days = labelled[(labelled >= first) & (labelled < dataset.fold.train.stop)][:2]
-    if not len(days):
-        return
-    few = Segment(dataset, DayRange(int(days[0]), int(days[-1]) + 1))
+    spec, few = registry.get_spec(name), _first_rows(dataset, dataset.fold.train)
+    # Trees stop early on valid days; what reads history back to the first train day is spared that.
+    judge = few if spec.gradient_trained else _first_rows(dataset, dataset.fold.valid)
     short = config.model_copy(update={"max_epochs": 1, "max_steps_per_epoch": 1})
     with suppress(Exception), warnings.catch_warnings(action="ignore"):
-        model = seeded_model(name, params, dataset, 0)
-        trainer.fit(model, few, few, short, scope=registry.get_spec(name).scope)
+        trainer.fit(seeded_model(name, params, dataset, 0), few, judge, short, scope=spec.scope)
+
+
+def _first_rows(dataset: Dataset, days: DayRange) -> Segment:
+    """The first days with `WARM_UP_ROWS` rows that have a label."""
+    labelled = (np.isfinite(dataset.raw_label) & dataset.panel.member)[days.start : days.stop].sum(axis=1)
+    last = days.start + int(np.searchsorted(labelled.cumsum(), WARM_UP_ROWS))
+    return Segment(dataset, DayRange(days.start, min(last + 1, days.stop)))
 
 
 def train_and_score(
