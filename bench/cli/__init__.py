@@ -25,6 +25,7 @@ COMMANDS = (
     show.show,
     report.report,
     runs.diff,
+    runs.verify,
     runs.rm,
     predict.predict,
     recommend.recommend,

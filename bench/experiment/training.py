@@ -18,7 +18,6 @@ from zoo.data.windows import Dataset, Segment
 from zoo.network import Network
 from zoo.training.snapshot import Snapshots
 
-
 WARM_UP_ROWS = 1000
 """Train rows of a warm-up: so few that it takes no time, enough for trees to be grown."""
 
@@ -46,7 +45,7 @@ def seeded_model(name: str, params: dict[str, Any], dataset: Dataset, seed: int)
 
 
 def warm_up(name: str, params: dict[str, Any], config: TrainConfig, dataset: Dataset) -> None:
-    """Take one step of a fit that is thrown away, on the first train days, so that a clock which starts after it starts warm.
+    """Take a step of a fit that is thrown away, on the first train days: a clock that starts after it starts warm.
 
     What a process does once (torch's first step takes seconds, kernels are loaded, an allocator grows) is then part of
     no trial, whichever comes first. What fails here fails in the fit, and is told there.

@@ -56,7 +56,7 @@ def compare_trials(a: RunStore, b: RunStore) -> list[TrialComparison]:
         elif _treatment(left[trial]) != _treatment(right[trial]):
             found.append(TrialComparison(*trial, "with other settings"))
         else:
-            found.append(TrialComparison(*trial, *_compare(a, left[trial], b, right[trial])))
+            found.append(TrialComparison(*trial, *compare_records(a, left[trial], b, right[trial])))
     return found
 
 
@@ -89,13 +89,14 @@ def _treatment(record: dict[str, Any]) -> tuple[Any, ...]:
     return record["params"], record["train"], data, record["device"]
 
 
-def _compare(a: RunStore, left: dict[str, Any], b: RunStore, right: dict[str, Any]) -> tuple[str, str, float]:
+def compare_records(a: RunStore, left: dict[str, Any], b: RunStore, right: dict[str, Any]) -> tuple[str, str, float]:
+    """Verdict, what was compared, largest absolute difference of two stored trials; see `TrialComparison`."""
     for what, file in FILES.items():
         if left["files"].get(file) == right["files"].get(file) is not None:
             return SAME[0], what, 0.0
         paths = a.trial_folder(left["key"]) / file, b.trial_folder(right["key"]) / file
         if all(path.is_file() for path in paths):
-            return _compare_frames(_read(paths[0]), _read(paths[1]), what)
+            return compare_frames(_read(paths[0]), _read(paths[1]), what)
     return "different", "", float("nan")
 
 
@@ -104,10 +105,13 @@ def _read(path: Path) -> pd.DataFrame:
     return frame.set_index([name for name in ("datetime", "instrument") if name in frame])
 
 
-def _compare_frames(left: pd.DataFrame, right: pd.DataFrame, what: str) -> tuple[str, str, float]:
-    if not (left.index.equals(right.index) and left.columns.equals(right.columns)):
+def compare_frames(left: pd.DataFrame, right: pd.DataFrame, what: str) -> tuple[str, str, float]:
+    """Verdict, what was compared, largest absolute difference; see `TrialComparison`."""
+    # A metric that only one of two versions knows says nothing of their trainings.
+    shared = [column for column in left.columns if column in right.columns]
+    if not (left.index.equals(right.index) and shared):
         return "different", what, float("nan")
-    values = [frame.to_numpy(dtype=np.float64) for frame in (left, right)]
+    values = [frame[shared].to_numpy(dtype=np.float64) for frame in (left, right)]
     if np.array_equal(*values, equal_nan=True):
         return SAME[0], what, 0.0
     close = np.allclose(*values, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)

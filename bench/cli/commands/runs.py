@@ -1,4 +1,4 @@
-"""`python -m bench diff` and `rm`: two runs compared, one run removed."""
+"""`python -m bench diff`, `verify` and `rm`: two runs compared, one run checked, one run removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import ResultsOption
+from bench.cli.options import PluginOption, ResultsOption, prepare
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,48 @@ def diff(
             console.say(f"\n{title}:")
             console.print_table(table)
     raise typer.Exit(0 if same else 1)
+
+
+def verify(
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A run, or the folder of one.")],
+    retrain: Annotated[int, typer.Option("--retrain", min=0, help="Trials to train anew, spread over the run.")] = 0,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Where the same data are here.")] = None,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Check a run's files, its metrics against its scores, and trials trained anew; exit code 1 if anything differs."""
+    prepare(plugin)
+    from bench.cli import console
+    from bench.records.store import RunStore
+    from bench.scores.compare import count_line
+    from bench.verify import Retrained, plan_of, recompute
+    from bench.verify import retrain as train_anew
+
+    store = RunStore.open_any(results, run_name)
+    damages, keys = store.damages(), store.keys()
+    for why in damages:
+        console.say(why)
+    console.say(f"{store.name}: {len(keys)} records, {len(damages)} damaged file(s)")
+    plan = plan_of(store, data)
+    recomputed = recompute(plan, store)
+    if recomputed:
+        console.say(f"metrics computed anew from stored scores: {count_line(recomputed)}")
+    else:
+        console.say("metrics: no scores are stored with this run, so none were computed anew")
+
+    def tell(one: Retrained) -> None:
+        trial, code = one.comparison, "" if one.same_code else "; the code has changed since"
+        console.say(
+            f"trained anew: {trial.model} fold {trial.fold} seed {trial.seed}: {trial.verdict} ({trial.compared}), "
+            f"largest difference {trial.difference:.3g}{code}"
+        )
+
+    done = train_anew(plan, store, retrain, tell) if retrain else []
+    if done:
+        for when, found in (("then", done[0].then), ("here", done[0].now)):
+            console.say(f"environment {when}: {', '.join(f'{name} {value}' for name, value in found.items())}")
+    same = all(c.same for c in (*recomputed, *(one.comparison for one in done)))
+    raise typer.Exit(0 if same and not damages else 1)
 
 
 def rm(
