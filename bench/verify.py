@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import ValidationError
 
 from bench.experiment.config import ExperimentConfig
 from bench.experiment.evidence import SCORES, read_scores
-from bench.experiment.formulas import DAILY, read_daily
+from bench.experiment.formulas import read_daily
 from bench.experiment.plan import Plan, make_plan
 from bench.experiment.trial import Trial, run_trial
 from bench.metrics.daily import daily_scores
 from bench.records.machine import torch_threads, versions
-from bench.records.store import RunStore
+from bench.records.store import RunStore, known
 from bench.scores.compare import TrialComparison, compare_frames, compare_records
 from zoo.data.labels import raw_label, train_label
 from zoo.errors import ConfigError, DataError
@@ -32,11 +31,13 @@ class Retrained:
     Attributes:
         comparison: of the two.
         same_code: whether the sources of the model and the trainer are those of then, as the trial's key tells.
+        rank_ic: of then, and of now.
         then, now: versions of what the numbers depend on.
     """
 
     comparison: TrialComparison
     same_code: bool
+    rank_ic: tuple[float, float]
     then: dict[str, str]
     now: dict[str, str]
 
@@ -84,7 +85,7 @@ def recompute(plan: Plan, store: RunStore) -> list[TrialComparison]:
         scores = read_scores(store, record["key"], plan.panel, test).astype(np.float32)
         daily = daily_scores(scores, label[days], train_label(label[days]))
         kept: Any = read_daily(store, record).drop(columns="datetime").dropna(axis="columns", how="all")
-        verdict = compare_frames(kept, daily.loc[:, list(kept)], DAILY)
+        verdict = compare_frames(kept, daily.loc[:, list(kept)], "daily series")
         comparisons.append(TrialComparison(trial.model, trial.fold, trial.seed, *verdict))
     return comparisons
 
@@ -103,10 +104,11 @@ def retrain(
     for trial, record in (stored[i] for i in chosen):
         with tempfile.TemporaryDirectory() as folder, torch_threads(1):
             anew = RunStore(Path(folder), store.name)
-            run_trial(trial, anew)
+            made = run_trial(trial, anew)
             verdict = compare_records(store, record, anew, anew.record(trial.key) or {})
         comparison = TrialComparison(trial.model, trial.fold, trial.seed, *verdict)
-        done.append(Retrained(comparison, trial.key == record["key"], record["versions"], versions()))
+        rank_ic = known(record["metrics"]["rank_ic"]), known(made["metrics"]["rank_ic"])
+        done.append(Retrained(comparison, trial.key == record["key"], rank_ic, record["versions"], versions()))
         on_done(done[-1])
     return done
 

@@ -78,7 +78,8 @@ def verify(
         trial, code = one.comparison, "" if one.same_code else "; the code has changed since"
         console.say(
             f"trained anew: {trial.model} fold {trial.fold} seed {trial.seed}: {trial.verdict} ({trial.compared}), "
-            f"largest difference {trial.difference:.3g}{code}"
+            f"largest difference {trial.difference:.3g}, Rank IC {one.rank_ic[0]:.6f} then, {one.rank_ic[1]:.6f} "
+            f"here{code}"
         )
 
     done = train_anew(plan, store, retrain, tell) if retrain else []
