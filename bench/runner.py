@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.experiment.events import Event, Failed, Limits
-from bench.experiment.executors import make_executor
+from bench.experiment.events import Event, Executor, Failed
+from bench.experiment.executors.inline import run_inline
 from bench.experiment.formulas import compute_outdated
 from bench.experiment.plan import Plan
+from bench.experiment.trial import panel_at_hand
 from bench.metrics import Scored, metric
 from bench.metrics.daily import check_metrics
 from bench.portfolio.backtest import check_benchmark, measure_backtests
@@ -78,13 +79,12 @@ def execute_plan(
     results: Path,
     command: list[str],
     *,
-    jobs: int = 1,
+    executor: Executor = run_inline,
     fresh: bool = False,
     plugins: Sequence[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
     on_start: Callable[[int, int], None] = lambda pending, stored: None,
     on_damage: Callable[[str], None] = lambda why: None,
-    limits: Limits | None = None,
 ) -> Outcome:
     """Run the trials of a plan that are not stored yet (`fresh`: all of them).
 
@@ -92,12 +92,11 @@ def execute_plan(
         plan: what to run.
         results: the results folder.
         command: arguments to repeat the run with, for the report.
-        jobs: worker processes.
+        executor: where trials run.
         fresh: run stored trials again too.
         plugins: files that register models, for the workers.
         on_event, on_start: progress; `on_start(pending, stored)` comes first.
         on_damage: told of each stored file that is damaged, before it is made again.
-        limits: of one trial.
 
     Raises:
         ConfigError: another process is running the same run, or as `check_run`.
@@ -135,7 +134,8 @@ def execute_plan(
             on_event(event)
 
         if pending:
-            make_executor(min(jobs, len(pending)), limits)(pending, store, list(plugins), emit)
+            with panel_at_hand(plan.config.data, plan.panel):
+                executor(pending, store, list(plugins), emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)

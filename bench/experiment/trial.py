@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
+from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
 from zoo.data.windows import Dataset
@@ -88,13 +90,41 @@ def make_trial(
     return Trial(model, params, train, overrides, data, fold, seed, device, key)
 
 
+_panels: dict[Any, Panel] = {}
+
+
+def keep_panel(data: Any, panel: Panel) -> None:
+    """From now on trials of this process on `data` take the panel, instead of reading the same once more."""
+    _panels.setdefault(data, panel)
+
+
+@contextmanager
+def panel_at_hand(data: Any, panel: Panel) -> Iterator[None]:
+    """`keep_panel` within the block."""
+    keep_panel(data, panel)
+    try:
+        yield
+    finally:
+        del _panels[data]
+        _dataset.cache_clear()
+
+
+def panel_of(data: Any) -> Panel:
+    """The panel at hand, or read.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _panels[data] if data in _panels else open_panel(data)
+
+
 @lru_cache(maxsize=1)
 def _dataset(data: Any, fold: int, device: str) -> Dataset:
     # One per process: successive trials of a worker share the dataset of the same fold.
-    return dataset_of(open_panel(data), data, fold, device)
+    return dataset_of(panel_of(data), data, fold, device)
 
 
-def dataset_of(panel: Any, data: DataConfig, fold: int, device: str) -> Dataset:
+def dataset_of(panel: Panel, data: DataConfig, fold: int, device: str) -> Dataset:
     """The dataset of one fold of a panel."""
     from zoo.data.features import make_feature_set
 

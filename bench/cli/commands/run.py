@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import FiguresOption, ResultsOption, RunOptions
+from bench.experiment.executors import Kind
 
 if TYPE_CHECKING:
     from bench.experiment.events import Limits
@@ -33,6 +34,8 @@ def run(
     trial_memory: Annotated[
         float | None, typer.Option("--trial-memory", min=0.1, help="GB that the process of one trial may hold.")
     ] = None,
+    executor: Annotated[Kind, typer.Option("--executor", help="Where trials run: processes, or ray.")] = "processes",
+    address: Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; default: one of its own.")] = None,
     figures: FiguresOption = True,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -49,7 +52,7 @@ def run(
     for one in expand_markets(experiment):
         with console.status("reading the data"):
             plan = _validated(make_plan(one, options.models), options.accept_data)
-        outcomes[one.name] = _train(plan, options, jobs, fresh, limits, results)
+        outcomes[one.name] = _train(plan, options, jobs, fresh, limits, executor, address, results)
     # Once all are trained: the report of a market tells of the others, too.
     for name, outcome in outcomes.items():
         _report(results, name, figures, outcome)
@@ -117,14 +120,25 @@ def _validated(plan: Plan, accept: bool) -> Plan:
     return replace(plan, panel=panel.with_notes(f"accepted with --accept-data: {what}"))
 
 
-def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limits: Limits, results: Path) -> Outcome:
+def _train(
+    plan: Plan,
+    options: RunOptions,
+    jobs: int | None,
+    fresh: bool,
+    limits: Limits,
+    backend: Kind,
+    address: str | None,
+    results: Path,
+) -> Outcome:
     """Say what a run will do, and do it."""
     from bench.cli import console
+    from bench.experiment.executors import make_executor
     from bench.runner import execute_plan
 
     for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
         console.say(f"note: {note}")
     workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
+    executor = make_executor(backend, min(workers, len(plan.trials)), limits, address)
     experiment, panel = plan.config, plan.panel
     console.say(
         f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
@@ -146,13 +160,12 @@ def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limit
             plan,
             results,
             sys.argv[1:],
-            jobs=workers,
+            executor=executor,
             fresh=fresh,
             plugins=[str(path) for path in options.plugin or ()],
             on_event=on_event,
             on_start=on_start,
             on_damage=console.say,
-            limits=limits,
         )
 
 
