@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from bench.cli.commands import attribute, calibrate, data, leaks, models, predict, recommend, report, run, runs, show
+from bench.cli.commands import checks, data, models, predict, run, runs, show
 from bench.cli.commands import time as timing
 from bench.cli.options import with_options
 from bench.text.printable import printable
@@ -23,15 +23,15 @@ COMMANDS = (
     models.list_,
     models.describe,
     show.show,
-    report.report,
+    runs.report,
     runs.diff,
     runs.rm,
     predict.predict,
-    recommend.recommend,
+    predict.recommend,
     timing.time_,
-    attribute.attribute,
-    leaks.leaks,
-    calibrate.calibrate,
+    checks.attribute,
+    checks.leaks,
+    checks.calibrate,
 )
 
 app = typer.Typer(

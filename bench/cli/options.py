@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from bench.cli.console import say
 from bench.experiment.presets import DEFAULT_CONFIG
 from zoo.errors import ConfigError
 
@@ -27,6 +28,7 @@ ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names 
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures, too.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")]
+SafeCsvOption = Annotated[bool, typer.Option("--safe-csv", help="Put ' before names that a spreadsheet would execute.")]
 LangOption = Annotated[str, typer.Option("--lang", help="en or zh.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
 SkipOption = Annotated[
@@ -151,3 +153,10 @@ def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
         from zoo.data.cache import disable_cache
 
         disable_cache()
+
+
+def say_formulas(names: list[str], safe: bool) -> None:
+    """A note on the names of a CSV that a spreadsheet takes for formulas; `safe`: as --safe-csv was given."""
+    if names:
+        told = "are written with a ' before them" if safe else "would be executed (--safe-csv puts ' before them)"
+        say(f"note: {len(names)} name(s) that a spreadsheet takes for formulas, such as {names[0]!r}, {told}")

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -63,7 +64,6 @@ def download(
     Raises:
         DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
     """
-    _check_url(url)
     transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes or (lambda done, total: None))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +91,17 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_space(folder: Path, needed: int) -> None:
+    """A tenth more than what is needed must be free, so that the disk is not full afterwards.
+
+    Raises:
+        DataError: it is not.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed + needed // 10 > free:
+        raise DataError(f"{folder}: {needed:,} bytes and a tenth more are needed, {free:,} are free; make room")
+
+
 def file_name(url: str) -> str:
     """The name a URL gives its file.
 
@@ -103,10 +114,26 @@ def file_name(url: str) -> str:
     return name
 
 
-def _check_url(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise DataError(f"{url}: only http:// and https:// addresses can be fetched")
+def check_url(url: str) -> None:
+    """Find out before any work whether an address can be fetched.
+
+    Raises:
+        DataError: no http(s), no host, characters that no address has, or a user name or password inside.
+    """
+    bare = re.sub("//[^/?#]*@", "//", url)  # what may be printed
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise DataError(f"{bare}: is no address of the form https://HOST:PORT/FILE") from None
+    for wrong, why in (
+        (parts.scheme.lower() not in ("http", "https"), "only http:// and https:// addresses can be fetched"),
+        (bare != url, "was given with a user name or a password, which would be stored; give an address without"),
+        (not host, "names no host; only http://HOST/... and https://HOST/... can be fetched"),
+        (not re.fullmatch("[!-~]+", url), "an address has no spaces and no letters beyond ASCII; write %20 and so on"),
+    ):
+        if wrong:
+            raise DataError(f"{bare}: {why}")
 
 
 def _insist(transfer: _Transfer, patience: Patience) -> None:
@@ -199,9 +226,8 @@ class _Transfer:
         limit = DataError(f"{self.url}: more than the {self._most_bytes:,} bytes allowed; raise the limit (--max-gb)")
         if total is not None and total > self._most_bytes:
             raise limit
-        free = shutil.disk_usage(self.part.parent).free
-        if total is not None and total - offset > free:
-            raise DataError(f"{self.part.parent}: {total - offset:,} bytes are needed, {free:,} are free")
+        if total is not None:
+            check_space(self.part.parent, total - offset)
         done = offset
         with self.part.open("ab" if offset else "wb") as file:
             while done <= self._most_bytes and (block := _read(response)):

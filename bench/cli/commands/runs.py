@@ -1,4 +1,4 @@
-"""`python -m bench diff` and `rm`: two runs compared, one run removed."""
+"""`python -m bench report`, `diff` and `rm`: the report of a stored run, two runs compared, one run removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import ResultsOption
+from bench.cli.console import out, print_table, say
+from bench.cli.options import FiguresOption, LangOption, LastRunArgument, PluginOption, ResultsOption, prepare
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,13 +18,72 @@ if TYPE_CHECKING:
     from bench.text.tables import Table
 
 
+def report(
+    run_name: LastRunArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the report; default: the run's.")
+    ] = None,
+    lang: LangOption = "en",
+    figures: FiguresOption = True,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Write nothing; exit 1 if the report no longer follows from the records. Without RUN: every run's.",
+        ),
+    ] = False,
+    plugin: PluginOption = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Rebuild the report of a run from its records, without training."""
+    from bench.records.runs import last_run
+    from bench.records.store import RunStore
+
+    prepare(plugin)
+    name = run_name or last_run(results)
+    if verify:
+        raise typer.Exit(_verify(results, run_name, output, lang))
+    from bench.report import write_report
+    from bench.report.definitions import outdated_sentence
+    from bench.report.tables.main import main_table
+
+    for why in RunStore.open(results, name).damages():
+        say(why)
+    facts, path = write_report(results, name, folder=output, lang=lang, figures=figures)
+    print_table(main_table(facts.board))
+    if (missing := outdated_sentence(facts.board)) is not None:
+        say(missing.text)
+    say(f"report: {path}")
+
+
+def _verify(results: Path, name: str | None, output: Path | None, lang: str) -> int:
+    """Check one run, or all of them: 1 if the report of any does not hold, else 0."""
+    from bench.records.store import run_names
+    from bench.report.verify import verify_report
+
+    if output is not None and name is None:
+        raise ConfigError("--output is the folder of one report: name its run")
+    wrong = False
+    for one in run_names(results) if name is None else [name]:
+        try:
+            problems = verify_report(results, one, output, lang)
+        except ConfigError as error:
+            if name is not None:
+                raise
+            problems = [str(error)]
+        for problem in problems:
+            say(problem)
+        say(f"{one}: {f'{len(problems)} statements do not hold' if problems else 'every statement holds'}")
+        wrong |= bool(problems)
+    return int(wrong)
+
+
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help="A run, or the folder of one.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     results: ResultsOption = Path("results"),
 ) -> None:
     """Compare two runs: the numbers of each trial, and what differs in settings and tables; exit code 1 if any does."""
-    from bench.cli import console
     from bench.records.store import RunStore
     from bench.scores.compare import compare_settings, compare_trials, count_line
     from bench.text.tables import word_table
@@ -31,19 +91,19 @@ def diff(
     one, other = (RunStore.open_any(results, name) for name in (a, b))
     settings = compare_settings(one.run(), other.run())
     trials = compare_trials(one, other)
-    console.say(count_line(trials))
+    say(count_line(trials))
     for why in (*one.damages(), *other.damages()):
-        console.say(why)
+        say(why)
     moved = [trial for trial in trials if trial.compared and trial.difference]
     same = all(trial.same for trial in trials)
     for title, table in (
-        ("trials whose numbers moved", _trial_table(moved) if moved else None),
+        ("trials whose numbers moved", _trial_table(moved)),
         ("settings that differ", word_table(["setting", a, b], settings) if settings else None),
         ("results", None if same else _side_by_side(one, other, a, b)),
     ):
         if table is not None:
-            console.say(f"\n{title}:")
-            console.print_table(table)
+            say(f"\n{title}:")
+            print_table(table)
     raise typer.Exit(0 if same else 1)
 
 
@@ -53,27 +113,25 @@ def rm(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Remove a run: its records, weights and report. What other runs and results/comparison.* hold stays."""
-    from bench.cli import console
     from bench.records.runs import remove_run
     from bench.records.store import RunStore
 
     store = RunStore.open(results, run_name)
     what = f"{store.folder} with {len(store.keys())} stored trials"
     if not yes:
-        if not console.out.is_terminal:
+        if not out.is_terminal:
             raise ConfigError(f"rm asks before it removes {what}, and nobody can answer here; --yes removes it")
         typer.confirm(f"Remove {what}?", abort=True)
     remove_run(store)
-    console.say(f"removed {what}")
+    say(f"removed {what}")
 
 
-def _trial_table(trials: list[TrialComparison]) -> Table:
+def _trial_table(trials: list[TrialComparison]) -> Table | None:
     """What came of each trial."""
     from bench.text.tables import Column, table_of
 
-    names = ["model", "fold", "seed", "verdict", "compared"]
-    columns = [*(Column(name, name) for name in names), Column("difference", "largest difference", ".3g")]
-    return table_of("diff", columns, (vars(t) for t in trials)) or Table("diff", columns, [])
+    columns = [Column(name, name) for name in ("model", "fold", "seed", "verdict", "compared")]
+    return table_of("diff", [*columns, Column("difference", "largest difference", ".3g")], map(vars, trials))
 
 
 def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:

@@ -1,9 +1,11 @@
-"""Universes: chosen by what was known on the day, from lists that have dates, with the stocks that failed."""
+"""The data: segments in order and apart, no day twice; universes of what was known, from dated lists, with failures."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -13,9 +15,61 @@ from zoo.config import UniverseConfig
 from zoo.data.panel import Panel
 from zoo.data.sources.planted import PREFIX
 
+_SEGMENTS = ("train", "valid", "test")
 _MOST_VALUES = 30_000_000  # of a panel that is copied
 _LEAST_EXITS = 0.005  # of the stocks a year: fewer leave no market that is not chosen with hindsight
 _LAST_DAYS = 20
+
+
+def segment_overlap(subject: Subject) -> Iterator[str]:
+    """no row belongs to two segments, and no day is tested in two folds"""
+    days = subject.panel.days
+    for fold in subject.folds:
+        for (a, one), (b, other) in combinations(((n, getattr(fold, n)) for n in _SEGMENTS), 2):
+            first, last = max(one.start, other.start), min(one.stop, other.stop)
+            if first < last:
+                yield f"fold {fold.index}: {a} and {b} share {last - first} days, {days[first]} .. {days[last - 1]}"
+    for one, other in pairwise(subject.folds):
+        if other.test.start < one.test.stop:
+            yield f"folds {one.index} and {other.index} both test {days[other.test.start]}"
+    dataset = subject.dataset
+    for a, b in combinations(_SEGMENTS, 2):
+        shared = np.intersect1d(getattr(dataset, a).rows, getattr(dataset, b).rows)
+        if len(shared) and not _overlap(subject, a, b):
+            at = int(shared[0]) // subject.sample.n_stocks
+            yield f"the dataset gives {len(shared)} rows to both {a} and {b}, the first of {subject.date(at)}"
+
+
+def label_reach(subject: Subject) -> Iterator[str]:
+    """no label of a segment reads a price of a later segment"""
+    reach, days = subject.data.label.reach, subject.panel.days
+    for fold in subject.folds:
+        for a, b in pairwise(_SEGMENTS):
+            last, first = getattr(fold, a).stop - 1, getattr(fold, b).start
+            if last < first <= last + reach:
+                yield (
+                    f"fold {fold.index}: the {a} label of {days[last]} reads {days[last + reach]}, {b} starts on "
+                    f"{days[first]}; an embargo of {fold.embargo} is shorter than the reach of {reach} "
+                    f"(split.embargo, split.force)"
+                )
+
+
+def repeated_days(subject: Subject) -> Iterator[str]:
+    """no day repeats all values of another"""
+    panel, seen = subject.panel, dict[bytes, int]()
+    traded = np.isfinite(panel.field("close")).sum(axis=1)
+    for day in np.flatnonzero(traded >= 2).tolist():
+        # NaN has many bit patterns.
+        values = np.nan_to_num(panel.values[day], nan=-1.0)
+        digest = hashlib.blake2b(np.ascontiguousarray(values).data, digest_size=16).digest()
+        before = seen.setdefault(digest, day)
+        if before != day:
+            yield f"{panel.days[day]} repeats every value of {panel.days[before]}"
+
+
+def _overlap(subject: Subject, a: str, b: str) -> bool:
+    one, other = getattr(subject.fold, a), getattr(subject.fold, b)
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def future_members(subject: Subject) -> Iterator[str]:
