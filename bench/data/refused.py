@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.problem import Problem
+from bench.data.validate import Problem
 from zoo.data.panel import Panel
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import recognise
@@ -20,7 +20,7 @@ NUMBERS = ("open", "high", "low", "close", "adj_close", "vwap", "volume", "facto
 _Hits = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
-def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
+def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None]) -> list[Problem]:
     """One problem per field and kind, as the source has the values, or one without a hit.
 
     Empty for sources that are no files.
@@ -35,8 +35,7 @@ def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int]
     for k, step in enumerate(steps):
         for hits in _long(step, panel) if isinstance(step, Table) else _binary(step, root, panel):
             found[hits[0]].append(hits)
-        if on_step is not None:
-            on_step(k + 1, len(steps))
+        on_step(k + 1, len(steps))
     problems = []
     for field, parts in found.items():
         day, stock, value = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))

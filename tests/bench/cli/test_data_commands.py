@@ -15,9 +15,7 @@ import pytest
 from cli_runs import SMALL, run_cli
 
 from bench.data.inspect import heatmap, inspect_panel
-from bench.data.jumps import splits
-from bench.data.problem import Problem
-from bench.data.validate import SCALE, SCALE_WITHIN, find_problems
+from bench.data.validate import SCALE, SCALE_WITHIN, Problem, find_problems, splits
 from zoo.data.panel import Panel
 from zoo.data.sources import load_panel
 from zoo.data.sources.planted import planted_market
