@@ -54,7 +54,7 @@ def download(
     sha256: str | None = None,
     most_bytes: int = MOST_BYTES,
     patience: Patience = PATIENT,
-    on_bytes: OnBytes | None = None,
+    on_bytes: OnBytes = lambda done, total: None,
 ) -> str:
     """Download a file to `target`; returns its SHA-256 in hexadecimal.
 
@@ -64,7 +64,7 @@ def download(
     Raises:
         DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
     """
-    transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes or (lambda done, total: None))
+    transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         transfer.drop_part_of_another(named=sha256 is not None)
@@ -92,22 +92,17 @@ def file_sha256(path: Path) -> str:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """A tenth more than what is needed must be free, so that the disk is not full afterwards.
-
-    Raises:
-        DataError: it is not.
-    """
+    """A DataError unless a tenth more than what is needed is free, so that the disk is not full afterwards."""
     free = shutil.disk_usage(folder).free
     if needed + needed // 10 > free:
-        raise DataError(f"{folder}: {needed:,} bytes and a tenth more are needed, {free:,} are free; make room")
+        raise DataError(
+            f"{folder}: {needed:,} bytes and a tenth more are needed, {free:,} are free; make room, then the same "
+            f"command goes on"
+        )
 
 
 def file_name(url: str) -> str:
-    """The name a URL gives its file.
-
-    Raises:
-        DataError: it gives none.
-    """
+    """The name a URL gives its file; a DataError where it gives none."""
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
     if name in ("", ".", "..") or any(ch in name for ch in "/\\\0"):
         raise DataError(f"{url}: names no file; give the address of the file itself")
@@ -115,11 +110,7 @@ def file_name(url: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """Find out before any work whether an address can be fetched.
-
-    Raises:
-        DataError: no http(s), no host, characters that no address has, or a user name or password inside.
-    """
+    """A DataError unless an address can be fetched: http(s), a host, nothing secret, no odd characters."""
     bare = re.sub("//[^/?#]*@", "//", url)  # what may be printed
     try:
         parts = urllib.parse.urlsplit(url)
@@ -145,9 +136,9 @@ def _insist(transfer: _Transfer, patience: Patience) -> None:
             transfer.ask()
             return
         except _Dropped as problem:
-            reason, final = str(problem), problem.final
+            reason = problem
         in_vain = 0 if transfer.held > before else in_vain + 1
-        if final or in_vain >= patience.attempts:
+        if isinstance(reason, _Refused) or in_vain >= patience.attempts:
             break
         time.sleep(min(patience.wait * 2 ** max(in_vain - 1, 0), 30))
     resume = f"; {transfer.held:,} bytes are kept, the same command resumes" if transfer.held else ""
@@ -155,11 +146,11 @@ def _insist(transfer: _Transfer, patience: Patience) -> None:
 
 
 class _Dropped(Exception):
-    """The connection did not bring the whole file; `final`: trying again is pointless."""
+    """The connection did not bring the whole file."""
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
+
+class _Refused(_Dropped):
+    """Nor will it, however often it is asked."""
 
 
 class _Transfer:
@@ -190,12 +181,7 @@ class _Transfer:
             self.part.unlink(missing_ok=True)
 
     def ask(self) -> None:
-        """Ask for what is missing, once.
-
-        Raises:
-            _Dropped: it did not come.
-            DataError: it must not come.
-        """
+        """Ask for what is missing, once; `_Dropped` where it did not come, a DataError where it must not."""
         offset, headers = self.held, {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -252,17 +238,16 @@ def _explain_status(error: urllib.error.HTTPError, part: Path, offset: int) -> N
         if error.code in _TRY_AGAIN:
             raise _Dropped(reason) from None
         hint = "; check the address" if error.code in (404, 410) else ""
-        raise _Dropped(f"{reason}{hint}", final=True) from None
+        raise _Refused(f"{reason}{hint}") from None
 
 
 def _unreachable(url: str, reason: object) -> _Dropped:
     host = urllib.parse.urlsplit(url).hostname
     text = getattr(reason, "strerror", None) or str(reason)
     if isinstance(reason, socket.gaierror):
-        return _Dropped(
+        return _Refused(
             f"no network, or no such host: {host} cannot be found ({text}). "
-            f"Behind a proxy set HTTPS_PROXY; else download it on another machine and give the file",
-            final=True,
+            f"Behind a proxy set HTTPS_PROXY; else download it on another machine and give the file"
         )
     return _Dropped(f"no connection to {host} ({text}); is the network up?")
 
@@ -288,5 +273,5 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
         if req.type == "https" and urllib.parse.urlsplit(newurl).scheme.lower() != "https":
-            raise _Dropped(f"it redirects from https to {newurl}, which is not followed", final=True)
+            raise _Refused(f"it redirects from https to {newurl}, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.data.download import MOST_BYTES, PATIENT, Patience, check_url, download, file_name, file_sha256
+from bench.data.download import MOST_BYTES, PATIENT, OnBytes, Patience, check_url, download, file_name, file_sha256
 from bench.data.unpack import BadArchive, archive_stem, unpack
 from zoo.errors import DataError, did_you_mean
 
@@ -37,9 +37,6 @@ NAMED: dict[str, Named] = {
     ),
 }
 
-OnBytes = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes done and, where known, the bytes in all."""
-
 
 @dataclass(frozen=True)
 class Fetched:
@@ -59,7 +56,7 @@ def fetch(
     force: bool = False,
     most_bytes: int = MOST_BYTES,
     patience: Patience = PATIENT,
-    on_bytes: OnBytes | None = None,
+    on_bytes: Callable[[str, int, int | None], None] = lambda what, done, total: None,
 ) -> Fetched:
     """Download a named source or a URL into `folder` and unpack it if it is an archive.
 
@@ -71,6 +68,7 @@ def fetch(
         sha256: the checksum the download must have.
         force: replace what an earlier call fetched.
         most_bytes: of the download, and of what is unpacked.
+        on_bytes: told what is being done, the bytes done and, where known, the bytes in all.
 
     Raises:
         DataError: unknown name, a target that exists, and whatever `check_url`, `download` and `unpack` raise.
@@ -83,12 +81,17 @@ def fetch(
     target = folder / (source if source in NAMED else stem) if stem else file
     if target.exists() and not force:
         raise DataError(f"{target}: exists already; --force fetches it again")
-    told = on_bytes or (lambda what, done, total: None)
     digest = file_sha256(file) if stem and file.is_file() and not force else ""
     if not digest or digest != (sha256 or digest).lower():
-        downloading = partial(told, "downloading")
-        digest = download(url, file, sha256=sha256, most_bytes=most_bytes, patience=patience, on_bytes=downloading)
-    files = _unpacked(file, target, most_bytes, partial(told, "unpacking")) if stem else 1
+        digest = download(
+            url,
+            file,
+            sha256=sha256,
+            most_bytes=most_bytes,
+            patience=patience,
+            on_bytes=partial(on_bytes, "downloading"),
+        )
+    files = _unpacked(file, target, most_bytes, partial(on_bytes, "unpacking")) if stem else 1
     return Fetched(target, url, digest, files)
 
 
@@ -105,7 +108,7 @@ def _address(source: str) -> str:
     return source
 
 
-def _unpacked(archive: Path, target: Path, most_bytes: int, on_bytes: Callable[[int, int | None], None]) -> int:
+def _unpacked(archive: Path, target: Path, most_bytes: int, on_bytes: OnBytes) -> int:
     """Unpack an archive and remove it, whether it was good or is refused; the number of files."""
     try:
         files = unpack(archive, target, most_bytes=most_bytes, on_bytes=on_bytes)

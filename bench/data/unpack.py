@@ -52,7 +52,7 @@ def unpack(
     *,
     most_bytes: int = MOST_BYTES,
     most_files: int = MOST_FILES,
-    on_bytes: OnBytes | None = None,
+    on_bytes: OnBytes = lambda done, total: None,
 ) -> int:
     """Unpack a zip or tar archive as the directory `target`, all of it or nothing.
 
@@ -73,8 +73,8 @@ def unpack(
     with whole_directory(target) as folder:
         try:
             n_bytes, n_files = _measure(archive, most_bytes, most_files)
-            check_space(folder, n_bytes)
-            _extract(archive, folder, on_bytes or (lambda done, total: None))
+            check_space(target.parent, n_bytes)
+            _extract(archive, folder, on_bytes)
         except _BROKEN as error:
             raise BadArchive(f"{archive.name}: broken archive ({error}); download it again") from None
         except RuntimeError as error:  # what zipfile raises for a password

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -175,12 +176,12 @@ def _calendar(panel: Panel) -> Iterator[Problem]:
     step = np.diff(panel.days, append=panel.days[-1:]).astype(np.int64)
     silent = ~np.isfinite(panel.field("close")).any(axis=1)
     pause = f"calendar pauses of more than {LONG_CALENDAR_GAP} days"
-    yield _whole_days("days on a weekend", np.logical_not(np.is_busday(panel.days)))
+    yield _whole_days("days on a weekend", ~np.is_busday(panel.days))
     yield _whole_days(pause, step > LONG_CALENDAR_GAP, **{"next day after": step})
     yield _whole_days("days without any close", silent)
 
 
-def _whole_days(title: str, where: np.ndarray, **values: np.ndarray) -> Problem:
+def _whole_days(title: str, where: Any, **values: np.ndarray) -> Problem:
     """A problem on the days of `where [D]`, with the values `[D]` there."""
     day = np.flatnonzero(where)
     return Problem(title, False, day, np.full(len(day), -1), {name: v[day] for name, v in values.items()})

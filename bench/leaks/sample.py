@@ -9,11 +9,12 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from bench.leaks.perturb import changed, cut
+from bench.leaks.perturb import changed
 from bench.leaks.subject import Subject
 from zoo.config import UniverseConfig
 from zoo.data.panel import Panel
 from zoo.data.sources.planted import PREFIX
+from zoo.data.split import Fold
 
 _SEGMENTS = ("train", "valid", "test")
 _MOST_VALUES = 30_000_000  # of a panel that is copied
@@ -25,17 +26,16 @@ def segment_overlap(subject: Subject) -> Iterator[str]:
     """no row belongs to two segments, and no day is tested in two folds"""
     days = subject.panel.days
     for fold in subject.folds:
-        for (a, one), (b, other) in combinations(((n, getattr(fold, n)) for n in _SEGMENTS), 2):
-            first, last = max(one.start, other.start), min(one.stop, other.stop)
-            if first < last:
-                yield f"fold {fold.index}: {a} and {b} share {last - first} days, {days[first]} .. {days[last - 1]}"
+        for a, b in combinations(_SEGMENTS, 2):
+            if both := _common_days(fold, a, b):
+                yield f"fold {fold.index}: {a} and {b} share {len(both)} days, {days[both[0]]} .. {days[both[-1]]}"
     for one, other in pairwise(subject.folds):
         if other.test.start < one.test.stop:
             yield f"folds {one.index} and {other.index} both test {days[other.test.start]}"
     dataset = subject.dataset
     for a, b in combinations(_SEGMENTS, 2):
         shared = np.intersect1d(getattr(dataset, a).rows, getattr(dataset, b).rows)
-        if len(shared) and not _overlap(subject, a, b):
+        if len(shared) and not _common_days(subject.fold, a, b):
             at = int(shared[0]) // subject.sample.n_stocks
             yield f"the dataset gives {len(shared)} rows to both {a} and {b}, the first of {subject.date(at)}"
 
@@ -67,9 +67,9 @@ def repeated_days(subject: Subject) -> Iterator[str]:
             yield f"{panel.days[day]} repeats every value of {panel.days[before]}"
 
 
-def _overlap(subject: Subject, a: str, b: str) -> bool:
-    one, other = getattr(subject.fold, a), getattr(subject.fold, b)
-    return max(one.start, other.start) < min(one.stop, other.stop)
+def _common_days(fold: Fold, a: str, b: str) -> range:
+    one, other = getattr(fold, a), getattr(fold, b)
+    return range(max(one.start, other.start), min(one.stop, other.stop))
 
 
 def future_members(subject: Subject) -> Iterator[str]:
@@ -80,15 +80,14 @@ def future_members(subject: Subject) -> Iterator[str]:
     before = subject.pieces.universe(base, universe).member
     for share in (0.4, 0.7):
         day = int(share * base.n_days)
-        later = changed(base, day + 1, members=False)
-        after = subject.pieces.universe(later, universe).member
+        after = subject.pieces.universe(changed(base, day + 1, members=False), universe).member
         moved = (before != after)[: day + 1]
-        if moved.any():
-            stock = int(np.flatnonzero(moved.any(axis=0))[0])
-            at = int(np.flatnonzero(moved[:, stock])[-1])
+        stocks = np.flatnonzero(moved.any(axis=0))
+        if len(stocks):
+            at = np.flatnonzero(moved[:, stocks[0]])[-1]
             yield (
-                f"membership of {base.symbols[stock]} on {base.days[at]}, and of {int(moved.any(axis=0).sum()) - 1} "
-                f"other stocks, changes with data after {base.days[day]} (data.universe)"
+                f"membership of {base.symbols[stocks[0]]} on {base.days[at]}, and of {len(stocks) - 1} other stocks, "
+                f"changes with data after {base.days[day]} (data.universe)"
             )
 
 
@@ -129,7 +128,7 @@ def _thinned(base: Panel, universe: UniverseConfig) -> tuple[Panel, UniverseConf
     step = -(-base.values.size // _MOST_VALUES)
     if step == 1:
         return base, universe
-    small = cut(base, slice(0, base.n_days), np.arange(0, base.n_stocks, step))
+    small = base.part(np.arange(0, base.n_stocks, step))
     if universe.top_liquidity is None:
         return small, universe
     return small, universe.model_copy(update={"top_liquidity": max(1, universe.top_liquidity // step)})

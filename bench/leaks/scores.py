@@ -28,7 +28,7 @@ from zoo import registry
 from zoo.config import TrainConfig
 from zoo.crosssection import pearson_rows
 from zoo.data.split import DayRange
-from zoo.data.windows import Segment
+from zoo.data.windows import Dataset, Segment
 from zoo.network import Network
 
 TOLERANCE = 1e-4
@@ -44,12 +44,13 @@ def future_scores(subject: Subject) -> Iterator[str]:
     """no score of a day changes with values, labels or concepts of later days, before or after a fit"""
     for contender, model, state in _models(subject):
         for day in subject.days[1:]:
-            before = _predict(subject, contender, model, _span(subject, day))
-            after = _predict(subject, contender, model, _span(subject, day), changed_after=day)
-            upto = day + 1 - _span(subject, day).start
+            span = _span(subject, day)
+            before = _predict(subject, contender, model, span)
+            after = _predict(subject, contender, model, span, subject.after(day, members=False))
+            upto = day + 1 - span.start
             moved = _moved(before[:upto], after[:upto])
             if moved is not None:
-                at = subject.date(_span(subject, day).start + moved)
+                at = subject.date(span.start + moved)
                 yield f"{contender.name} ({state}): the scores of {at} change with data after {subject.date(day)}"
                 break
 
@@ -72,15 +73,13 @@ def labels_in_scores(subject: Subject) -> Iterator[str]:
     """no score changes with the labels that its batch carries"""
     day = subject.days[-1]
     batch = subject.test_batch
+    others = [replace(batch, label=label) for label in (-batch.label.flip(0), torch.full_like(batch.label, torch.nan))]
     for contender, model, state in _models(subject):
         _predict(subject, contender, model, DayRange(day, day + 1))  # leaves the state that scoring finds
         with torch.no_grad():
-            before = model.score(batch).cpu().numpy()[None]
-            for label in (-batch.label.flip(0), torch.full_like(batch.label, torch.nan)):
-                after = model.score(replace(batch, label=label)).cpu().numpy()[None]
-                if _moved(before, after) is not None:
-                    yield f"{contender.name} ({state}): the scores of {subject.date(day)} change with their labels"
-                    break
+            before, *after = (model.score(b).cpu().numpy()[None] for b in (batch, *others))
+        if any(_moved(before, scores) is not None for scores in after):
+            yield f"{contender.name} ({state}): the scores of {subject.date(day)} change with their labels"
 
 
 def shuffled_label(subject: Subject) -> Iterator[str]:
@@ -137,12 +136,10 @@ def daily_metrics(subject: Subject) -> Iterator[str]:
     score = rng.normal(size=raw.shape)
     keep = len(raw) // 2
     before = subject.pieces.metrics(score, raw, ranked)
-    parts = []
-    for part in (score, raw, ranked):
-        other = part * rng.uniform(1.5, 3, part.shape)
+    others = [part * rng.uniform(1.5, 3, part.shape) for part in (score, raw, ranked)]
+    for other, part in zip(others, (score, raw, ranked), strict=True):
         other[keep] = part[keep]
-        parts.append(other)
-    after = subject.pieces.metrics(*parts)
+    after = subject.pieces.metrics(*others)
     for column in before.columns:
         if not np.array_equal(before[column].to_numpy()[keep], after[column].to_numpy()[keep], equal_nan=True):
             yield f"'{column}' of {subject.date(days.start + keep)} changes with scores or labels of other days"
@@ -159,10 +156,9 @@ def _span(subject: Subject, day: int) -> DayRange:
 
 
 def _predict(
-    subject: Subject, contender: Contender, model: Network, days: DayRange, changed_after: int | None = None
+    subject: Subject, contender: Contender, model: Network, days: DayRange, dataset: Dataset | None = None
 ) -> np.ndarray:
-    dataset = subject.dataset if changed_after is None else subject.after(changed_after, members=False)
-    return subject.pieces.predict(model, Segment(dataset, days), scope=contender.scope)
+    return subject.pieces.predict(model, Segment(dataset or subject.dataset, days), scope=contender.scope)
 
 
 def _moved(before: np.ndarray, after: np.ndarray) -> int | None:

@@ -12,7 +12,7 @@ import torch
 
 from bench.experiment.plan import Plan, entry_of
 from bench.experiment.training import seeded_model
-from bench.leaks.perturb import changed, cut, holed
+from bench.leaks.perturb import changed, holed
 from bench.metrics.daily import daily_scores
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
@@ -191,7 +191,7 @@ def _sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel
     last = min(max(test.stop, valid.stop) + reach, panel.n_days)
     seen = panel.member[first:last].sum(axis=0)
     stocks = np.sort(np.argsort(-seen, kind="stable")[:STOCKS])
-    small = cut(panel, slice(first, last), stocks)
+    small = panel.part(stocks, slice(first, last))
     train, valid, test = (DayRange(r.start - first, r.stop - first) for r in (train, valid, test))
     own = Fold(0, train, valid, test, fold.embargo)
     return holed(small, _probe_days(own)), own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from zoo.errors import ConfigError
 if TYPE_CHECKING:
     from bench.records.store import RunStore
     from bench.scores.compare import TrialComparison
-    from bench.text.tables import Table
+    from bench.text.tables import Column, Entry, Table
 
 
 def report(
@@ -140,16 +140,16 @@ def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
     from bench.scores.leaderboard import build_leaderboard
     from bench.text.tables import Table
 
-    tables = {name: main_table(build_leaderboard(store)) for store, name in ((one, a), (other, b))}
-    cells = {
-        name: {(str(row[0]), c.key): entry for row in t.rows for c, entry in zip(t.columns, row, strict=True)}
-        for name, t in tables.items()
-    }
-    models = {str(row[0]): row[0] for t in tables.values() for row in t.rows}
-    first, *columns = {c.key: c for t in tables.values() for c in t.columns}.values()
-    pairs = [(column, name) for column in columns for name in tables]
-    rows = [
-        [entry, *(cells[name].get((model, column.key), "–") for column, name in pairs)]
-        for model, entry in models.items()
-    ]
-    return Table("diff", [first, *(replace(c, header=f"{c.title}: {name}") for c, name in pairs)], rows)
+    columns: dict[str, Column] = {}
+    rows: dict[str, dict[Any, Entry]] = {}
+    for store, name in ((one, a), (other, b)):
+        table = main_table(build_leaderboard(store))
+        columns |= {column.key: column for column in table.columns}
+        for row in table.rows:
+            entries = {(column.key, name): entry for column, entry in zip(table.columns, row, strict=True)}
+            rows.setdefault(str(row[0]), {}).update(entries, model=row[0])
+    first, *others = columns.values()
+    pairs = [(column, name) for column in others for name in dict.fromkeys((a, b))]
+    headers = [replace(column, header=f"{column.title}: {name}") for column, name in pairs]
+    cells = [[row["model"], *(row.get((column.key, name), "–") for column, name in pairs)] for row in rows.values()]
+    return Table("diff", [first, *headers], cells)
