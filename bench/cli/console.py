@@ -41,10 +41,7 @@ class Step(Protocol):
 
 @contextmanager
 def progress(text: str, *, in_bytes: bool = False) -> Iterator[Step]:
-    """A bar, on a terminal only, fed by calls `(done, total)` or `(done, total, what)`; `what` replaces the text.
-
-    A total that is None shows that something moves, not how far it is.
-    """
+    """A bar, on a terminal only; `what` replaces its text, a total of None shows movement only."""
     if not err.is_terminal:
         yield lambda done, total, what=text: None
         return
@@ -69,7 +66,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(table: Table | None) -> None:
-    """A table, if there is one: whole when piped; a narrow terminal gets the first columns, and is told so."""
+    """A table, if any: whole when piped, on a terminal the columns that fit."""
     if table is None:
         return
     headers, *rows = [[one_line(text, _LONGEST_CELL) for text in row] for row in (table.headers, *table.texts)]
@@ -77,7 +74,11 @@ def print_table(table: Table | None) -> None:
         from tabulate import tabulate
 
         print(tabulate(rows, headers, tablefmt="simple", colalign=table.alignment, disable_numparse=True))
-        return
+    else:
+        _print_what_fits(table, headers, rows)
+
+
+def _print_what_fits(table: Table, headers: list[str], rows: list[list[str]]) -> None:
     # One space on each side of a column; at least two columns.
     widths = accumulate(max(map(len, texts)) + 2 for texts in zip(headers, *rows, strict=True))
     shown = min(max(sum(width <= out.width for width in widths), 2), len(headers))

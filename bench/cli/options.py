@@ -50,11 +50,7 @@ class ModelOptions:
     plugin: PluginOption = None
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
-        """The configuration with the options applied: `changes` and options win over --set, --set over the file.
-
-        Args:
-            changes: by key of the configuration, `__` for a dot; None changes nothing.
-        """
+        """The configuration: `changes` (by key, `__` for a dot, None: none) over --set over the file."""
         from bench.experiment.config import load_config, parse_override
         from bench.experiment.naming import run_name
 
@@ -105,7 +101,7 @@ class RunOptions(DataOptions):
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer takes it: the fields of an options class in place of the parameter of that class."""
+    """The command with the fields of an options class in place of its parameter of that class."""
     groups, parameters = {}, []
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
@@ -156,7 +152,6 @@ def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
 
 
 def say_formulas(names: list[str], safe: bool) -> None:
-    """A note on the names of a CSV that a spreadsheet takes for formulas; `safe`: as --safe-csv was given."""
     if names:
         told = "are written with a ' before them" if safe else "would be executed (--safe-csv puts ' before them)"
         say(f"note: {len(names)} name(s) that a spreadsheet takes for formulas, such as {names[0]!r}, {told}")

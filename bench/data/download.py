@@ -1,4 +1,4 @@
-"""Downloads over HTTP that survive a dropped connection: what has come is kept and the rest asked for."""
+"""Downloads over HTTP that survive a dropped connection."""
 
 from __future__ import annotations
 
@@ -58,11 +58,10 @@ def download(
 ) -> str:
     """Download a file to `target`; returns its SHA-256 in hexadecimal.
 
-    Bytes go to `target.part`, which an interrupted run leaves and a later one continues if the server supports ranges
-    and the file is still the same (ETag or Last-Modified). A file of the wrong checksum is removed.
+    Bytes go to `target.part`, which a later call continues where server and file (ETag, Last-Modified) allow it.
 
     Raises:
-        DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
+        DataError: no such file, no network, too large, no space, wrong checksum.
     """
     transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes)
     try:
@@ -92,7 +91,7 @@ def file_sha256(path: Path) -> str:
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """A DataError unless a tenth more than what is needed is free, so that the disk is not full afterwards."""
+    """A DataError unless that many bytes and a tenth more are free."""
     free = shutil.disk_usage(folder).free
     if needed + needed // 10 > free:
         raise DataError(
@@ -110,7 +109,7 @@ def file_name(url: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """A DataError unless an address can be fetched: http(s), a host, nothing secret, no odd characters."""
+    """A DataError unless an address can be fetched and holds nothing secret."""
     bare = re.sub("//[^/?#]*@", "//", url)  # what may be printed
     try:
         parts = urllib.parse.urlsplit(url)
@@ -154,7 +153,7 @@ class _Refused(_Dropped):
 
 
 class _Transfer:
-    """A file on its way: `part` holds its bytes, `state` whose they are, so that only the same file is continued."""
+    """A file on its way: `part` holds its bytes, `state` whose they are."""
 
     def __init__(self, url: str, target: Path, most_bytes: int, timeout: float, on_bytes: OnBytes) -> None:
         self.url, self._most_bytes, self._timeout, self._on_bytes = url, most_bytes, timeout, on_bytes
@@ -167,7 +166,7 @@ class _Transfer:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _validator(self) -> str | None:
-        """What the server called the file whose bytes are held; None where they are of another address."""
+        """What the server called the file whose bytes are held; None: another's."""
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             return str(state["validator"]) if state["url"] == self.url else None
@@ -175,13 +174,13 @@ class _Transfer:
             return None
 
     def drop_part_of_another(self, *, named: bool) -> None:
-        """Forget bytes of another address, or of a file that neither server nor checksum (`named`) can tell again."""
+        """Forget bytes that neither server nor checksum (`named`) can tell to be this file's."""
         validator = self._validator()
         if validator is None or not (validator or named):
             self.part.unlink(missing_ok=True)
 
     def ask(self) -> None:
-        """Ask for what is missing, once; `_Dropped` where it did not come, a DataError where it must not."""
+        """Ask once for what is missing."""
         offset, headers = self.held, {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -253,7 +252,7 @@ def _unreachable(url: str, reason: object) -> _Dropped:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """What has arrived: not waiting for a full block, so that a dropped connection loses nothing."""
+    """What has arrived, without waiting for a full block."""
     try:
         return response.read1(_BLOCK)
     except (OSError, http.client.HTTPException) as error:

@@ -40,7 +40,7 @@ NAMED: dict[str, Named] = {
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came: the file or directory, the address, and the download's SHA-256, which pins this very release."""
+    """What came; the checksum pins this very release."""
 
     path: Path
     url: str
@@ -60,8 +60,7 @@ def fetch(
 ) -> Fetched:
     """Download a named source or a URL into `folder` and unpack it if it is an archive.
 
-    An archive becomes a directory of its name and is then removed. Where there is no space to unpack it, it stays, and
-    the same call goes on from it; one that is refused goes.
+    An archive goes once it is unpacked or refused; for lack of space it stays, and the same call goes on from it.
 
     Args:
         source: a key of `NAMED`, or an http(s) address.
@@ -71,7 +70,7 @@ def fetch(
         on_bytes: told what is being done, the bytes done and, where known, the bytes in all.
 
     Raises:
-        DataError: unknown name, a target that exists, and whatever `check_url`, `download` and `unpack` raise.
+        DataError: unknown name, a target that exists, or as `check_url`, `download`, `unpack`.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"--sha256 {sha256}: a SHA-256 has 64 hexadecimal digits")
@@ -96,7 +95,6 @@ def fetch(
 
 
 def _address(source: str) -> str:
-    """The address of a named source, or the source itself once it is found to be one."""
     if source in NAMED:
         return NAMED[source].url
     if "://" not in source:
@@ -109,7 +107,6 @@ def _address(source: str) -> str:
 
 
 def _unpacked(archive: Path, target: Path, most_bytes: int, on_bytes: OnBytes) -> int:
-    """Unpack an archive and remove it, whether it was good or is refused; the number of files."""
     try:
         files = unpack(archive, target, most_bytes=most_bytes, on_bytes=on_bytes)
     except BadArchive:

@@ -96,7 +96,7 @@ def _by_month(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def heatmap(overview: Overview, *, plain: bool = False) -> list[str]:
-    """Coverage as text, a line per year and a block per month; `plain` for terminals without block characters."""
+    """Coverage as text: a line a year, a block a month; `plain` without block characters."""
     shades, none = (PLAIN_SHADES, " ") if plain else (SHADES, "·")
     legend = ", ".join(f"{mark} > {100 * above:.0f} %" for mark, above in shades)
     lines = [f"coverage, share of stocks with a close by month ({legend})", "      J F M A M J J A S O N D  stocks"]
@@ -113,7 +113,7 @@ def heatmap(overview: Overview, *, plain: bool = False) -> list[str]:
 
 
 def coverage_figure(panel: Panel, file: Path) -> None:
-    """Coverage as a picture: stocks in order of their first close, up to 500 rows of them, by month.
+    """Coverage by month as a picture: stocks by their first close, in at most 500 rows.
 
     Raises:
         DataError: matplotlib is missing or the file cannot be written.

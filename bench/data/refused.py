@@ -1,4 +1,4 @@
-"""Cells of a source that a panel cannot hold: zero and negative prices, negative volumes, infinite values."""
+"""Cells of a source that a panel cannot hold: values that are zero, negative or infinite."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ _Hits = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
 
 def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None]) -> list[Problem]:
-    """One problem per field and kind, as the source has the values, or one without a hit.
-
-    Empty for sources that are no files.
-    """
+    """One problem per field and kind, or one without a hit; none for sources that are no files."""
     if str(source).startswith(("planted:", "installed:")):
         return []
     hits: dict[str, list[_Hits]] = defaultdict(list)

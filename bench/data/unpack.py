@@ -1,4 +1,4 @@
-"""Archives unpacked without trusting them: regular files and directories only, all inside the target."""
+"""Archives unpacked without trusting them."""
 
 from __future__ import annotations
 
@@ -56,18 +56,17 @@ def unpack(
 ) -> int:
     """Unpack a zip or tar archive as the directory `target`, all of it or nothing.
 
-    A single directory at the top becomes `target` itself. All members are looked at before the first is written:
-    links, devices, names that are absolute or contain `..`, and what is too large end it there.
+    A single directory at the top becomes `target` itself. All members are looked at before the first is written.
 
     Args:
-        most_bytes, most_files: what an archive may hold; it may also hold `MOST_GROWTH` times its own size at most.
+        most_bytes, most_files: what an archive may hold; never more than `MOST_GROWTH` times its size.
         on_bytes: told how far into the archive it is.
 
     Returns:
         The number of files.
 
     Raises:
-        BadArchive: broken, encrypted, too large, or with a member that would leave `target`.
+        BadArchive: broken, encrypted, too large, or with links, devices or names outside `target`.
         DataError: `target` cannot be written, or there is no space for it.
     """
     with whole_directory(target) as folder:
@@ -86,10 +85,7 @@ def unpack(
 
 
 def _measure(archive: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
-    """Bytes and number of the files of an archive none of whose members must be refused.
-
-    No reader gives more bytes of a member than its header says, so that the sum holds.
-    """
+    """Bytes, which no reader exceeds, and number of the files, once every member is found to be fine."""
     size, n_bytes, n_files = archive.stat().st_size, 0, 0
     with archive.open("rb") as stream, _members(archive, stream) as members:
         for member in members:

@@ -77,10 +77,7 @@ def _text(value: object) -> str:
 
 
 def find_problems(panel: Panel, on_step: Callable[[int, int], None] = lambda done, total: None) -> list[Problem]:
-    """All checks in a fixed order, errors first, those without a hit included.
-
-    Values a reader refuses (zero, negative or infinite) are missing in a panel; `refused_cells` finds them.
-    """
+    """All checks in a fixed order, errors first, those without a hit included."""
     checks = (_order, _missing, _gaps, _moves, _quiet, _calendar)
     problems: list[Problem] = []
     for k, check in enumerate(checks):
@@ -90,17 +87,14 @@ def find_problems(panel: Panel, on_step: Callable[[int, int], None] = lambda don
 
 
 def misleading(problems: list[Problem], panel: Panel) -> list[Problem]:
-    """The problems that make returns wrong: closes on another scale, prices out of order on more than 1 % of the rows.
-
-    Returns are those of closes: one low at a tenth of its close changes no label.
-    """
+    """What makes returns wrong: closes on another scale, prices out of order on more than 1 % of the rows."""
     rows = np.isfinite(panel.field("close")).sum()
     worst = {SCALE: 0, **dict.fromkeys(_ORDER, _MOST_OUT_OF_ORDER * rows)}
     return [p for p in problems if p.title in worst and p.count > worst[p.title]]
 
 
 def verdict(problems: list[Problem], panel: Panel) -> str:
-    """`validate finds 1 error, 31 warnings: ...` with the first three kinds; empty where there are none."""
+    """`validate finds 1 error, 31 warnings: ...` with the first three kinds; empty: none."""
     struck = [p for p in problems if p.count]
     errors = sum(p.count for p in struck if p.error)
     warnings = sum(p.count for p in struck) - errors
@@ -143,7 +137,7 @@ def _gaps(panel: Panel) -> Iterator[Problem]:
 
 
 def _runs(true: np.ndarray, least: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every run of at least so many True along the days of `[N, D]`, the longest first: stock, first day, length."""
+    """Stock, first day and length of each run of True along `[N, D]`, the longest first."""
     edges = np.diff(np.pad(true, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     stock, first = np.nonzero(edges == 1)
     length = np.nonzero(edges == -1)[1] - first
@@ -188,10 +182,7 @@ def _whole_days(title: str, where: Any, **values: np.ndarray) -> Problem:
 
 
 def jumps(panel: Panel, breaks: ScaleBreaks) -> Problem:
-    """Closes more than 40 % away from the last one before them, but for those on another scale, the `breaks`.
-
-    A remark tells those that come back.
-    """
+    """Closes more than 40 % from the one before, but for `breaks`; a remark tells those that come back."""
     close = panel.field("close").T.astype(np.float64)
     before = previous_present(close)
     far = np.abs(close / before - 1) > JUMP
@@ -213,9 +204,8 @@ def jumps(panel: Panel, breaks: ScaleBreaks) -> Problem:
 def splits(panel: Panel) -> Problem:
     """Price ratios near a simple fraction, with a volume that moves the other way.
 
-    A split by 1/2 doubles the number of shares traded, so the volume (median of the 10 days from the split over that
-    of the 10 days before) must move by half to two and a half times as much in logs: 1.4 to 5.7 times. Without
-    volume nothing is suspected.
+    A split by 1/2 doubles the shares traded: the median volume of the 10 days after over that of the 10 days
+    before must move by `VOLUME_MOVE` as much, 1.4 to 5.7 times. Without volume nothing is suspected.
     """
     close = panel.field("close").T.astype(np.float64)
     ratio = close / previous_present(close)
@@ -229,9 +219,9 @@ def splits(panel: Panel) -> Problem:
     change = np.array([_volume_change(volume[s], d) for s, d in zip(stock, day, strict=True)])
     share = -change / move
     moved = (share >= VOLUME_MOVE[0]) & (share <= VOLUME_MOVE[1])
-    stock, day, move, nearest = stock[moved], day[moved], move[moved], nearest[moved]
-    values = {"close / close before": np.exp(move), "near": names[nearest], "volume x": np.exp(change[moved])}
-    return Problem("unadjusted split suspected", False, day, stock, values)
+    values = {"close / close before": np.exp(move), "near": names[nearest], "volume x": np.exp(change)}
+    chosen = {name: value[moved] for name, value in values.items()}
+    return Problem("unadjusted split suspected", False, day[moved], stock[moved], chosen)
 
 
 def _volume_change(volume: np.ndarray, day: int) -> float:

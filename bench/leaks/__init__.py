@@ -1,6 +1,6 @@
 """Leak checks: the pieces of a configuration are tried on data that differ where they must not look.
 
-Order: data, features, labels, models. A leak in an early piece shows in later ones too: read the first failure first.
+A leak in an early piece shows in later ones too: read the first failure first.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def run_checks(subject: Subject) -> list[Finding]:
 def _offences(check: Check, subject: Subject) -> tuple[str, ...]:
     try:
         return tuple(check(subject))
-    except Exception as error:  # noqa: BLE001 - plugins may raise anything; what could not be checked has not passed
+    except Exception as error:  # noqa: BLE001 - plugins may raise anything
         return (f"could not be checked: {type(error).__name__}: {error}",)
 
 
@@ -77,7 +77,7 @@ def findings_table(findings: list[Finding]) -> Table:
 
 
 def findings_record(name: str, source: str, config_hash: str, findings: list[Finding]) -> dict[str, Any]:
-    """One experiment: `name`, `source`, `config_hash`, `passed`, `checks` of `check, passed, holds, offences`."""
+    """The findings of one experiment, for JSON."""
     checks = [{"check": f.check, "passed": f.passed, "holds": f.holds, "offences": f.offences} for f in findings]
     passed = all(f.passed for f in findings)
     return {"name": name, "source": source, "config_hash": config_hash, "passed": passed, "checks": checks}

@@ -1,4 +1,4 @@
-"""Inputs: no window or concept of a later day, no statistic fitted outside train, no column that is the label."""
+"""Inputs: no later day in windows or concepts, no fit outside train, no label among them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.crosssection import pearson_rows
 from zoo.data.sources.planted import PREFIX, planted_market_from_spec
 
 LARGEST_IC = 0.5
-"""Mean daily |correlation| with the label above which a single input cannot be anything but the label."""
+"""Mean daily |correlation| that only the label can have with the label."""
 _RECENT, _STRIDE = 30, 7
 _DAYS = 40
 

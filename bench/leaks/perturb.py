@@ -1,4 +1,4 @@
-"""Data made to differ: panels on chosen days only, datasets that note what is read or have shuffled labels."""
+"""Data made to differ on chosen days, and datasets that note what is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoo.data.panel import Panel
 from zoo.data.windows import Dataset, Segment
 from zoo.network import Batch
 
-_SHOCK = 0.3  # sd of the logarithm: far outside of what a day does, so that no robust statistic shrugs it off
+_SHOCK = 0.3  # sd of the logarithm: more than a robust statistic shrugs off
 _GONE = 0.1  # share of the (day, stock) cells that lose their values
 
 
@@ -66,7 +66,7 @@ def holed(panel: Panel, days: tuple[int, ...], *, seed: int = 0) -> Panel:
 
 
 class View(Dataset):
-    """A dataset that answers as another does; its segments belong to the view, so that what is read goes through it."""
+    """A dataset that answers as another does; what its segments read goes through the view."""
 
     def __init__(self, inner: Dataset) -> None:
         self.__dict__.update(inner.__dict__)

@@ -1,4 +1,4 @@
-"""The data: segments in order and apart, no day twice; universes of what was known, from dated lists, with failures."""
+"""The data: segments in order and apart, no day twice; universes without hindsight."""
 
 from __future__ import annotations
 

@@ -1,15 +1,12 @@
 """Scores: of a day they read neither later days, nor other days of their batch, nor labels that are not theirs.
 
-`shuffled_label`: the labels of every day are permuted among its stocks, in all segments; a model is fitted to those of
-train and scored on those of test. Whatever the model, and whatever the data, the correlation of a day of N stocks then
-has mean 0 and variance 1 / (N - 1), independently over days (Pitman 1937), so z = sum IC / sqrt(sum 1 / (N - 1)) is
-standard normal: no assumption on returns, and no chance alignment of an unlucky network with a real signal.
+`shuffled_label`: a model is fitted to labels permuted among the stocks of each day and scored on such labels. The
+correlation of a day of N stocks then has mean 0 and variance 1 / (N - 1), whatever model and data (Pitman 1937), so
+z = sum IC / sqrt(sum 1 / (N - 1)) is standard normal.
 
-`shifted_label`: scores of day t against the label of day t + k, k from 1 to beyond its reach, on valid and test days.
-The labels of later days are other days' business; what predicts them better than its own is dated wrongly. Statistic:
-Newey-West t of the daily difference to the aligned IC. The scores are those of a ridge regression, which finds what is
-linear in few rows; a network of a few steps is a random function, which may do anything. Labels of earlier days are
-left out: they are known on day t, or reverse, so honest scores may correlate with them more than with their own.
+`shifted_label`: Newey-West t of the daily IC with the label of day t + k over the IC with that of day t. The scores are
+those of a ridge regression: a network of a few steps is a random function. Labels of earlier days are left out: they
+are known on day t, so honest scores may correlate with them more than with their own.
 """
 
 from __future__ import annotations
@@ -32,7 +29,7 @@ from zoo.data.windows import Dataset, Segment
 from zoo.network import Network
 
 TOLERANCE = 1e-4
-"""Of a day's sd of scores. The shape of a batch moves the last bits of a float32 product, a leak moves far more."""
+"""Of a day's sd of scores: the shape of a batch moves the last bits of a product."""
 _BEFORE, _AFTER = 6, 6
 LARGEST_Z = 4.0
 """One false alarm in 16,000 models."""
@@ -73,13 +70,15 @@ def labels_in_scores(subject: Subject) -> Iterator[str]:
     """no score changes with the labels that its batch carries"""
     day = subject.days[-1]
     batch = subject.test_batch
-    others = [replace(batch, label=label) for label in (-batch.label.flip(0), torch.full_like(batch.label, torch.nan))]
     for contender, model, state in _models(subject):
         _predict(subject, contender, model, DayRange(day, day + 1))  # leaves the state that scoring finds
         with torch.no_grad():
-            before, *after = (model.score(b).cpu().numpy()[None] for b in (batch, *others))
-        if any(_moved(before, scores) is not None for scores in after):
-            yield f"{contender.name} ({state}): the scores of {subject.date(day)} change with their labels"
+            before = model.score(batch).cpu().numpy()[None]
+            for label in (-batch.label.flip(0), torch.full_like(batch.label, torch.nan)):
+                after = model.score(replace(batch, label=label)).cpu().numpy()[None]
+                if _moved(before, after) is not None:
+                    yield f"{contender.name} ({state}): the scores of {subject.date(day)} change with their labels"
+                    break
 
 
 def shuffled_label(subject: Subject) -> Iterator[str]:
@@ -136,10 +135,12 @@ def daily_metrics(subject: Subject) -> Iterator[str]:
     score = rng.normal(size=raw.shape)
     keep = len(raw) // 2
     before = subject.pieces.metrics(score, raw, ranked)
-    others = [part * rng.uniform(1.5, 3, part.shape) for part in (score, raw, ranked)]
-    for other, part in zip(others, (score, raw, ranked), strict=True):
+    parts = []
+    for part in (score, raw, ranked):
+        other = part * rng.uniform(1.5, 3, part.shape)
         other[keep] = part[keep]
-    after = subject.pieces.metrics(*others)
+        parts.append(other)
+    after = subject.pieces.metrics(*parts)
     for column in before.columns:
         if not np.array_equal(before[column].to_numpy()[keep], after[column].to_numpy()[keep], equal_nan=True):
             yield f"'{column}' of {subject.date(days.start + keep)} changes with scores or labels of other days"

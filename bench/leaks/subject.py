@@ -100,7 +100,8 @@ class Subject:
 
     def rows(self, days: np.ndarray) -> torch.Tensor:
         """The rows of all stocks on some days of the sample."""
-        return torch.from_numpy((days[:, None] * self.sample.n_stocks + np.arange(self.sample.n_stocks)).ravel())
+        stocks = self.sample.n_stocks
+        return torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())
 
     @property
     def test_batch(self) -> Batch:
@@ -109,7 +110,7 @@ class Subject:
         return self.dataset.batch(torch.from_numpy(rows[rows // self.sample.n_stocks == self.days[-1]]))
 
     def of(self, panel: Panel, *, refit: bool = False) -> Dataset:
-        """Another panel of the sample's shape, under the sample's statistics unless they are to be fitted anew."""
+        """Another panel of the sample's shape, under the sample's statistics or its own (`refit`)."""
         return self.pieces.dataset(panel, self.data, self.fold, stats=None if refit else self.dataset.stats)
 
     def after(self, day: int, *, members: bool) -> Dataset:
@@ -179,7 +180,7 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
 
 
 def _sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel, Fold]:
-    """The stocks that are members most often, and days around the borders of a fold, as a panel and fold of their own.
+    """The stocks that are members most often, on days around the borders of a fold.
 
     Valid days beyond `OTHER_DAYS` move the train segment up to them, so that the gaps stay as they are.
     """

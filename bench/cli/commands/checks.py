@@ -1,4 +1,4 @@
-"""`python -m bench leaks`, `calibrate` and `attribute`: whether pipeline, tests and explanations can be trusted."""
+"""`python -m bench leaks`, `calibrate` and `attribute`: what can be trusted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ def leaks(
 
 
 def _check_one(experiment: ExperimentConfig, models: str | None) -> dict[str, Any]:
-    """Run the checks of one experiment, print the table, and return its record."""
     from bench.experiment.plan import make_plan
     from bench.leaks import findings_record, findings_table, make_subject, run_checks
 

@@ -225,7 +225,7 @@ def _formulas(panel: Panel) -> list[str]:
 
 
 def _prefixed(panel: Panel, names: list[str]) -> Panel:
-    """The panel with a ' before these names of stocks and concepts, the stocks in the order of their new names."""
+    """The panel with a ' before these names, its stocks in the order of the new ones."""
     import numpy as np
 
     safe = {name: f"'{name}" for name in names}
@@ -255,7 +255,6 @@ def _overview(source: str, no_cache: bool, skip_bad_files: bool) -> Overview:
 
 
 def _say_problems(problems: list[Problem], panel: Panel, limit: int) -> None:
-    """A line per check and, below it, the first cells where it strikes."""
     for problem in problems:
         if not problem.count:
             continue

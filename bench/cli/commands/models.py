@@ -1,4 +1,4 @@
-"""`python -m bench list` and `describe`: the models that there are, and what one is made of; `list runs`."""
+"""`python -m bench list` and `describe`: the models, the runs, what a model is made of."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
 
 
 def _validated(plan: Plan, accept: bool) -> Plan:
-    """The plan, once what `data validate` finds in its panel is told; what was accepted becomes a note of the panel.
+    """The plan, once what `data validate` finds is told; what was accepted becomes a note.
 
     Raises:
         DataError: the returns of the panel are wrong, and that is not accepted.
@@ -116,23 +116,11 @@ def _validated(plan: Plan, accept: bool) -> Plan:
 
 
 def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limits: Limits, results: Path) -> Outcome:
-    """Say what a run will do, and do it."""
     from bench.cli.progress import trial_progress
-    from bench.records.machine import recurrence
     from bench.runner import execute_plan
 
-    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
-        say(f"note: {note}")
     workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
-    experiment, panel = plan.config, plan.panel
-    say(
-        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
-        f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
-        f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
-        f"{f'; recurrent nets: {recurrence()}' if plan.device == 'cpu' else ''}"
-    )
-    if experiment.baseline and options.models and experiment.baseline == plan.models[-1]:
-        say(f"{experiment.baseline} is the baseline that differences are taken to")
+    _announce(plan, options.models, workers)
     with trial_progress(plan.models) as on_event:
 
         def on_start(pending: int, stored: int) -> None:
@@ -154,6 +142,23 @@ def _train(plan: Plan, options: RunOptions, jobs: int | None, fresh: bool, limit
             on_damage=say,
             limits=limits,
         )
+
+
+def _announce(plan: Plan, models: str | None, workers: int) -> None:
+    """What a run will do, with which kernel."""
+    from bench.records.machine import recurrence
+
+    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
+        say(f"note: {note}")
+    experiment, panel = plan.config, plan.panel
+    say(
+        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
+        f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
+        f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
+        f"{f'; recurrent nets: {recurrence()}' if plan.device == 'cpu' else ''}"
+    )
+    if experiment.baseline and models and experiment.baseline == plan.models[-1]:
+        say(f"{experiment.baseline} is the baseline that differences are taken to")
 
 
 def _report(results: Path, name: str, figures: bool, outcome: Outcome) -> None:

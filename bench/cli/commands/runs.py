@@ -1,4 +1,4 @@
-"""`python -m bench report`, `diff` and `rm`: the report of a stored run, two runs compared, one run removed."""
+"""`python -m bench report`, `diff` and `rm`: stored runs reported, compared, removed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ def report(
 
 
 def _verify(results: Path, name: str | None, output: Path | None, lang: str) -> int:
-    """Check one run, or all of them: 1 if the report of any does not hold, else 0."""
     from bench.records.store import run_names
     from bench.report.verify import verify_report
 
@@ -127,7 +126,6 @@ def rm(
 
 
 def _trial_table(trials: list[TrialComparison]) -> Table | None:
-    """What came of each trial."""
     from bench.text.tables import Column, table_of
 
     columns = [Column(name, name) for name in ("model", "fold", "seed", "verdict", "compared")]

@@ -50,11 +50,7 @@ def show(
 
 
 def _find(store: RunStore, start: str) -> str:
-    """The key of the one trial, finished or failed, that begins so.
-
-    Raises:
-        ConfigError: none, or several.
-    """
+    """The key of the one trial, finished or failed, that begins so."""
     known = sorted({*store.keys(), *(path.stem for path in store.failed.glob("*.json"))})
     keys = [key for key in known if key.startswith(start)]
     if len(keys) != 1:

@@ -14,11 +14,8 @@ from bench.cli.options import DeviceOption, ModelOptions, ResultsOption
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.speed.scaling import Sweep
     from bench.speed.side_by_side import Request
-    from bench.text.tables import Table
 
 
 def time_(
@@ -72,7 +69,7 @@ def time_(
 
 
 def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[Path], results: Path) -> None:
-    """Time the models, or how they grow over a sweep, with the machine to ourselves; tells where the record is."""
+    """Time the models, or how they grow over a sweep, while no other measurement runs."""
     from bench.records.documents import read_json
     from bench.records.machine import device_name, machine_id
     from bench.speed.frames import alone, record_path
@@ -97,10 +94,7 @@ def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[
         if header["load_before"] > 0.5:
             say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
         header["checks"] = _checks(where, remote)
-        if sweep is None:
-            _time(request, path, header, remote)
-        else:
-            _scale(request, sweep, path, header, remote)
+        _record(request, sweep, path, header, remote)
         say(f"{elapsed(began)}; record: {path}")
 
 
@@ -127,52 +121,39 @@ def _checks(device: str, remote: Any) -> dict[str, Any]:
     return {"clock": [check.record() for check in clock], "memory": memory}
 
 
-def _time(request: Request, path: Path, header: dict[str, Any], remote: Any) -> None:
-    from bench.report.tables.timing import repeat_line, timing_table
-    from bench.speed.frames import frame_of, merge_timings
-    from bench.speed.side_by_side import measure_models
-
-    records = []
-    for entries in measure_models(request, remote, say):
-        merge_timings(path, header, entries)
-        records.append({**header, "entries": entries})
-    frame = frame_of(records)
-    _tell(timing_table(frame), frame)
-    say(repeat_line(frame))
-
-
-def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], remote: Any) -> None:
-    from bench.report.tables.timing import scaling_table
-    from bench.speed.frames import merge_scaling
+def _record(request: Request, sweep: Sweep | None, path: Path, header: dict[str, Any], remote: Any) -> None:
+    """Measure, store each figure as it comes, print the table and what is missing from it."""
+    from bench.report.tables.timing import repeat_line, scaling_table, timing_table
+    from bench.speed import frames, scaling_frames
     from bench.speed.scaling import measure_scaling
-    from bench.speed.scaling_frames import frame_of
-
-    records = []
-    for label, entry in measure_scaling(request.config, request.models, request.device, sweep, remote, say):
-        merge_scaling(path, header, {label: entry})
-        records.append({**header, "entries": {label: entry}})
-    frame = frame_of(records)
-    _tell(scaling_table(frame), frame)
-
-
-def _tell(table: Table | None, frame: pd.DataFrame) -> None:
-    """The table, and why a model is missing from it."""
+    from bench.speed.side_by_side import measure_models
     from bench.text.tables import frame_rows
 
+    records = []
+    if sweep is None:
+        for entries in measure_models(request, remote, say):
+            frames.merge_timings(path, header, entries)
+            records.append({**header, "entries": entries})
+        frame = frames.frame_of(records)
+        table = timing_table(frame)
+    else:
+        for label, entry in measure_scaling(request.config, request.models, request.device, sweep, remote, say):
+            frames.merge_scaling(path, header, {label: entry})
+            records.append({**header, "entries": {label: entry}})
+        frame = scaling_frames.frame_of(records)
+        table = scaling_table(frame)
     say("")
     print_table(table)
     say("")
     for row in frame_rows(frame):
         if row["reason"]:
             say(f"not measured, {row['model']} {row.get('mode', '')}".rstrip() + f": {row['reason']}")
+    if sweep is None:
+        say(repeat_line(frame))
 
 
 def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The names of a comma list, in the order in which they are known.
-
-    Raises:
-        ConfigError: one is unknown; names the nearest.
-    """
+    """The names of a comma list, in the order in which they are known."""
     if text is None:
         return default
     asked = [part.strip() for part in text.split(",") if part.strip()]
