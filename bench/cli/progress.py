@@ -71,11 +71,17 @@ class LiveProgress:
         for header in ("model", "trials", "failed", "test Rank IC", "fit s", "now"):
             table.add_column(header, justify="left" if header in ("model", "now") else "right")
         for model, records in self._finished.items():
-            rank_ic = np.mean([known(r["metrics"]["rank_ic"]) for r in records] or np.nan)
-            fit = np.mean([r["fit"]["seconds"] for r in records] or np.nan)
+            rank_ic = float(np.mean([known(r["metrics"]["rank_ic"]) for r in records] or np.nan))
+            fit = float(np.mean([r["fit"]["seconds"] for r in records] or np.nan))
             now = "; ".join(f"{k}: {v}" for k, v in self._running.items() if k.split(" ")[0] == model)
-            counts = str(len(records)), str(self._failed[model] or "")
-            table.add_row(model, *counts, digits(float(rank_ic), ".4f"), digits(float(fit), ".1f"), escape(now))
+            table.add_row(
+                model,
+                str(len(records)),
+                str(self._failed[model] or ""),
+                digits(rank_ic, ".4f"),
+                digits(fit, ".1f"),
+                escape(now),
+            )
         return Group(table, self._bar)
 
 

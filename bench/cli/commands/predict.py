@@ -42,7 +42,12 @@ def predict(
 
     check_output(output)
     scores = predict_run(
-        *(results, run_name, model, data), seed=seed, fold=fold, start=start, end=end, skip_bad_files=skip_bad_files
+        *(results, run_name, model, data),
+        seed=seed,
+        fold=fold,
+        start=start,
+        end=end,
+        skip_bad_files=skip_bad_files,
     )
     for note in scores.attrs["notes"]:
         say(f"note: {note}")

@@ -147,7 +147,8 @@ def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
             entries = {(column.key, name): entry for column, entry in zip(table.columns, row, strict=True)}
             rows.setdefault(str(row[0]), {}).update(entries, model=row[0])
     first, *others = columns.values()
-    pairs = [(column, name) for column in others for name in dict.fromkeys((a, b))]
-    headers = [replace(column, header=f"{column.title}: {name}") for column, name in pairs]
-    cells = [[row["model"], *(row.get((column.key, name), "–") for column, name in pairs)] for row in rows.values()]
-    return Table("diff", [first, *headers], cells)
+    pairs = {
+        (column.key, name): replace(column, header=f"{column.title}: {name}") for column in others for name in (a, b)
+    }
+    cells = [[row["model"], *(row.get(pair, "–") for pair in pairs)] for row in rows.values()]
+    return Table("diff", [first, *pairs.values()], cells)
