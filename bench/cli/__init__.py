@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from bench.cli.commands import attribute, calibrate, data, leaks, models, predict, recommend, report, run, runs, show
+from bench.cli.commands import checks, data, models, predict, run, runs, show
 from bench.cli.commands import time as timing
 from bench.cli.options import with_options
 from bench.text.printable import printable
@@ -23,16 +23,16 @@ COMMANDS = (
     models.list_,
     models.describe,
     show.show,
-    report.report,
+    runs.report,
     runs.diff,
     runs.verify,
     runs.rm,
     predict.predict,
-    recommend.recommend,
+    predict.recommend,
     timing.time_,
-    attribute.attribute,
-    leaks.leaks,
-    calibrate.calibrate,
+    checks.attribute,
+    checks.leaks,
+    checks.calibrate,
 )
 
 app = typer.Typer(
@@ -58,7 +58,7 @@ _GO_ON = {
 
 
 class Interrupted(BaseException):
-    """A signal asks this process to end. No KeyboardInterrupt, which the command line's parser answers itself."""
+    """A signal asks this process to end; typer answers a KeyboardInterrupt itself."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -67,7 +67,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise `Interrupted`, the second of a kind ends the process; ignored ones stay so."""
+    """Signals that end raise `Interrupted`, the second of a kind ends; ignored ones stay so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -88,13 +88,12 @@ def _interruptible() -> Iterator[None]:
 
 
 def _go_on() -> str:
-    """What is kept of the command of this process, and how it goes on."""
     names = sys.argv[1:3] if sys.argv[1:2] == ["data"] else sys.argv[1:2]
     return _GO_ON.get(names[-1] if names else "", "nothing is half written, the same command starts again")
 
 
 def main() -> None:
-    """Entry point: user errors become one message and exit code 2, signals that end it exit code 128 + number."""
+    """Entry point: user errors exit with 2 and one message, signals with 128 + number."""
     try:
         with _interruptible():
             app()

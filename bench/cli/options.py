@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from bench.cli.console import say
 from bench.experiment.presets import DEFAULT_CONFIG
 from zoo.errors import ConfigError
 
@@ -27,6 +28,7 @@ ModelsOption = Annotated[str | None, typer.Option("--models", "-m", help="Names 
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.")]
 FiguresOption = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures, too.")]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Measure stored trials again.")]
+SafeCsvOption = Annotated[bool, typer.Option("--safe-csv", help="Put ' before names that a spreadsheet would execute.")]
 LangOption = Annotated[str, typer.Option("--lang", help="en or zh.")]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data again, keep nothing.")]
 SkipOption = Annotated[
@@ -48,11 +50,7 @@ class ModelOptions:
     plugin: PluginOption = None
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
-        """The configuration with the options applied: `changes` and options win over --set, --set over the file.
-
-        Args:
-            changes: by key of the configuration, `__` for a dot; None changes nothing.
-        """
+        """The configuration: `changes` (by key, `__` for a dot, None: none) over --set over the file."""
         from bench.experiment.config import load_config, parse_override
         from bench.experiment.naming import run_name
 
@@ -103,7 +101,7 @@ class RunOptions(DataOptions):
 
 
 def with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as typer takes it: the fields of an options class in place of the parameter of that class."""
+    """The command with the fields of an options class in place of its parameter of that class."""
     groups, parameters = {}, []
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
@@ -151,3 +149,9 @@ def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
         from zoo.data.cache import disable_cache
 
         disable_cache()
+
+
+def say_formulas(names: list[str], safe: bool) -> None:
+    if names:
+        told = "are written with a ' before them" if safe else "would be executed (--safe-csv puts ' before them)"
+        say(f"note: {len(names)} name(s) that a spreadsheet takes for formulas, such as {names[0]!r}, {told}")

@@ -1,4 +1,4 @@
-"""Downloads over HTTP that survive a dropped connection: what has come is kept and the rest asked for."""
+"""Downloads over HTTP that survive a dropped connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -53,18 +54,16 @@ def download(
     sha256: str | None = None,
     most_bytes: int = MOST_BYTES,
     patience: Patience = PATIENT,
-    on_bytes: OnBytes | None = None,
+    on_bytes: OnBytes = lambda done, total: None,
 ) -> str:
     """Download a file to `target`; returns its SHA-256 in hexadecimal.
 
-    Bytes go to `target.part`, which an interrupted run leaves and a later one continues if the server supports ranges
-    and the file is still the same (ETag or Last-Modified). A file of the wrong checksum is removed.
+    Bytes go to `target.part`, which a later call continues where server and file (ETag, Last-Modified) allow it.
 
     Raises:
-        DataError: no such file, no network, too large, no space, wrong checksum; the message says what to do.
+        DataError: no such file, no network, too large, no space, wrong checksum.
     """
-    _check_url(url)
-    transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes or (lambda done, total: None))
+    transfer = _Transfer(url, target, most_bytes, patience.timeout, on_bytes)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         transfer.drop_part_of_another(named=sha256 is not None)
@@ -91,22 +90,40 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def file_name(url: str) -> str:
-    """The name a URL gives its file.
+def check_space(folder: Path, needed: int) -> None:
+    """A DataError unless that many bytes and a tenth more are free."""
+    free = shutil.disk_usage(folder).free
+    if needed + needed // 10 > free:
+        raise DataError(
+            f"{folder}: {needed:,} bytes and a tenth more are needed, {free:,} are free; make room, then the same "
+            f"command goes on"
+        )
 
-    Raises:
-        DataError: it gives none.
-    """
+
+def file_name(url: str) -> str:
+    """The name a URL gives its file; a DataError where it gives none."""
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
     if name in ("", ".", "..") or any(ch in name for ch in "/\\\0"):
         raise DataError(f"{url}: names no file; give the address of the file itself")
     return name
 
 
-def _check_url(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise DataError(f"{url}: only http:// and https:// addresses can be fetched")
+def check_url(url: str) -> None:
+    """A DataError unless an address can be fetched and holds nothing secret."""
+    bare = re.sub("//[^/?#]*@", "//", url)  # what may be printed
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise DataError(f"{bare}: is no address of the form https://HOST:PORT/FILE") from None
+    for wrong, why in (
+        (parts.scheme.lower() not in ("http", "https"), "only http:// and https:// addresses can be fetched"),
+        (bare != url, "was given with a user name or a password, which would be stored; give an address without"),
+        (not host, "names no host; only http://HOST/... and https://HOST/... can be fetched"),
+        (not re.fullmatch("[!-~]+", url), "an address has no spaces and no letters beyond ASCII; write %20 and so on"),
+    ):
+        if wrong:
+            raise DataError(f"{bare}: {why}")
 
 
 def _insist(transfer: _Transfer, patience: Patience) -> None:
@@ -118,9 +135,9 @@ def _insist(transfer: _Transfer, patience: Patience) -> None:
             transfer.ask()
             return
         except _Dropped as problem:
-            reason, final = str(problem), problem.final
+            reason = problem
         in_vain = 0 if transfer.held > before else in_vain + 1
-        if final or in_vain >= patience.attempts:
+        if isinstance(reason, _Refused) or in_vain >= patience.attempts:
             break
         time.sleep(min(patience.wait * 2 ** max(in_vain - 1, 0), 30))
     resume = f"; {transfer.held:,} bytes are kept, the same command resumes" if transfer.held else ""
@@ -128,15 +145,15 @@ def _insist(transfer: _Transfer, patience: Patience) -> None:
 
 
 class _Dropped(Exception):
-    """The connection did not bring the whole file; `final`: trying again is pointless."""
+    """The connection did not bring the whole file."""
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
+
+class _Refused(_Dropped):
+    """Nor will it, however often it is asked."""
 
 
 class _Transfer:
-    """A file on its way: `part` holds its bytes, `state` whose they are, so that only the same file is continued."""
+    """A file on its way: `part` holds its bytes, `state` whose they are."""
 
     def __init__(self, url: str, target: Path, most_bytes: int, timeout: float, on_bytes: OnBytes) -> None:
         self.url, self._most_bytes, self._timeout, self._on_bytes = url, most_bytes, timeout, on_bytes
@@ -149,7 +166,7 @@ class _Transfer:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _validator(self) -> str | None:
-        """What the server called the file whose bytes are held; None where they are of another address."""
+        """What the server called the file whose bytes are held; None: another's."""
         try:
             state = json.loads(self.state.read_text(encoding="utf-8"))
             return str(state["validator"]) if state["url"] == self.url else None
@@ -157,18 +174,13 @@ class _Transfer:
             return None
 
     def drop_part_of_another(self, *, named: bool) -> None:
-        """Forget bytes of another address, or of a file that neither server nor checksum (`named`) can tell again."""
+        """Forget bytes that neither server nor checksum (`named`) can tell to be this file's."""
         validator = self._validator()
         if validator is None or not (validator or named):
             self.part.unlink(missing_ok=True)
 
     def ask(self) -> None:
-        """Ask for what is missing, once.
-
-        Raises:
-            _Dropped: it did not come.
-            DataError: it must not come.
-        """
+        """Ask once for what is missing."""
         offset, headers = self.held, {"User-Agent": "alpha-zoo", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -199,9 +211,8 @@ class _Transfer:
         limit = DataError(f"{self.url}: more than the {self._most_bytes:,} bytes allowed; raise the limit (--max-gb)")
         if total is not None and total > self._most_bytes:
             raise limit
-        free = shutil.disk_usage(self.part.parent).free
-        if total is not None and total - offset > free:
-            raise DataError(f"{self.part.parent}: {total - offset:,} bytes are needed, {free:,} are free")
+        if total is not None:
+            check_space(self.part.parent, total - offset)
         done = offset
         with self.part.open("ab" if offset else "wb") as file:
             while done <= self._most_bytes and (block := _read(response)):
@@ -226,23 +237,22 @@ def _explain_status(error: urllib.error.HTTPError, part: Path, offset: int) -> N
         if error.code in _TRY_AGAIN:
             raise _Dropped(reason) from None
         hint = "; check the address" if error.code in (404, 410) else ""
-        raise _Dropped(f"{reason}{hint}", final=True) from None
+        raise _Refused(f"{reason}{hint}") from None
 
 
 def _unreachable(url: str, reason: object) -> _Dropped:
     host = urllib.parse.urlsplit(url).hostname
     text = getattr(reason, "strerror", None) or str(reason)
     if isinstance(reason, socket.gaierror):
-        return _Dropped(
+        return _Refused(
             f"no network, or no such host: {host} cannot be found ({text}). "
-            f"Behind a proxy set HTTPS_PROXY; else download it on another machine and give the file",
-            final=True,
+            f"Behind a proxy set HTTPS_PROXY; else download it on another machine and give the file"
         )
     return _Dropped(f"no connection to {host} ({text}); is the network up?")
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """What has arrived: not waiting for a full block, so that a dropped connection loses nothing."""
+    """What has arrived, without waiting for a full block."""
     try:
         return response.read1(_BLOCK)
     except (OSError, http.client.HTTPException) as error:
@@ -262,5 +272,5 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
         if req.type == "https" and urllib.parse.urlsplit(newurl).scheme.lower() != "https":
-            raise _Dropped(f"it redirects from https to {newurl}, which is not followed", final=True)
+            raise _Refused(f"it redirects from https to {newurl}, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from bench.data.download import MOST_BYTES, PATIENT, Patience, download, file_name, file_sha256
+from bench.data.download import MOST_BYTES, PATIENT, OnBytes, Patience, check_url, download, file_name, file_sha256
 from bench.data.unpack import BadArchive, archive_stem, unpack
 from zoo.errors import DataError, did_you_mean
 
@@ -36,13 +37,10 @@ NAMED: dict[str, Named] = {
     ),
 }
 
-OnBytes = Callable[[str, int, int | None], None]
-"""Called with what is being done, the bytes done and, where known, the bytes in all."""
-
 
 @dataclass(frozen=True)
 class Fetched:
-    """What came: the file or directory, the address, and the download's SHA-256, which pins this very release."""
+    """What came; the checksum pins this very release."""
 
     path: Path
     url: str
@@ -58,36 +56,30 @@ def fetch(
     force: bool = False,
     most_bytes: int = MOST_BYTES,
     patience: Patience = PATIENT,
-    on_bytes: OnBytes | None = None,
+    on_bytes: Callable[[str, int, int | None], None] = lambda what, done, total: None,
 ) -> Fetched:
     """Download a named source or a URL into `folder` and unpack it if it is an archive.
 
-    An archive becomes a directory of its name and is then removed. Where unpacking ends for lack of space the archive
-    stays, and the same call goes on from it.
+    An archive goes once it is unpacked or refused; for lack of space it stays, and the same call goes on from it.
 
     Args:
         source: a key of `NAMED`, or an http(s) address.
         sha256: the checksum the download must have.
         force: replace what an earlier call fetched.
+        most_bytes: of the download, and of what is unpacked.
+        on_bytes: told what is being done, the bytes done and, where known, the bytes in all.
 
     Raises:
-        DataError: unknown name, a target that exists, and whatever `download` and `unpack` raise.
+        DataError: unknown name, a target that exists, or as `check_url`, `download`, `unpack`.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise DataError(f"--sha256 {sha256}: a SHA-256 has 64 hexadecimal digits")
-    url = NAMED[source].url if source in NAMED else source
-    if source not in NAMED and "://" not in source:
-        raise DataError(
-            f"{source}: neither an address nor a known source{did_you_mean(source, NAMED)}; "
-            f"known are {', '.join(NAMED)}"
-        )
+    url = _address(source)
     folder, name = Path(folder).expanduser(), file_name(url)
-    stem = archive_stem(name)
-    file = folder / name
+    stem, file = archive_stem(name), folder / name
     target = folder / (source if source in NAMED else stem) if stem else file
     if target.exists() and not force:
         raise DataError(f"{target}: exists already; --force fetches it again")
-    told = on_bytes or (lambda what, done, total: None)
     digest = file_sha256(file) if stem and file.is_file() and not force else ""
     if not digest or digest != (sha256 or digest).lower():
         digest = download(
@@ -96,14 +88,29 @@ def fetch(
             sha256=sha256,
             most_bytes=most_bytes,
             patience=patience,
-            on_bytes=lambda done, total: told("downloading", done, total),
+            on_bytes=partial(on_bytes, "downloading"),
         )
-    if not stem:
-        return Fetched(file, url, digest, 1)
-    try:
-        files = unpack(file, target, on_bytes=lambda done, total: told("unpacking", done, total))
-    except BadArchive:
-        file.unlink()
-        raise
-    file.unlink()
+    files = _unpacked(file, target, most_bytes, partial(on_bytes, "unpacking")) if stem else 1
     return Fetched(target, url, digest, files)
+
+
+def _address(source: str) -> str:
+    if source in NAMED:
+        return NAMED[source].url
+    if "://" not in source:
+        raise DataError(
+            f"{source}: neither an address nor a known source{did_you_mean(source, NAMED)}; "
+            f"known are {', '.join(NAMED)}"
+        )
+    check_url(source)
+    return source
+
+
+def _unpacked(archive: Path, target: Path, most_bytes: int, on_bytes: OnBytes) -> int:
+    try:
+        files = unpack(archive, target, most_bytes=most_bytes, on_bytes=on_bytes)
+    except BadArchive:
+        archive.unlink()
+        raise
+    archive.unlink()
+    return files

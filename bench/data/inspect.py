@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.problem import Problem, counted
 from bench.data.refused import refused_cells
-from bench.data.validate import find_problems
+from bench.data.validate import Problem, counted, find_problems
 from zoo.data.panel import Panel
 from zoo.data.sources.planted import PREFIX
 
@@ -70,7 +69,7 @@ class Overview:
 
 
 def inspect_panel(
-    panel: Panel, source: str | Path | None = None, on_step: Callable[[int, int], None] | None = None
+    panel: Panel, source: str | Path | None = None, on_step: Callable[[int, int], None] = lambda done, total: None
 ) -> Overview:
     """All checks and the coverage of a panel.
 
@@ -78,23 +77,26 @@ def inspect_panel(
         source: where it was read from, to find values that the reader refused.
     """
     refused = [] if source is None else refused_cells(source, panel, on_step)
-    close = np.isfinite(panel.field("close"))
-    of_day = panel.days.astype("datetime64[M]")
-    months, first = np.unique(of_day, return_index=True)
-    present = np.add.reduceat(close.astype(np.int32), first, axis=0)
-    days = np.diff(np.append(first, panel.n_days))
+    months, days, closes = _by_month(panel)
     return Overview(
         panel=panel,
         problems=[*refused, *find_problems(panel, on_step)],
         months=months,
-        coverage=present.sum(axis=1) / (days * panel.n_stocks),
-        stocks=(present > 0).sum(axis=1),
-        still_there=float(close[-_LAST_DAYS:].any(axis=0).mean()),
+        coverage=closes.sum(axis=1) / (days * panel.n_stocks),
+        stocks=(closes > 0).sum(axis=1),
+        still_there=float(np.isfinite(panel.field("close")[-_LAST_DAYS:]).any(axis=0).mean()),
     )
 
 
+def _by_month(panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Months `[M]`, the days of each `[M]`, and on how many of them a stock has a close `[M, N]`."""
+    months, first = np.unique(panel.days.astype("datetime64[M]"), return_index=True)
+    closes = np.isfinite(panel.field("close")).astype(np.int32)
+    return months, np.diff(np.append(first, panel.n_days)), np.add.reduceat(closes, first, axis=0)
+
+
 def heatmap(overview: Overview, *, plain: bool = False) -> list[str]:
-    """Coverage as text, a line per year and a block per month; `plain` for terminals without block characters."""
+    """Coverage as text: a line a year, a block a month; `plain` without block characters."""
     shades, none = (PLAIN_SHADES, " ") if plain else (SHADES, "·")
     legend = ", ".join(f"{mark} > {100 * above:.0f} %" for mark, above in shades)
     lines = [f"coverage, share of stocks with a close by month ({legend})", "      J F M A M J J A S O N D  stocks"]
@@ -111,7 +113,7 @@ def heatmap(overview: Overview, *, plain: bool = False) -> list[str]:
 
 
 def coverage_figure(panel: Panel, file: Path) -> None:
-    """Coverage as a picture: stocks in order of their first close, up to 500 rows of them, by month.
+    """Coverage by month as a picture: stocks by their first close, in at most 500 rows.
 
     Raises:
         DataError: matplotlib is missing or the file cannot be written.
@@ -119,21 +121,17 @@ def coverage_figure(panel: Panel, file: Path) -> None:
     from zoo.errors import DataError
 
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise DataError(f"{file}: figures need matplotlib; pip install matplotlib") from None
     close = np.isfinite(panel.field("close"))
-    first_month = np.unique(panel.days.astype("datetime64[M]"), return_index=True)[1]
-    days = np.diff(np.append(first_month, panel.n_days))
-    share = np.add.reduceat(close.astype(np.float32), first_month, axis=0) / days[:, None]
+    _, days, closes = _by_month(panel)
     begun = np.where(close.any(axis=0), close.argmax(axis=0), panel.n_days)
     ended = np.where(close.any(axis=0), close[::-1].argmax(axis=0), panel.n_days)
-    share = share[:, np.lexsort((ended, begun))]
+    share = (closes / days[:, None])[:, np.lexsort((ended, begun))]
     starts = np.unique(np.linspace(0, panel.n_stocks, min(panel.n_stocks, 500) + 1).astype(int)[:-1])
     rows = np.add.reduceat(share, starts, axis=1) / np.diff(np.append(starts, panel.n_stocks))
     figure = Figure(figsize=(10, 5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     years = [panel.days[0], panel.days[-1]]
     low, high = (float(day.astype("datetime64[D]").astype(int) / 365.2425 + 1970) for day in years)

@@ -60,42 +60,32 @@ def plant(
     with whole_directory(folder) as inside:
         written = write_panel(planted.panel, inside / data)
         concepts = f"{data}/concepts.csv" if form == "qlib" else written[-1].name
-        told = truth(planted) | {"files": {"data": data, "concepts": concepts, "signal": "signal.parquet"}}
-        _signal(planted).to_parquet(inside / "signal.parquet")
+        told = _truth(planted) | {"files": {"data": data, "concepts": concepts, "signal": "signal.parquet"}}
+        days, symbols = planted.panel.days.astype("datetime64[ns]"), planted.panel.symbols.astype(object)
+        index = pd.MultiIndex.from_product([days, symbols], names=["datetime", "instrument"])
+        pd.DataFrame({"signal": planted.signal.ravel()}, index=index).to_parquet(inside / "signal.parquet")
         (inside / TRUTH).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return planted, told
 
 
-def truth(planted: PlantedMarket) -> dict[str, Any]:
-    """What is known of a planted market, ready for JSON."""
-    label = LabelConfig()
-    daily = pearson_rows(planted.signal, raw_label(planted.panel, label))
-    concepts = planted.panel.concepts
+def _truth(planted: PlantedMarket) -> dict[str, Any]:
+    label, panel = LabelConfig(), planted.panel
+    daily = pearson_rows(planted.signal, raw_label(panel, label))
     groups: dict[str, list[str]] = {}
-    if concepts is not None:
-        belongs = np.any(concepts.start <= concepts.end, axis=0)
-        groups = {
-            name: planted.panel.symbols[np.flatnonzero(belongs[:, c])].tolist() for c, name in enumerate(concepts.names)
-        }
+    if panel.concepts is not None:
+        belongs = np.any(panel.concepts.start <= panel.concepts.end, axis=0)
+        groups = {name: panel.symbols[own].tolist() for name, own in zip(panel.concepts.names, belongs.T, strict=True)}
     return {
         "market": planted.name,
-        "source": planted.panel.name,
+        "source": panel.name,
         "params": asdict(planted.params),
         "label": label.definition,
         "oracle_ic": planted.oracle_ic,
         "oracle_ic_of_these_days": round(float(np.nanmean(daily)), 6),
-        "lags": list(planted.lags),
-        "fields": list(planted.fields),
+        "lags": planted.lags,
+        "fields": planted.fields,
         "own_reads": [{"quantity": quantity, "lag": lag} for quantity, lag in planted.own_reads],
         "peer_reads": [{"quantity": quantity, "lag": lag} for quantity, lag in planted.peer_reads],
         "peers": "the other stocks of the same group" if planted.peer_reads else "none",
         "groups": groups,
     }
-
-
-def _signal(planted: PlantedMarket) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product(
-        [planted.panel.days.astype("datetime64[ns]"), planted.panel.symbols.astype(object)],
-        names=["datetime", "instrument"],
-    )
-    return pd.DataFrame({"signal": planted.signal.ravel()}, index=index)

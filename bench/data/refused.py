@@ -1,4 +1,4 @@
-"""Cells of a source that a panel cannot hold: zero and negative prices, negative volumes, infinite values."""
+"""Cells of a source that a panel cannot hold: values that are zero, negative or infinite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.problem import Problem
+from bench.data.validate import Problem
 from zoo.data.panel import Panel
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import recognise
@@ -18,50 +18,44 @@ from zoo.data.sources.values import Tally
 
 NUMBERS = ("open", "high", "low", "close", "adj_close", "vwap", "volume", "factor", "change")
 _Hits = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+"""Field, days, stocks and values of the refused cells."""
 
 
-def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None] | None = None) -> list[Problem]:
-    """One problem per field and kind, as the source has the values, or one without a hit.
-
-    Empty for sources that are no files.
-    """
+def refused_cells(source: str | Path, panel: Panel, on_step: Callable[[int, int], None]) -> list[Problem]:
+    """One problem per field and kind, or one without a hit; none for sources that are no files."""
     if str(source).startswith(("planted:", "installed:")):
         return []
-    files = [Path(name) for name in source_files(source)]
-    found: dict[str, list[_Hits]] = defaultdict(list)
+    hits: dict[str, list[_Hits]] = defaultdict(list)
     root = split_market(source)[0].resolve()
-    qlib = any(file.suffix == ".bin" for file in files)
-    steps = [file for file in files if file.suffix == ".bin"] if qlib else open_tables(root, skip_bad_files=True)[0]
+    binaries = [Path(name) for name in source_files(source) if name.endswith(".bin")]
+    steps = binaries or open_tables(root, skip_bad_files=True)[0]
     for k, step in enumerate(steps):
-        for hits in _long(step, panel) if isinstance(step, Table) else _binary(step, root, panel):
-            found[hits[0]].append(hits)
-        if on_step is not None:
-            on_step(k + 1, len(steps))
-    problems = []
-    for field, parts in found.items():
-        day, stock, value = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
-        infinite = ~np.isfinite(value.astype(np.float32))
-        what = "negative" if field == "volume" else "zero or negative"
-        for title, chosen in ((f"{field} {what}", ~infinite), (f"{field} infinite or beyond float32", infinite)):
-            if chosen.any():
-                problems.append(Problem(title, True, day[chosen], stock[chosen], {field: value[chosen]}))
+        for hit in _long(step, panel) if isinstance(step, Table) else _binary(step, root, panel):
+            hits[hit[0]].append(hit)
+        on_step(k + 1, len(steps))
+    problems = [problem for field, parts in hits.items() for problem in _problems(field, parts) if problem.count]
     none = np.empty(0, dtype=np.int64)
     return problems or [Problem("zero, negative or infinite values", True, none, none)]
 
 
+def _problems(field: str, parts: list[_Hits]) -> Iterator[Problem]:
+    day, stock, value = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3))
+    infinite = ~np.isfinite(value.astype(np.float32))
+    what = "negative" if field == "volume" else "zero or negative"
+    for title, chosen in ((f"{field} {what}", ~infinite), (f"{field} infinite or beyond float32", infinite)):
+        yield Problem(title, True, day[chosen], stock[chosen], {field: value[chosen]})
+
+
 def _long(table: Table, panel: Panel) -> Iterator[_Hits]:
     roles = recognise(table.columns, table.where)
-    places: tuple[np.ndarray, np.ndarray] | None = None
-    for field in NUMBERS:
-        if field not in roles:
-            continue
+    day = stock = None
+    for field in filter(roles.__contains__, NUMBERS):
         values = to_floats(table, roles[field])
-        bad = _refused(field, values)
-        if not len(bad):
-            continue
-        if places is None:
-            places = _places(table, roles, panel)
-        yield field, places[0][bad], places[1][bad], values[bad]
+        rows = _refused(field, values)
+        if len(rows):
+            if day is None or stock is None:
+                day, stock = _places(table, roles, panel)
+            yield field, day[rows], stock[rows], values[rows]
 
 
 def _places(table: Table, roles: dict[str, str], panel: Panel) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,10 @@
-"""Archives unpacked without trusting them: regular files and directories only, all inside the target."""
+"""Archives unpacked without trusting them."""
 
 from __future__ import annotations
 
 import lzma
 import re
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -13,19 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
+from bench.data.download import MOST_BYTES, OnBytes, check_space
 from zoo.data.files import whole_directory
 from zoo.errors import DataError
 
 ENDINGS = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
-MOST_BYTES = 64 << 30
+MOST_GROWTH = 200
 MOST_FILES = 2_000_000
 _COPY = 1 << 20
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
-
-OnBytes = Callable[[int, int | None], None]
-"""Called with the bytes done and, where known, the bytes in all."""
 
 
 class BadArchive(DataError):
@@ -35,6 +34,7 @@ class BadArchive(DataError):
 @dataclass(frozen=True)
 class _Member:
     name: str
+    size: int
     is_folder: bool
     refusal: str
     open: Callable[[], IO[bytes]]
@@ -52,60 +52,72 @@ def unpack(
     *,
     most_bytes: int = MOST_BYTES,
     most_files: int = MOST_FILES,
-    on_bytes: OnBytes | None = None,
+    on_bytes: OnBytes = lambda done, total: None,
 ) -> int:
     """Unpack a zip or tar archive as the directory `target`, all of it or nothing.
 
-    A single directory at the top becomes `target` itself. Links, devices and names that are absolute or contain `..`
-    end the unpacking before anything is in place.
+    A single directory at the top becomes `target` itself. All members are looked at before the first is written.
 
     Args:
-        most_bytes, most_files: what an archive may hold, whatever its headers say.
+        most_bytes, most_files: what an archive may hold; never more than `MOST_GROWTH` times its size.
         on_bytes: told how far into the archive it is.
 
     Returns:
         The number of files.
 
     Raises:
-        BadArchive: broken, encrypted, too large, or with a member that would leave `target`.
-        DataError: `target` cannot be written.
+        BadArchive: broken, encrypted, too large, or with links, devices or names outside `target`.
+        DataError: `target` cannot be written, or there is no space for it.
     """
     with whole_directory(target) as folder:
         try:
-            n_files = _extract(archive, folder, most_bytes, most_files, on_bytes or (lambda done, total: None))
+            n_bytes, n_files = _measure(archive, most_bytes, most_files)
+            check_space(target.parent, n_bytes)
+            _extract(archive, folder, on_bytes)
         except _BROKEN as error:
             raise BadArchive(f"{archive.name}: broken archive ({error}); download it again") from None
         except RuntimeError as error:  # what zipfile raises for a password
             raise BadArchive(f"{archive.name}: cannot be unpacked ({error})") from None
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             raise BadArchive(f"{archive.name}: holds a file and a directory of one name") from None
-        if not n_files:
-            raise BadArchive(f"{archive.name}: holds no files")
         _lift_single(folder)
     return n_files
 
 
-def _extract(archive: Path, folder: Path, most_bytes: int, most_files: int, on_bytes: OnBytes) -> int:
-    """Write every member below `folder`; the number of files."""
-    size, n_files, n_bytes = archive.stat().st_size, 0, 0
+def _measure(archive: Path, most_bytes: int, most_files: int) -> tuple[int, int]:
+    """Bytes, which no reader exceeds, and number of the files, once every member is found to be fine."""
+    size, n_bytes, n_files = archive.stat().st_size, 0, 0
+    with archive.open("rb") as stream, _members(archive, stream) as members:
+        for member in members:
+            _safe(archive, member)
+            n_bytes, n_files = n_bytes + member.size, n_files + (not member.is_folder)
+            if n_files > most_files:
+                raise BadArchive(f"{archive.name}: more than {most_files:,} files; not unpacked")
+            if n_bytes > most_bytes:
+                raise BadArchive(f"{archive.name}: holds more than {most_bytes:,} bytes; not unpacked (--max-gb)")
+            if n_bytes > MOST_GROWTH * size:
+                raise BadArchive(
+                    f"{archive.name}: holds more than {MOST_GROWTH} times its own {size:,} bytes, as no data do; "
+                    f"not unpacked"
+                )
+    if not n_files:
+        raise BadArchive(f"{archive.name}: holds no files")
+    return n_bytes, n_files
+
+
+def _extract(archive: Path, folder: Path, on_bytes: OnBytes) -> None:
+    """Write every member below `folder`."""
+    size = archive.stat().st_size
     with archive.open("rb") as stream, _members(archive, stream) as members:
         for member in members:
             path = folder / _safe(archive, member)
             if member.is_folder:
                 path.mkdir(parents=True, exist_ok=True)
                 continue
-            n_files += 1
-            if n_files > most_files:
-                raise BadArchive(f"{archive.name}: more than {most_files:,} files; not unpacked")
             path.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source, path.open("wb") as copy:
-                while block := source.read(_COPY):
-                    n_bytes += len(block)
-                    if n_bytes > most_bytes:
-                        raise BadArchive(f"{archive.name}: holds more than {most_bytes:,} bytes; not unpacked")
-                    copy.write(block)
+                shutil.copyfileobj(source, copy, _COPY)
             on_bytes(min(stream.tell(), size), size)
-    return n_files
 
 
 def _lift_single(folder: Path) -> None:
@@ -145,7 +157,7 @@ def _members(archive: Path, stream: IO[bytes]) -> Iterator[Iterator[_Member]]:
 def _zipped(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     kind = stat.S_IFMT(info.external_attr >> 16)
     refusal = "" if kind in (0, stat.S_IFREG, stat.S_IFDIR) else "is a link or a device"
-    return _Member(info.filename, info.is_dir(), refusal, lambda: file.open(info))
+    return _Member(info.filename, info.file_size, info.is_dir(), refusal, lambda: file.open(info))
 
 
 def _tarred(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
@@ -154,11 +166,5 @@ def _tarred(file: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
         refusal = f"is a link to {info.linkname!r}"
     elif not (info.isreg() or info.isdir()):
         refusal = "is a device"
-
-    def opened() -> IO[bytes]:
-        stream = file.extractfile(info)
-        if stream is None:
-            raise tarfile.ExtractError(f"{info.name!r} has no contents")
-        return stream
-
-    return _Member(info.name, info.isdir(), refusal, opened)
+    # extractfile gives None only for what is refused, and for directories.
+    return _Member(info.name, info.size, info.isdir(), refusal, lambda: cast("IO[bytes]", file.extractfile(info)))

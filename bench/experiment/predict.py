@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -71,9 +72,8 @@ def check_output(path: Path) -> None:
         raise ConfigError(f"--output {path}: the folder {path.parent} does not exist")
 
 
-def executable_names(scores: pd.Series) -> list[str]:
-    """The instruments that a spreadsheet would execute as formulas: such a beginning, and no number."""
-    names = scores.index.get_level_values("instrument").unique()
+def executable_names(names: Iterable[str]) -> list[str]:
+    """Those that a spreadsheet would execute as formulas: such a beginning, and no number."""
     return [name for name in names if str(name).startswith(_FORMULAS) and not _is_number(str(name))]
 
 
@@ -98,7 +98,8 @@ def write_scores(scores: pd.Series, path: Path, *, safe: bool = False) -> None:
     frame = scores.reset_index()
     if path.suffix == ".csv":
         if safe:
-            frame["instrument"] = frame["instrument"].replace({name: f"'{name}" for name in executable_names(scores)})
+            unsafe = executable_names(frame["instrument"].unique())
+            frame["instrument"] = frame["instrument"].replace({name: f"'{name}" for name in unsafe})
         frame.to_csv(path, index=False)
     else:
         frame.to_parquet(path, index=False)

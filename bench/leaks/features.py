@@ -1,21 +1,64 @@
-"""Features: no window reads a later day, no statistic is fitted outside train, no column is the label."""
+"""Inputs: no later day in windows or concepts, no fit outside train, no label among them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from bench.leaks.perturb import changed
-from bench.leaks.subject import Subject
+from bench.leaks.subject import SEED, Subject, untrained
 from zoo.crosssection import pearson_rows
 from zoo.data.sources.planted import PREFIX, planted_market_from_spec
 
 LARGEST_IC = 0.5
-"""Mean daily |correlation| with the label above which a single input cannot be anything but the label."""
+"""Mean daily |correlation| that only the label can have with the label."""
 _RECENT, _STRIDE = 30, 7
 _DAYS = 40
+
+
+def future_concepts(subject: Subject) -> Iterator[str]:
+    """no concept of a row changes with memberships that begin later"""
+    panel = subject.sample
+    for day in subject.days:
+        rows = subject.rows(np.arange(max(day - 10, 0), day + 1))
+        before = subject.dataset.batch(rows).concepts
+        after = subject.after(day, members=False).batch(rows).concepts
+        if before is None or after is None or panel.concepts is None:
+            return
+        moved = before != after
+        if moved.any():
+            row, concept = moved.nonzero()[-1].tolist()
+            at, stock = divmod(int(rows[row]), panel.n_stocks)
+            name = panel.concepts.names[concept]
+            yield (
+                f"concept '{name}' of {panel.symbols[stock]} on {subject.date(at)} changes with memberships after "
+                f"{subject.date(day)}"
+            )
+            return
+
+
+def snapshot_concepts(subject: Subject) -> Iterator[str]:
+    """no model reads concepts without dates"""
+    concepts = subject.sample.concepts
+    if concepts is None or not concepts.snapshot:
+        return
+    batch = subject.test_batch
+    if batch.concepts is None:
+        return
+    chance = torch.Generator().manual_seed(SEED)
+    other = replace(batch, concepts=torch.randint(2, batch.concepts.shape, generator=chance).float())
+    for contender in subject.contenders:
+        model = untrained(contender, subject.dataset).eval()
+        with torch.no_grad():
+            reads = not torch.equal(model.score(batch), model.score(other))
+        if reads:
+            yield (
+                f"{contender.name} reads {len(concepts.names)} concepts that have no dates: those of the last day "
+                f"stand for all of history (data.concepts needs columns start and end)"
+            )
 
 
 def future_features(subject: Subject) -> Iterator[str]:
@@ -50,8 +93,7 @@ def label_in_features(subject: Subject) -> Iterator[str]:
     candidates = np.arange(fold.train.start, fold.test.stop)
     days = np.unique(candidates[np.linspace(0, len(candidates) - 1, _DAYS).astype(int)])
     stocks = subject.sample.n_stocks
-    rows = torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())
-    x = dataset.batch(rows).x.double().numpy().reshape(len(days), stocks, -1)
+    x = dataset.batch(subject.rows(days)).x.double().numpy().reshape(len(days), stocks, -1)
     label = np.where(subject.sample.member[days], dataset.raw_label[days], np.nan)
     limit, columns = _limit(subject), dataset.feature_set.columns
     for k in range(x.shape[2]):
@@ -72,6 +114,5 @@ def _limit(subject: Subject) -> float:
 
 def _rows(subject: Subject, day: int) -> torch.Tensor:
     """All stocks on the days before `day`: every recent one, of older ones some."""
-    days = np.union1d(np.arange(max(day - _RECENT, 0), day + 1), np.arange(day % _STRIDE, day, _STRIDE))
-    stocks = subject.sample.n_stocks
-    return torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())
+    recent, older = np.arange(max(day - _RECENT, 0), day + 1), np.arange(day % _STRIDE, day, _STRIDE)
+    return subject.rows(np.union1d(recent, older))

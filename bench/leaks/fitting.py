@@ -23,7 +23,7 @@ def models_run(subject: Subject) -> Iterator[str]:
 def fit_reads_test(subject: Subject) -> Iterator[str]:
     """a fit asks for no row after the valid segment, and its weights do not change with the test segment"""
     first = subject.fold.test.start
-    other = subject.of(changed(subject.sample, first), refit=False)
+    other = subject.of(changed(subject.sample, first))
     for contender, model in subject.fitted:
         watched = Watched(other)
         weights = fit(subject, contender, watched).state_dict()
@@ -36,7 +36,7 @@ def fit_reads_test(subject: Subject) -> Iterator[str]:
 def fit_on_valid(subject: Subject) -> Iterator[str]:
     """the weights after one epoch do not change with the valid segment, which only selects"""
     first = subject.fold.valid.start
-    other = subject.of(changed(subject.sample, first, members=False), refit=False)
+    other = subject.of(changed(subject.sample, first, members=False))
     for contender, _ in subject.fitted:
         if not contender.gradient_trained:
             continue  # They choose a penalty, or a number of trees, by the valid segment.

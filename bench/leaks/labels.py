@@ -1,4 +1,4 @@
-"""Labels: read the days they declare and no other, are ranked within their own day, and reach networks unmoved."""
+"""Labels: of the days they declare, ranked within their own, and given to their rows."""
 
 from __future__ import annotations
 

@@ -1,18 +1,19 @@
-"""Data made to differ: panels on chosen days only, datasets that note what is read or have shuffled labels."""
+"""Data made to differ on chosen days, and datasets that note what is read."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from zoo.data.panel import Concepts, Panel
+from zoo.data.panel import Panel
 from zoo.data.windows import Dataset, Segment
 from zoo.network import Batch
 
-_SHOCK = 0.3  # sd of the logarithm: far outside of what a day does, so that no robust statistic shrugs it off
+_SHOCK = 0.3  # sd of the logarithm: more than a robust statistic shrugs off
 _GONE = 0.1  # share of the (day, stock) cells that lose their values
 
 
@@ -28,10 +29,7 @@ def changed(panel: Panel, start: int, stop: int | None = None, *, members: bool 
     rng = np.random.default_rng([seed, start])
     values, member = panel.values.copy(), panel.member.copy()
     part = values[start:stop]
-    typical = np.ones(len(panel.fields), dtype=np.float32)
-    for f in range(len(panel.fields)):
-        finite = part[:, :, f][np.isfinite(part[:, :, f])]
-        typical[f] = np.median(finite) if len(finite) else 1.0
+    typical = pd.DataFrame(part.reshape(-1, len(panel.fields))).median().fillna(1.0).to_numpy(np.float32)
     filled = np.where(np.isfinite(part), part, typical)
     filled = (filled * np.exp(rng.normal(0, _SHOCK, part.shape))).astype(np.float32)
     gone = rng.random(part.shape[:2]) < _GONE
@@ -43,17 +41,14 @@ def changed(panel: Panel, start: int, stop: int | None = None, *, members: bool 
         member[start:stop] ^= rng.random(part.shape[:2]) < 0.2
     concepts = panel.concepts
     if concepts is not None and start < panel.n_days:
-        concepts = _swapped(concepts, start, rng.permutation(panel.n_stocks))
+        other = rng.permutation(panel.n_stocks)
+        first, last = np.maximum(concepts.start[:, other], start), np.minimum(concepts.end, start - 1)
+        concepts = replace(
+            concepts,
+            start=np.concatenate([concepts.start, first]).astype(np.int32),
+            end=np.concatenate([last, concepts.end[:, other]]).astype(np.int32),
+        )
     return replace(panel, values=values, member=member, concepts=concepts)
-
-
-def _swapped(concepts: Concepts, day: int, other: np.ndarray) -> Concepts:
-    """Concepts in which from `day` on each stock has those of another."""
-    return replace(
-        concepts,
-        start=np.concatenate([concepts.start, np.maximum(concepts.start[:, other], day)]).astype(np.int32),
-        end=np.concatenate([np.minimum(concepts.end, day - 1), concepts.end[:, other]]).astype(np.int32),
-    )
 
 
 def holed(panel: Panel, days: tuple[int, ...], *, seed: int = 0) -> Panel:
@@ -70,28 +65,8 @@ def holed(panel: Panel, days: tuple[int, ...], *, seed: int = 0) -> Panel:
     return replace(panel, values=values)
 
 
-def cut(panel: Panel, days: slice, stocks: np.ndarray) -> Panel:
-    """Some days and stocks of a panel; concepts keep their dates."""
-    concepts = panel.concepts
-    if concepts is not None:
-        first = days.start or 0
-        concepts = replace(
-            concepts,
-            start=(concepts.start[:, stocks] - first).astype(np.int32),
-            end=(concepts.end[:, stocks] - first).astype(np.int32),
-        )
-    return replace(
-        panel,
-        days=panel.days[days],
-        symbols=panel.symbols[stocks],
-        values=panel.values[days][:, stocks],
-        member=panel.member[days][:, stocks],
-        concepts=concepts,
-    )
-
-
 class View(Dataset):
-    """A dataset that answers as another does; its segments belong to the view, so that what is read goes through it."""
+    """A dataset that answers as another does; what its segments read goes through the view."""
 
     def __init__(self, inner: Dataset) -> None:
         self.__dict__.update(inner.__dict__)
@@ -130,5 +105,5 @@ class Shuffled(View):
         self.given = torch.from_numpy(ranked.astype(np.float32).ravel())
 
     def batch(self, row: Tensor) -> Batch:
-        found = super().batch(row)
-        return replace(found, label=self.given[row.cpu()].to(found.label.device))
+        batch = super().batch(row)
+        return replace(batch, label=self.given[row.cpu()].to(batch.label.device))

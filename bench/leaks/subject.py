@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench.experiment.plan import Plan, entry_of
 from bench.experiment.training import seeded_model
-from bench.leaks.perturb import changed, cut, holed
+from bench.leaks.perturb import changed, holed
 from bench.metrics.daily import daily_scores
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
@@ -22,7 +23,7 @@ from zoo.data.split import DayRange, Fold
 from zoo.data.universe import apply_universe
 from zoo.data.windows import Dataset
 from zoo.errors import UnavailableError
-from zoo.network import Network
+from zoo.network import Batch, Network
 from zoo.registry import Scope
 
 SEED = 0
@@ -85,36 +86,50 @@ class Subject:
     contenders: tuple[Contender, ...]
     skipped: dict[str, str] = field(default_factory=dict)
     pieces: Pieces = Pieces()
+    _changed: dict[tuple[int, bool], Dataset] = field(default_factory=dict)
 
     @cached_property
     def dataset(self) -> Dataset:
         """The sample as networks see it."""
         return self.pieces.dataset(self.sample, self.data, self.fold)
 
-    @cached_property
+    @property
     def days(self) -> tuple[int, ...]:
         """Days after which the data are changed: the last of train, one of valid, one of test."""
-        return probe_days(self.fold)
+        return _probe_days(self.fold)
+
+    def rows(self, days: np.ndarray) -> torch.Tensor:
+        """The rows of all stocks on some days of the sample."""
+        stocks = self.sample.n_stocks
+        return torch.from_numpy((days[:, None] * stocks + np.arange(stocks)).ravel())
+
+    @property
+    def test_batch(self) -> Batch:
+        """The members of one test day, the last of `days`."""
+        rows = self.dataset.test.rows
+        return self.dataset.batch(torch.from_numpy(rows[rows // self.sample.n_stocks == self.days[-1]]))
 
     def of(self, panel: Panel, *, refit: bool = False) -> Dataset:
-        """Another panel of the sample's shape, under the sample's statistics unless they are to be fitted anew."""
+        """Another panel of the sample's shape, under the sample's statistics or its own (`refit`)."""
         return self.pieces.dataset(panel, self.data, self.fold, stats=None if refit else self.dataset.stats)
 
     def after(self, day: int, *, members: bool) -> Dataset:
-        """The sample with everything after `day` changed."""
+        """The sample with everything after `day` changed; kept, as several checks ask for it."""
         key = (day, members)
         if key not in self._changed:
             self._changed[key] = self.of(changed(self.sample, day + 1, members=members))
         return self._changed[key]
 
     @cached_property
-    def _changed(self) -> dict[tuple[int, bool], Dataset]:
-        return {}
-
-    @cached_property
     def fits(self) -> dict[str, Network | str]:
         """Each contender after a few steps on the sample, or why it cannot be fitted."""
-        return {c.name: attempt(self, c, self.dataset) for c in self.contenders}
+        fits: dict[str, Network | str] = {}
+        for contender in self.contenders:
+            try:
+                fits[contender.name] = fit(self, contender, self.dataset)
+            except Exception as error:  # noqa: BLE001 - a plugin may raise anything; that is a finding
+                fits[contender.name] = f"{type(error).__name__}: {error}"
+        return fits
 
     @property
     def fitted(self) -> list[tuple[Contender, Network]]:
@@ -140,14 +155,6 @@ def fit(subject: Subject, contender: Contender, dataset: Dataset, *, epochs: int
     return model
 
 
-def attempt(subject: Subject, contender: Contender, dataset: Dataset) -> Network | str:
-    """A fitted contender, or the error."""
-    try:
-        return fit(subject, contender, dataset)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; that it cannot be checked is a finding
-        return f"{type(error).__name__}: {error}"
-
-
 def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
     """The subject of a plan: its models and a sample of its last fold, on the CPU."""
     pieces = pieces or Pieces()
@@ -157,7 +164,7 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
         base = whole_panel(data)
         panel = pieces.universe(base, data.universe)
     warmup = make_feature_set(data.features, data.lookback).warmup
-    sample, fold = sample_of(panel, plan.folds[-1], warmup, data.label.reach)
+    sample, fold = _sample_of(panel, plan.folds[-1], warmup, data.label.reach)
     contenders, skipped = [], {}
     for name in plan.models:
         try:
@@ -172,8 +179,8 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
     return Subject(data, base, panel, plan.folds, sample, fold, tuple(contenders), skipped, pieces)
 
 
-def sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel, Fold]:
-    """The stocks that are members most often, and days around the borders of a fold, as a panel and fold of their own.
+def _sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel, Fold]:
+    """The stocks that are members most often, on days around the borders of a fold.
 
     Valid days beyond `OTHER_DAYS` move the train segment up to them, so that the gaps stay as they are.
     """
@@ -185,12 +192,12 @@ def sample_of(panel: Panel, fold: Fold, warmup: int, reach: int) -> tuple[Panel,
     last = min(max(test.stop, valid.stop) + reach, panel.n_days)
     seen = panel.member[first:last].sum(axis=0)
     stocks = np.sort(np.argsort(-seen, kind="stable")[:STOCKS])
-    small = cut(panel, slice(first, last), stocks)
-    moved = [DayRange(r.start - first, r.stop - first) for r in (train, valid, test)]
-    own = Fold(0, moved[0], moved[1], moved[2], fold.embargo)
-    return holed(small, probe_days(own)), own
+    small = panel.part(stocks, slice(first, last))
+    train, valid, test = (DayRange(r.start - first, r.stop - first) for r in (train, valid, test))
+    own = Fold(0, train, valid, test, fold.embargo)
+    return holed(small, _probe_days(own)), own
 
 
-def probe_days(fold: Fold) -> tuple[int, ...]:
+def _probe_days(fold: Fold) -> tuple[int, ...]:
     """The last train day, and days well inside valid and test."""
     return fold.train.stop - 1, fold.valid.start + len(fold.valid) // 2, fold.test.start + len(fold.test) // 2

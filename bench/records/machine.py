@@ -9,16 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 
+from zoo.errors import UnavailableError
+from zoo.kernels import recurrent_backend
+
+
+def recurrence() -> str:
+    """What computes recurrent nets on the CPU, or why nothing can: the last bits of their scores depend on it."""
+    try:
+        return recurrent_backend()
+    except UnavailableError as error:
+        return f"none: {error}"
+
 
 def versions() -> dict[str, str]:
-    """Versions of Python and the libraries numbers depend on."""
+    """Versions of Python and the libraries numbers depend on, and what computes recurrent nets on the CPU."""
     found = {"python": platform.python_version()}
     for package in ("torch", "numpy", "pandas", "alpha-zoo"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return found | {"cpu recurrence": recurrence()}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class FileServer:
         files: path -> contents.
         drop_after: bytes of a body after which the connection is cut, one entry per answer; then it holds.
         ranges, lengths: whether ranges are served, whether the length is told.
+        length: told instead of the true one, if any.
         etag: entity tag of every file.
         statuses: answered instead of the file, one per request, before anything else.
         redirects: path -> address.
@@ -27,6 +28,7 @@ class FileServer:
     drop_after: list[int] = field(default_factory=list)
     ranges: bool = True
     lengths: bool = True
+    length: int = 0
     etag: str = '"v1"'
     statuses: list[int] = field(default_factory=list)
     redirects: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class FileServer:
             request.send_header("ETag", self.etag)
         rest = body[start or 0 :]
         if self.lengths:
-            request.send_header("Content-Length", str(len(rest)))
+            request.send_header("Content-Length", str(self.length or len(rest)))
         request.end_headers()
         request.wfile.write(rest[: self.drop_after.pop(0)] if self.drop_after else rest)
         request.close_connection = True

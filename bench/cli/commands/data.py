@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.options import NoCacheOption, PluginOption, SkipOption, prepare
+from bench.cli.console import progress, say, status
+from bench.cli.options import NoCacheOption, PluginOption, SafeCsvOption, SkipOption, prepare, say_formulas
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from bench.data.inspect import Overview
+    from bench.data.validate import Problem
     from zoo.data.panel import Panel
 
 app = typer.Typer(
@@ -50,24 +53,22 @@ def inspect(
     skip_bad_files: SkipOption = False,
 ) -> None:
     """Show size, coverage, gaps, jumps, suspected splits, stale quotes and whatever else is strange."""
-    overview = _overview(source, no_cache, skip_bad_files)
-    from bench.cli import console
     from bench.data.inspect import coverage_figure, heatmap
 
-    console.say(overview.headline)
+    overview = _overview(source, no_cache, skip_bad_files)
+    say(overview.headline)
     for note in overview.panel.notes:
-        console.say(f"note: {note}")
-    console.say("")
-    plain = not _prints(sys.stdout.encoding, "█▓▒░·")
-    for line in heatmap(overview, plain=plain):
-        console.say(line)
-    console.say("")
-    _say_problems(overview, limit, errors_only=False)
-    console.say("")
-    console.say(overview.survivorship)
+        say(f"note: {note}")
+    say("")
+    for line in heatmap(overview, plain=not _prints(sys.stdout.encoding, "█▓▒░·")):
+        say(line)
+    say("")
+    _say_problems(overview.problems, overview.panel, limit)
+    say("")
+    say(overview.survivorship)
     if figure is not None:
         coverage_figure(overview.panel, figure)
-        console.say(f"figure: {figure}")
+        say(f"figure: {figure}")
 
 
 @app.command()
@@ -79,43 +80,44 @@ def validate(
 ) -> None:
     """Check values that cannot be true; exit code 2 if there are any."""
     overview = _overview(source, no_cache, skip_bad_files)
-    from bench.cli import console
-
-    errors = [p for p in overview.problems if p.error and p.count]
+    errors = [p for p in overview.problems if p.error]
     odd = [p for p in overview.problems if not p.error and p.count]
-    _say_problems(overview, limit, errors_only=True)
+    _say_problems(errors, overview.panel, limit)
     for problem in odd:
-        console.say(f"warning: {problem.headline}")
+        say(f"warning: {problem.headline}")
     total = sum(p.count for p in errors)
-    console.say(f"{overview.panel.name}: {total:,} error(s), {sum(p.count for p in odd):,} warning(s)")
-    raise typer.Exit(2 if errors else 0)
+    say(f"{overview.panel.name}: {total:,} error(s), {sum(p.count for p in odd):,} warning(s)")
+    raise typer.Exit(2 if total else 0)
 
 
 @app.command()
 def convert(
     source: Annotated[str, typer.Argument(metavar="SRC", help="What to read, as for --data.")],
     target: Annotated[str, typer.Argument(metavar="DST", help=".parquet, .csv, .csv.gz, or a folder: qlib's format.")],
+    safe_csv: SafeCsvOption = False,
     force: ForceOption = False,
     no_cache: NoCacheOption = False,
     skip_bad_files: SkipOption = False,
 ) -> None:
     """Write data in another format, exact in float32, membership and concepts kept."""
-    from bench.cli import console
-    from bench.cli.progress import progress
     from zoo.data.writers import ending_of, read_exact, write_panel
 
-    ending_of(target)
+    ending = ending_of(target)
     prepare(no_cache=no_cache)
-    with console.status("reading the data"):
+    with status("reading the data"):
         panel = read_exact(source, skip_bad_files=skip_bad_files)
+    formulas = _formulas(panel) if ending.startswith(".csv") else []
+    if formulas and safe_csv:
+        panel = _prefixed(panel, formulas)
     with progress("writing, then reading back") as step:
         written = write_panel(panel, target, force=force, on_step=step)
-    console.say(f"{panel.n_stocks:,} stocks x {panel.n_days:,} days written, read back and found equal: {written[0]}")
+    say_formulas(formulas, safe_csv)
+    say(f"{panel.n_stocks:,} stocks x {panel.n_days:,} days written, read back and found equal: {written[0]}")
     for companion in written[1:]:
         use = "--set data.universe.file=" if companion.name.endswith(".members.txt") else "--concepts "
-        console.say(f"beside it: {companion} (for runs: {use}{companion})")
-    if not ending_of(target) and panel.concepts is not None:
-        console.say(f"inside it: concepts.csv (for runs: --concepts {written[0] / 'concepts.csv'})")
+        say(f"beside it: {companion} (for runs: {use}{companion})")
+    if not ending and panel.concepts is not None:
+        say(f"inside it: concepts.csv (for runs: --concepts {written[0] / 'concepts.csv'})")
 
 
 @app.command()
@@ -123,33 +125,31 @@ def fetch(
     source: Annotated[str | None, typer.Argument(metavar="NAME|URL", help="Without it the names are listed.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to put it in.")] = Path("data"),
     sha256: Annotated[str | None, typer.Option("--sha256", help="Checksum the download must have.")] = None,
-    max_gb: Annotated[float, typer.Option("--max-gb", min=0, help="Largest download.")] = 20.0,
+    max_gb: Annotated[float, typer.Option("--max-gb", min=0, help="Largest download, packed and unpacked.")] = 20.0,
     force: ForceOption = False,
 ) -> None:
     """Download data and unpack archives; the same command resumes an interrupted download."""
-    from bench.cli import console
-    from bench.cli.progress import progress
     from bench.data.fetch import NAMED
     from bench.data.fetch import fetch as fetch_data
 
     if source is None:
         for name, known in NAMED.items():
-            console.say(f"{name}: {known.about}\n  {known.url}")
+            say(f"{name}: {known.about}\n  {known.url}")
         return
-    limit = int(max_gb * 2**30)
+    most = int(max_gb * 2**30)
     with progress("connecting", in_bytes=True) as step:
         got = fetch_data(
             source,
             output,
             sha256=sha256,
             force=force,
-            most_bytes=limit,
+            most_bytes=most,
             on_bytes=lambda what, done, total: step(done, total, what),
         )
-    console.say(f"{got.path}: {got.files:,} file(s) from {got.url}")
-    console.say(f"sha256 {got.sha256} (--sha256 asks for this very release)")
+    say(f"{got.path}: {got.files:,} file(s) from {got.url}")
+    say(f"sha256 {got.sha256} (--sha256 asks for this very release)")
     hint = NAMED[source].hint if source in NAMED else ""
-    console.say(f"next: python -m bench data inspect {got.path}{hint}")
+    say(f"next: python -m bench data inspect {got.path}{hint}")
 
 
 @app.command()
@@ -163,7 +163,6 @@ def plant(
 ) -> None:
     """Write a simulated market whose predictable part is known, with the truth beside it."""
     prepare(plugin)
-    from bench.cli import console
     from bench.data.plant import TRUTH
     from bench.data.plant import plant as plant_market
 
@@ -171,19 +170,19 @@ def plant(
         from zoo.data.sources.planted import get_market, list_markets
 
         for known in map(get_market, list_markets()):
-            console.say(f"{known.name}: reads {known.reads}; tests {known.tests}")
+            say(f"{known.name}: reads {known.reads}; tests {known.tests}")
         return
     if output is None:
         raise ConfigError(f"data plant {market}: name the folder to make with --output")
-    with console.status("simulating"):
+    with status("simulating"):
         planted, told = plant_market(market, output, settings or [], form=form.value, force=force)
     files = told["files"]
-    console.say(
+    say(
         f"{planted.panel.name}: {planted.params.stocks:,} stocks x {planted.params.days:,} days in {output}; "
         f"designed IC {told['oracle_ic']:.4f}, the oracle's on these days {told['oracle_ic_of_these_days']:.4f} "
         f"({output / TRUTH})"
     )
-    console.say(
+    say(
         f"next: python -m bench run --data {output / files['data']} --concepts {output / files['concepts']} "
         f"--set data.lookback={planted.params.lookback}"
     )
@@ -202,8 +201,6 @@ def features(
     skip_bad_files: SkipOption = False,
 ) -> None:
     """Write factors as a frame indexed (datetime, instrument), streamed so that memory stays bounded."""
-    from bench.cli import console
-    from bench.cli.progress import progress
     from zoo.data.export import check_options, write_features
     from zoo.errors import DataError
 
@@ -217,20 +214,39 @@ def features(
         rows, columns = write_features(
             panel, name, output, normalize=normalize, fit_end=fit_end, fit_start=fit_start, on_step=step
         )
-    console.say(f"{rows:,} rows x {columns} factors of {panel.name}: {output}")
+    say(f"{rows:,} rows x {columns} factors of {panel.name}: {output}")
+
+
+def _formulas(panel: Panel) -> list[str]:
+    """The names of stocks and concepts that a spreadsheet would execute."""
+    from bench.experiment.predict import executable_names
+
+    return executable_names([*panel.symbols.tolist(), *(panel.concepts.names if panel.concepts else ())])
+
+
+def _prefixed(panel: Panel, names: list[str]) -> Panel:
+    """The panel with a ' before these names, its stocks in the order of the new ones."""
+    import numpy as np
+
+    safe = {name: f"'{name}" for name in names}
+    symbols = np.array([safe.get(symbol, symbol) for symbol in panel.symbols.tolist()])
+    order, concepts = np.argsort(symbols), panel.concepts
+    if concepts is not None:
+        spans = {"start": concepts.start[:, order], "end": concepts.end[:, order]}
+        concepts = replace(concepts, names=tuple(safe.get(name, name) for name in concepts.names), **spans)
+    values = panel.stock_major[order].transpose(1, 0, 2)
+    return replace(panel, symbols=symbols[order], values=values, member=panel.member[:, order], concepts=concepts)
 
 
 def _load(source: str, no_cache: bool, skip_bad_files: bool) -> Panel:
-    from bench.cli import console
     from zoo.data.sources import load_panel
 
     prepare(no_cache=no_cache)
-    with console.status("reading the data"):
+    with status("reading the data"):
         return load_panel(source, skip_bad_files=skip_bad_files)
 
 
 def _overview(source: str, no_cache: bool, skip_bad_files: bool) -> Overview:
-    from bench.cli.progress import progress
     from bench.data.inspect import inspect_panel
 
     panel = _load(source, no_cache, skip_bad_files)
@@ -238,25 +254,18 @@ def _overview(source: str, no_cache: bool, skip_bad_files: bool) -> Overview:
         return inspect_panel(panel, source, step)
 
 
-def _say_problems(overview: Overview, limit: int, *, errors_only: bool) -> None:
-    """A line per check and, below it, the first cells where it strikes."""
-    from bench.cli import console
-
-    panel = overview.panel
-    clean = []
-    for problem in overview.problems:
-        if errors_only and not problem.error:
-            continue
+def _say_problems(problems: list[Problem], panel: Panel, limit: int) -> None:
+    for problem in problems:
         if not problem.count:
-            clean.append(problem.title)
             continue
-        console.say(f"{'ERROR ' if problem.error else ''}{problem.headline}")
+        say(f"{'ERROR ' if problem.error else ''}{problem.headline}")
         for k in range(min(limit, problem.count)):
-            console.say(f"    {problem.line(panel, k)}")
+            say(f"    {problem.line(panel, k)}")
         if limit and problem.count > limit:
-            console.say(f"    and {problem.count - limit:,} more (--limit shows more)")
+            say(f"    and {problem.count - limit:,} more (--limit shows more)")
+    clean = [problem.title for problem in problems if not problem.count]
     if clean:
-        console.say(f"none: {'; '.join(clean)}")
+        say(f"none: {'; '.join(clean)}")
 
 
 def _prints(encoding: str | None, text: str) -> bool:

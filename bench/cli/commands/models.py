@@ -1,4 +1,4 @@
-"""`python -m bench list` and `describe`: the models that there are, and what one is made of; `list runs`."""
+"""`python -m bench list` and `describe`: the models, the runs, what a model is made of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.console import print_table, say
 from bench.cli.options import PluginOption, ResultsOption, SetOption, prepare
 from zoo.errors import ConfigError
 
@@ -21,42 +22,40 @@ def list_(
 ) -> None:
     """List the models, the parameters of one, or the runs (whose records hold no dates)."""
     prepare(plugin)
-    from bench.cli import console
+    from bench.records.machine import recurrence
     from bench.text.tables import word_table
     from zoo import registry
 
     if what == "runs":
         _list_runs(results)
         return
-    names = registry.find_models(what or "*")
-    if len(names) == 1:
-        spec = registry.get_spec(names[0])
-        console.say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
+    specs = [registry.get_spec(name) for name in registry.find_models(what or "*")]
+    if len(specs) == 1:
+        spec = specs[0]
+        say(f"{spec.name}: {spec.title}. {spec.paper}. Scope {spec.scope}.")
         rows = [[p.name, p.type_name, str(p.default), p.meaning] for p in spec.parameters.values()]
-        console.print_table(word_table(["parameter", "type", "default", "meaning"], rows))
+        print_table(word_table(["parameter", "type", "default", "meaning"], rows))
         return
     rows = []
-    for spec in map(registry.get_spec, names):
+    for spec in specs:
         needs = ["concepts"] if spec.needs_concepts else []
         needs += [f"{p} (not installed)" for p in spec.missing_packages()]
         rows.append([spec.name, spec.title, spec.scope, ", ".join(needs), spec.paper])
-    console.print_table(word_table(["model", "title", "scope", "needs", "paper"], rows))
+    print_table(word_table(["model", "title", "scope", "needs", "paper"], rows))
+    say(f"recurrent nets on the CPU: {recurrence()}")
 
 
 def _list_runs(results: Path) -> None:
-    from bench.cli import console
     from bench.records.runs import summaries
     from bench.text.tables import word_table
 
-    runs = summaries(results)
-    if not runs:
-        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
     rows = [
         [r.name, r.data, f"{r.stored}/{r.planned}", ",".join(map(str, r.seeds)), ", ".join(r.models), r.source]
-        for r in runs
+        for r in summaries(results)
     ]
-    headers = ["run", "data", "trials stored", "seeds", "models", "source"]
-    console.print_table(word_table(headers, rows))
+    if not rows:
+        raise ConfigError(f"no run under {results / 'runs'}; start one with: python -m bench run")
+    print_table(word_table(["run", "data", "trials stored", "seeds", "models", "source"], rows))
 
 
 def describe(
@@ -69,7 +68,6 @@ def describe(
     prepare(plugin)
     from bench.anatomy import tables
     from bench.anatomy.describe import describe_model, resolve
-    from bench.cli import console
     from bench.experiment.config import parse_override
 
     names, config, single = resolve(target, dict(parse_override(text) for text in overrides or []))
@@ -79,19 +77,19 @@ def describe(
     if single:
         (one,) = described
         for line in tables.cost_lines(one):
-            console.say(line)
+            say(line)
         if one.layers:
-            console.say("")
-            console.print_table(tables.layer_table(one))
-        console.say("")
-        console.print_table(tables.settings_table(one))
+            say("")
+            print_table(tables.layer_table(one))
+        say("")
+        print_table(tables.settings_table(one))
     else:
-        console.print_table(tables.summary_table(described))
-    console.say("")
+        print_table(tables.summary_table(described))
+    say("")
     for line in (tables.deviation_line(described), *tables.data_lines(config)):
-        console.say(line)
+        say(line)
     if figure is not None:
         from bench.anatomy.drawing import draw_architecture
 
         draw_architecture(described[0], figure)
-        console.say(f"figure: {figure}")
+        say(f"figure: {figure}")

@@ -1,4 +1,4 @@
-"""`python -m bench predict`: scores of new data from a finished run."""
+"""`python -m bench predict` and `recommend`: what a finished run is for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.options import NoCacheOption, PluginOption, ResultsOption, SkipOption, prepare
+from bench.cli.console import print_table, say
+from bench.cli.options import (
+    LangOption,
+    LastRunArgument,
+    NoCacheOption,
+    PluginOption,
+    ResultsOption,
+    SafeCsvOption,
+    SkipOption,
+    prepare,
+    say_formulas,
+)
 
 
 def predict(
@@ -19,9 +30,7 @@ def predict(
     fold: Annotated[int | None, typer.Option("--fold", help="Default: the last fold.")] = None,
     start: Annotated[str | None, typer.Option("--start", help="First day to score, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Last day to score.")] = None,
-    safe_csv: Annotated[
-        bool, typer.Option("--safe-csv", help="Put ' before names that a spreadsheet would execute.")
-    ] = False,
+    safe_csv: SafeCsvOption = False,
     no_cache: NoCacheOption = False,
     skip_bad_files: SkipOption = False,
     plugin: PluginOption = None,
@@ -29,7 +38,6 @@ def predict(
 ) -> None:
     """Score new data with a trained model of a run, using the normalisation stored with it."""
     prepare(plugin, no_cache)
-    from bench.cli import console
     from bench.experiment.predict import check_output, executable_names, predict_run, write_scores
 
     check_output(output)
@@ -42,12 +50,38 @@ def predict(
         skip_bad_files=skip_bad_files,
     )
     for note in scores.attrs["notes"]:
-        console.say(f"note: {note}")
+        say(f"note: {note}")
     write_scores(scores, output, safe=safe_csv)
-    if output.suffix == ".csv" and (names := executable_names(scores)):
-        told = "are written with a ' before them" if safe_csv else "would be executed (--safe-csv puts ' before them)"
-        console.say(f"note: {len(names)} name(s) that a spreadsheet takes for formulas, such as {names[0]!r}, {told}")
+    if output.suffix == ".csv":
+        say_formulas(executable_names(scores.index.unique("instrument")), safe_csv)
     days = scores.index.get_level_values("datetime")
-    console.say(
-        f"{len(scores)} scores of {days.nunique()} days {days.min():%Y-%m-%d} .. {days.max():%Y-%m-%d}: {output}"
-    )
+    say(f"{len(scores)} scores of {days.nunique()} days {days.min():%Y-%m-%d} .. {days.max():%Y-%m-%d}: {output}")
+
+
+def recommend(
+    run_name: LastRunArgument = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option("--max-latency-ms", min=0, help="99th percentile of the time of one day.")
+    ] = None,
+    stocks: Annotated[int | None, typer.Option("--stocks", min=1, help="Stocks a day.")] = None,
+    lookback: Annotated[int | None, typer.Option("--lookback", min=1, help="Window length in days.")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    need: Annotated[
+        list[str] | None, typer.Option("--need", help="explain, relations or long; may be repeated.")
+    ] = None,
+    lang: LangOption = "en",
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Recommend a model under constraints, from what was measured; says what each other model lacks."""
+    from bench.advice import recommend as advice
+    from bench.advice.facts import gather
+    from bench.records.runs import last_run
+    from bench.text.language import language
+
+    constraints = advice.Constraints(max_latency_ms, stocks, lookback, device, tuple(need or ()))
+    facts = gather(results, run_name or last_run(results))
+    with language(lang):
+        candidates = advice.recommend(facts, constraints)
+        say(advice.advice_sentence(candidates).text)
+        print_table(advice.option_table(candidates))
+    raise typer.Exit(1 if candidates[0].reasons else 0)

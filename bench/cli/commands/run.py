@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from dataclasses import replace
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.console import elapsed, print_table, say, status
 from bench.cli.options import FiguresOption, ResultsOption, RunOptions
 from bench.experiment.executors import Kind
 
 if TYPE_CHECKING:
-    from bench.experiment.events import Limits
+    from bench.experiment.events import Executor
     from bench.experiment.plan import Plan
     from bench.runner import Outcome
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def run(
     options: RunOptions,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: cores, on a GPU 1.")
-    ] = None,
+        str, typer.Option("--jobs", "-j", help="Trials at once; auto: as processors and memory allow, on a GPU 1.")
+    ] = "auto",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Train stored trials again; other data may replace the run's.")
     ] = False,
@@ -41,29 +41,32 @@ def run(
 ) -> None:
     """Train, score and compare; the report is comparison.md and .html. Stored trials are not trained again."""
     experiment = options.experiment()
-    from bench.cli import console
     from bench.experiment.config import expand_markets
     from bench.experiment.events import Limits
+    from bench.experiment.executors import make_executor
+    from bench.experiment.executors.jobs import count_jobs
     from bench.experiment.plan import make_plan
 
     limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
     began = time.perf_counter()
     outcomes: dict[str, Outcome] = {}
     for one in expand_markets(experiment):
-        with console.status("reading the data"):
+        with status("reading the data"):
             plan = _validated(make_plan(one, options.models), options.accept_data)
-        outcomes[one.name] = _train(plan, options, jobs, fresh, limits, executor, address, results)
+        workers = min(count_jobs(jobs, plan.panel.values.nbytes, plan.device), len(plan.trials))
+        _announce(plan, options.models, workers)
+        made = make_executor(executor, workers, limits, address)
+        outcomes[one.name] = _train(plan, options, made, fresh, results)
     # Once all are trained: the report of a market tells of the others, too.
     for name, outcome in outcomes.items():
         _report(results, name, figures, outcome)
-    console.say(f"{len(outcomes)} run(s) in {console.elapsed(began)}; all of them: python -m bench list runs")
+    say(f"{len(outcomes)} run(s) in {elapsed(began)}; all of them: python -m bench list runs")
     raise typer.Exit(1 if any(outcome.failed for outcome in outcomes.values()) else 0)
 
 
 def check(options: RunOptions, results: ResultsOption = Path("results")) -> None:
     """Check configuration and data and print what a run would do; trains nothing. Exit code 1: models would fail."""
     experiment = options.experiment()
-    from bench.cli import console
     from bench.experiment.config import expand_markets
     from bench.experiment.plan import make_plan
     from bench.records.store import RunStore
@@ -76,17 +79,17 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
         unmet = check_run(plan, store)
         failing += len(unmet)
         for note in plan.panel.notes:
-            console.say(f"note: {note}")
+            say(f"note: {note}")
         for fold in plan.folds:
             dates = fold.dates(plan.panel.days)
             spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in dates.items())
-            console.say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
+            say(f"fold {fold.index}: {spans}, embargo {fold.embargo} days")
             if fold.note:
-                console.say(f"note: {fold.note}")
+                say(f"note: {fold.note}")
         for model, why in unmet.items():
-            console.say(f"would fail: {model}: {why}")
+            say(f"would fail: {model}: {why}")
         stored = sum(store.is_done(t.key) for t in plan.trials)
-        console.say(
+        say(
             f"{one.name}: {len(plan.trials)} trials ({', '.join(plan.models)}) on {plan.device}, "
             f"{stored} of them stored; config {plan.config_hash}"
         )
@@ -94,12 +97,11 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
 
 
 def _validated(plan: Plan, accept: bool) -> Plan:
-    """The plan, once what `data validate` finds in its panel is told; what was accepted becomes a note of the panel.
+    """The plan, once what `data validate` finds is told; what was accepted becomes a note.
 
     Raises:
         DataError: the returns of the panel are wrong, and that is not accepted.
     """
-    from bench.cli import console
     from bench.data.validate import find_problems, misleading, verdict
     from zoo.errors import DataError
 
@@ -108,7 +110,7 @@ def _validated(plan: Plan, accept: bool) -> Plan:
         return plan
     problems = find_problems(panel)
     if told := verdict(problems, panel):
-        console.say(told)
+        say(told)
     if not (wrong := misleading(problems, panel)):
         return plan
     what = "; ".join(f"{p.headline}, first {p.line(panel, 0)}" for p in wrong)
@@ -120,41 +122,18 @@ def _validated(plan: Plan, accept: bool) -> Plan:
     return replace(plan, panel=panel.with_notes(f"accepted with --accept-data: {what}"))
 
 
-def _train(
-    plan: Plan,
-    options: RunOptions,
-    jobs: int | None,
-    fresh: bool,
-    limits: Limits,
-    backend: Kind,
-    address: str | None,
-    results: Path,
-) -> Outcome:
-    """Say what a run will do, and do it."""
-    from bench.cli import console
-    from bench.experiment.executors import make_executor
+def _train(plan: Plan, options: RunOptions, executor: Executor, fresh: bool, results: Path) -> Outcome:
+    from bench.cli.progress import trial_progress
     from bench.runner import execute_plan
 
-    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
-        console.say(f"note: {note}")
-    workers = jobs or (1 if plan.device == "cuda" else os.cpu_count() or 1)
-    executor = make_executor(backend, min(workers, len(plan.trials)), limits, address)
-    experiment, panel = plan.config, plan.panel
-    console.say(
-        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
-        f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
-        f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
-    )
-    if experiment.baseline and options.models and experiment.baseline == plan.models[-1]:
-        console.say(f"{experiment.baseline} is the baseline that differences are taken to")
-    with console.progress(plan.models) as on_event:
+    with trial_progress(plan.models) as on_event:
 
         def on_start(pending: int, stored: int) -> None:
             on_event.set_total(pending)
             if stored:
-                console.say(f"{stored} trial(s) are stored and not trained again (--fresh would)")
+                say(f"{stored} trial(s) are stored and not trained again (--fresh would)")
             if not pending:
-                console.say("nothing to train: every trial of this run is stored")
+                say("nothing to train: every trial of this run is stored")
 
         return execute_plan(
             plan,
@@ -165,23 +144,39 @@ def _train(
             plugins=[str(path) for path in options.plugin or ()],
             on_event=on_event,
             on_start=on_start,
-            on_damage=console.say,
+            on_damage=say,
         )
 
 
+def _announce(plan: Plan, models: str | None, workers: int) -> None:
+    """What a run will do, with which kernel."""
+    from bench.records.machine import recurrence
+
+    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
+        say(f"note: {note}")
+    experiment, panel = plan.config, plan.panel
+    say(
+        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
+        f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
+        f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
+        f"{f'; recurrent nets: {recurrence()}' if plan.device == 'cpu' else ''}"
+    )
+    if experiment.baseline and models and experiment.baseline == plan.models[-1]:
+        say(f"{experiment.baseline} is the baseline that differences are taken to")
+
+
 def _report(results: Path, name: str, figures: bool, outcome: Outcome) -> None:
-    from bench.cli import console
     from bench.report import write_report
     from bench.report.tables.main import main_table
 
     facts, path = write_report(results, name, figures=figures)
-    console.say("")
-    console.print_table(main_table(facts.board))
-    console.say("")
+    say("")
+    print_table(main_table(facts.board))
+    say("")
     for failure in facts.board.failures.values():
-        console.say(f"failed: {failure['model']} seed {failure['seed']}: {failure['error']}")
+        say(f"failed: {failure['model']} seed {failure['seed']}: {failure['error']}")
     again = f" ({outcome.recomputed} with metrics computed anew from the scores)" if outcome.recomputed else ""
-    console.say(
+    say(
         f"{name}: {outcome.trained} trained, {outcome.stored} stored{again}, {outcome.failed} failed; report: {path}, "
         f"as the latest also {results / path.name}"
     )

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.console import elapsed, print_table, say
 from bench.cli.options import DeviceOption, ModelOptions, ResultsOption
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.speed.scaling import Sweep
     from bench.speed.side_by_side import Request
-    from bench.text.tables import Table
 
 
 def time_(
@@ -71,8 +69,7 @@ def time_(
 
 
 def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[Path], results: Path) -> None:
-    """Time the models, or how they grow over a sweep, with the machine to ourselves; tells where the record is."""
-    from bench.cli import console
+    """Time the models, or how they grow over a sweep, while no other measurement runs."""
     from bench.records.documents import read_json
     from bench.records.machine import device_name, machine_id
     from bench.speed.frames import alone, record_path
@@ -88,97 +85,75 @@ def _measure(request: Request, sweep: Sweep | None, threads: int, plugins: list[
     path = record_path(results, header["machine"], where, scaling=sweep is not None)
     # A damaged record would refuse what takes long to measure.
     read_json(path).unless_damaged()
-    with alone(results, console.say), memory_process(where, threads, plugins) as remote:
+    with alone(results, say), memory_process(where, threads, plugins) as remote:
         began = time.perf_counter()
-        console.say(
+        say(
             f"{header['device_name']}, {where}, {threads} thread(s); {len(request.models)} models of experiment "
             f"'{request.config.name}', untrained, on simulated data"
         )
         if header["load_before"] > 0.5:
-            console.say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
+            say(f"warning: the machine is not idle, its load is {header['load_before']:g}")
         header["checks"] = _checks(where, remote)
-        if sweep is None:
-            _time(request, path, header, remote)
-        else:
-            _scale(request, sweep, path, header, remote)
-        console.say(f"{console.elapsed(began)}; record: {path}")
+        _record(request, sweep, path, header, remote)
+        say(f"{elapsed(began)}; record: {path}")
 
 
 def _checks(device: str, remote: Any) -> dict[str, Any]:
     """Measure what is known: durations by another clock, the memory of a tensor."""
-    from bench.cli import console
     from bench.speed.clock import check_clock
     from bench.speed.memory import check_memory
 
     clock = check_clock(device)
     for check in clock:
         verdict = "" if check.passed else "  FAILED: more than 5 % off"
-        console.say(
+        say(
             f"known duration, {check.operation}: expected {1000 * check.expected:.3f} ms, measured "
             f"{1000 * check.measured:.3f} ms, relative error {check.relative_error:+.3%}{verdict}"
         )
     memory = remote(check_memory, device)
     if memory["measured"] is None:
-        console.say("memory: this system does not tell the peak of a process; not measured")
+        say("memory: this system does not tell the peak of a process; not measured")
     else:
-        console.say(
+        say(
             f"known memory, {memory['operation']}: measured {memory['measured']:.2f} MiB, relative error "
             f"{memory['relative_error']:+.3%}"
         )
     return {"clock": [check.record() for check in clock], "memory": memory}
 
 
-def _time(request: Request, path: Path, header: dict[str, Any], remote: Any) -> None:
-    from bench.cli import console
-    from bench.report.tables.timing import repeat_line, timing_table
-    from bench.speed.frames import frame_of, merge_timings
-    from bench.speed.side_by_side import measure_models
-
-    records = []
-    for entries in measure_models(request, remote, console.say):
-        merge_timings(path, header, entries)
-        records.append({**header, "entries": entries})
-    frame = frame_of(records)
-    _tell(timing_table(frame), frame)
-    console.say(repeat_line(frame))
-
-
-def _scale(request: Request, sweep: Sweep, path: Path, header: dict[str, Any], remote: Any) -> None:
-    from bench.cli import console
-    from bench.report.tables.timing import scaling_table
-    from bench.speed.frames import merge_scaling
+def _record(request: Request, sweep: Sweep | None, path: Path, header: dict[str, Any], remote: Any) -> None:
+    """Measure, store each figure as it comes, print the table and what is missing from it."""
+    from bench.report.tables.timing import repeat_line, scaling_table, timing_table
+    from bench.speed import frames, scaling_frames
     from bench.speed.scaling import measure_scaling
-    from bench.speed.scaling_frames import frame_of
-
-    entries = {}
-    measured = measure_scaling(request.config, request.models, request.device, sweep, remote, console.say)
-    for label, entry in measured:
-        entries[label] = entry
-        merge_scaling(path, header, {label: entry})
-    frame = frame_of([{**header, "entries": entries}])
-    _tell(scaling_table(frame), frame)
-
-
-def _tell(table: Table | None, frame: pd.DataFrame) -> None:
-    """The table, and why a model is missing from it."""
-    from bench.cli import console
+    from bench.speed.side_by_side import measure_models
     from bench.text.tables import frame_rows
 
-    console.say("")
-    if table is not None:
-        console.print_table(table)
-    console.say("")
+    records = []
+    if sweep is None:
+        for entries in measure_models(request, remote, say):
+            frames.merge_timings(path, header, entries)
+            records.append({**header, "entries": entries})
+        frame = frames.frame_of(records)
+        table = timing_table(frame)
+    else:
+        for label, entry in measure_scaling(request.config, request.models, request.device, sweep, remote, say):
+            frames.merge_scaling(path, header, {label: entry})
+            records.append({**header, "entries": {label: entry}})
+        frame = scaling_frames.frame_of(records)
+        table = scaling_table(frame)
+    say("")
+    print_table(table)
+    say("")
     for row in frame_rows(frame):
         if row["reason"]:
-            console.say(f"not measured, {row['model']} {row.get('mode', '')}".rstrip() + f": {row['reason']}")
+            say(f"not measured, {row['model']} {row.get('mode', '')}".rstrip() + f": {row['reason']}")
+    if sweep is None:
+        say(repeat_line(frame))
 
 
 def _chosen(text: str | None, option: str, known: tuple[Any, ...], default: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The names of a comma list, in the order in which they are known.
-
-    Raises:
-        ConfigError: one is unknown; names the nearest.
-    """
+    """The names of a comma list, in the order in which they are known."""
     if text is None:
         return default
     asked = [part.strip() for part in text.split(",") if part.strip()]

@@ -10,6 +10,7 @@ import pytest
 from cli_runs import SMALL, Answer, key_of_trial, run_cli, scores_of, write_prices
 
 from bench.records.store import RunStore
+from zoo.kernels import recurrent_backend
 
 
 def record_times(results: Path) -> dict[str, int]:
@@ -331,6 +332,23 @@ def test_list_names_every_model_and_the_parameters_of_one():
     assert "64" in one
     assert "concepts" in run_cli("list", "h*").out + every
     assert "did you mean 'gru'" in refused(run_cli("list", "gruu"))
+
+
+def test_which_recurrent_kernel_runs_is_told_stored_and_reported(finished_once, monkeypatch):
+    results, answer = finished_once
+    backend = recurrent_backend()
+    assert f"; recurrent nets: {backend}" in answer.out
+    store = RunStore.open(results, "small")
+    record = store.record(key_of_trial(results, "gru"))
+    assert record is not None
+    for versions in (store.run()["versions"], record["versions"]):
+        assert versions["cpu recurrence"] == backend
+    for told in (run_cli("show", "--results", results).out, (results / "comparison.md").read_text()):
+        assert f"cpu recurrence {backend}" in told
+    assert f"recurrent nets on the CPU: {backend}" in run_cli("list").out
+    for chosen, told in (("torch", "torch (ZOO_RECURRENT=torch)"), ("kernal", "none: ZOO_RECURRENT=kernal: must be")):
+        monkeypatch.setenv("ZOO_RECURRENT", chosen)
+        assert f"recurrent nets on the CPU: {told}" in run_cli("list").out
 
 
 def test_a_plugin_is_listed_run_and_predicts(plugin, tmp_path):

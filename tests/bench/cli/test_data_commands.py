@@ -15,9 +15,7 @@ import pytest
 from cli_runs import SMALL, run_cli
 
 from bench.data.inspect import heatmap, inspect_panel
-from bench.data.jumps import splits
-from bench.data.problem import Problem
-from bench.data.validate import SCALE, SCALE_WITHIN, find_problems
+from bench.data.validate import SCALE, SCALE_WITHIN, Problem, find_problems, splits
 from zoo.data.panel import Panel
 from zoo.data.sources import load_panel
 from zoo.data.sources.planted import planted_market
@@ -350,6 +348,29 @@ def test_convert_keeps_everything_and_refuses_to_overwrite(tmp_path):
     wrong = run_cli("data", "convert", tmp_path / "nothing", tmp_path / "x.xls")
     assert wrong.code == 2
     assert "says no format that can be written" in wrong.err
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_names_that_a_spreadsheet_would_execute_are_told_and_prefixed_where_asked(tmp_path, name):
+    frame = market().reset_index()
+    frame["sector"] = frame["symbol"].map({"AAA": "+cmd|calc", "BBB": "=HYPERLINK(1)", "CCC": "steel"})
+    frame = frame.replace({"symbol": {"AAA": "=1+1", "BBB": "-5", "CCC": "#C"}})
+    frame.to_parquet(tmp_path / "m.parquet")
+    command = ("data", "convert", tmp_path / "m.parquet", tmp_path / name)
+    answer = run_cli(*command)
+    assert answer.code == 0, answer.err
+    assert "3 name(s) that a spreadsheet takes for formulas, such as '=1+1', would be executed" in answer.out
+    plain = read_exact(tmp_path / name)
+    assert plain.symbols.tolist() == ["#C", "-5", "=1+1"]
+    answer = run_cli(*command, "--safe-csv", "--force")
+    assert answer.code == 0, answer.err
+    assert "are written with a ' before them" in answer.out
+    safe = read_exact(tmp_path / name)
+    assert safe.symbols.tolist() == ["#C", "'=1+1", "-5"]
+    assert safe.concepts is not None
+    assert set(safe.concepts.names) == {"'+cmd|calc", "'=HYPERLINK(1)", "steel"}
+    np.testing.assert_array_equal(safe.values, plain.values[:, [0, 2, 1]])
+    assert "note: " not in run_cli("data", "convert", tmp_path / "m.parquet", tmp_path / "b.parquet").out
 
 
 @pytest.mark.parametrize(("form", "data"), [("parquet", "prices.parquet"), ("qlib", "prices")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
 import tarfile
 import zipfile
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cli_runs import run_cli
 from file_server import FileServer, file_server
 
 from bench.data import fetch as fetching
@@ -53,7 +55,7 @@ def zip_of(members: dict[str, bytes], modes: dict[str, int] | None = None) -> by
         for name, contents in members.items():
             info = zipfile.ZipInfo(name)
             info.external_attr = (modes or {}).get(name, 0o644) << 16
-            archive.writestr(info, contents)
+            archive.writestr(info, contents, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -197,10 +199,29 @@ def test_redirects_are_followed(server, tmp_path):
     assert not (tmp_path / "g").exists()
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "http:///x"])
-def test_only_web_addresses_are_fetched(url, tmp_path):
-    with pytest.raises(DataError, match="only http"):
-        fetch(url, tmp_path)
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("file:///etc/passwd", "only http"),
+        ("ftp://host/x", "only http"),
+        ("http:///x", "names no host; only http"),
+        ("https://:80/x", "names no host"),
+        ("http://[::1/x", "is no address"),
+        ("http://host:port/x", "is no address"),
+        ("http://host/a b.zip", "no spaces"),
+        ("http://host/股.zip", "no letters beyond ASCII"),
+        ("https://user:secret@host/x.zip", "https://host/x.zip: was given with a user name or a password"),
+        ("https://token@host/x.zip", "a user name or a password"),
+        ("https://user:secret@host:port/x.zip", "is no address"),
+    ],
+)
+def test_only_web_addresses_without_credentials_are_fetched(url, told, tmp_path):
+    answer = run_cli("data", "fetch", url, "-o", tmp_path / "in")
+    assert answer.code == 2
+    assert answer.err.startswith("error: ")
+    assert told in answer.err
+    assert "secret" not in answer.err
+    assert names(tmp_path) == []
 
 
 def test_an_unknown_name_is_answered_by_the_nearest(tmp_path):
@@ -254,7 +275,9 @@ EVIL: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("e.tar.gz", lambda: tar_of({}), "holds no files"),
     "no archive": ("e.tar.gz", lambda: b"<html>not found</html>", "broken archive"),
     "no zip": ("e.zip", lambda: b"<html>not found</html>", "broken archive"),
-    "cut off": ("e.tar.gz", lambda: tar_of({"a": BODY})[:600], "broken archive"),
+    "cut off": ("e.tar.gz", lambda: tar_of({"a": os.urandom(5000)})[:600], "broken archive"),
+    "bomb": ("e.zip", lambda: zip_of({"a": bytes(1_000_000)}), "holds more than 200 times its own .* bytes"),
+    "packed bomb": ("e.tar.xz", lambda: tar_of({"a": bytes(10_000_000)}, "w:xz"), "holds more than 200 times"),
 }
 
 
@@ -270,12 +293,39 @@ def test_an_evil_or_broken_archive_leaves_nothing(server, tmp_path, case):
 
 
 def test_an_archive_may_not_grow_without_limit(tmp_path):
-    (tmp_path / "b.zip").write_bytes(zip_of({"a": bytes(1_000_000), "b": b"", "c": b""}))
+    (tmp_path / "b.zip").write_bytes(zip_of({"a": os.urandom(100_000), "b": b"", "c": b""}))
     with pytest.raises(BadArchive, match="holds more than 10,000 bytes"):
         unpack(tmp_path / "b.zip", tmp_path / "b", most_bytes=10_000)
     with pytest.raises(BadArchive, match="more than 2 files"):
         unpack(tmp_path / "b.zip", tmp_path / "b", most_files=2)
     assert names(tmp_path) == ["b.zip"]
+
+
+def test_what_is_unpacked_is_limited_as_the_download_is_and_leaves_nothing(server, tmp_path):
+    server.files["/b.zip"] = zip_of({"a": bytes(range(256)) * 40})
+    answer = run_cli("data", "fetch", f"{server.url}/b.zip", "-o", tmp_path / "in", "--max-gb", 5000 / 2**30)
+    assert answer.code == 2
+    assert "b.zip: holds more than 5,000 bytes; not unpacked (--max-gb)" in answer.err
+    assert names(tmp_path) == ["in"]
+
+
+def test_an_archive_stays_until_there_is_space_for_what_it_holds(server, tmp_path):
+    archive = tmp_path / "a.zip"
+    with archive.open("wb") as hole:
+        hole.truncate(1 << 40)  # a file with a hole: large, but not on the disk
+    with zipfile.ZipFile(archive, "a") as writing:
+        writing.writestr("prices.csv", "date,close")
+        writing.infolist()[0].file_size = 1 << 47
+    with pytest.raises(DataError, match=r"140,737,488,355,328 bytes and a tenth more are needed, [\d,]+ are free"):
+        unpack(archive, tmp_path / "a", most_bytes=1 << 50)
+    assert names(tmp_path) == ["a.zip"]
+
+
+def test_a_download_that_would_fill_the_disk_is_refused_and_leaves_nothing(server, tmp_path):
+    server.length = 1 << 47
+    with pytest.raises(DataError, match=r"140,737,488,355,328 bytes and a tenth more are needed"):
+        download(f"{server.url}/prices.parquet", tmp_path / "f", patience=HASTE, most_bytes=1 << 50)
+    assert names(tmp_path) == []
 
 
 def test_a_named_source_is_unpacked_under_its_name_and_loads(server, tmp_path, monkeypatch):

@@ -329,7 +329,7 @@ def test_nothing_is_reported_of_honest_settings(data: dict[str, Any]) -> None:
 
 def test_shuffled_labels_raise_no_alarm_more_often_than_chance() -> None:
     """z of the shuffled-label check over independent markets: mean 0, variance 1, however predictable the market."""
-    from bench.leaks.relabelled import shuffled_z
+    from bench.leaks.scores import shuffled_z
 
     values = []
     for seed in range(12):
