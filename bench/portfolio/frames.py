@@ -12,10 +12,9 @@ from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, STORED_AS
 from bench.portfolio.costs import COST_RATES, break_even_bp
-from bench.portfolio.risk import YEAR_DAYS, Performance, performance, published_periods, risk
+from bench.portfolio.risk import YEAR_DAYS, performance, published_periods, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
-from zoo.errors import ZooError
 
 RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}
 
@@ -59,8 +58,6 @@ PortfolioRow = create_model("PortfolioRow", __base__=_Portfolio, **_AT_RATES)
 
 
 DRAWS = 2000
-MEANS = ("max_drawdown", "annual_excess_before_costs", "compounded_annual_return", "bench_annual_return", "sharpe")
-MEANS += ("wealth_drawdown", "win_rate", "turnover", "cost", "break_even_bp", "capacity", *RATE_COLUMNS.values())
 
 
 def portfolio_settings(store: RunStore) -> dict[str, Any]:
@@ -174,7 +171,7 @@ def _row(
     for seed in dict.fromkeys(entry["seed"] for entry in mine):
         series = {name: wide[name][model, seed].dropna().to_numpy(dtype=np.float64) for name in DAILY}
         seeds.append(_figures(series, [entry for entry in mine if entry["seed"] == seed], periods))
-    for name in ("annual_excess", "information_ratio", *MEANS):
+    for name in seeds[0]:
         row[name] = float(np.mean([figures[name] for figures in seeds]))
     annual = [figures["annual_excess"] for figures in seeds]
     row["seed_sd"] = float(np.std(annual, ddof=1)) if len(annual) > 1 else np.nan
@@ -185,8 +182,8 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods
     """The figures of one seed: daily `series [D]` over all its folds, and the entry of each."""
     published = risk(series["excess"], periods=published_periods(periods))
     before = series["return"] - series["bench"]
-    account = _performance(series["return"] - series["cost"], periods)
-    bench = _performance(series["bench"], periods)
+    account = performance(series["return"] - series["cost"], periods)
+    bench = performance(series["bench"], periods)
     weights = [entry["days"] for entry in folds]
     figures = {
         "annual_excess": published.annualised,
@@ -209,11 +206,3 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods
             np.average([known(e["sensitivity"][k]["excess"]["annualised"]) for e in folds], weights=weights)
         )
     return figures
-
-
-def _performance(daily: np.ndarray, periods: float) -> Performance:
-    """`performance`; NaN where a day loses the whole account, which cannot be compounded."""
-    try:
-        return performance(daily, periods)
-    except ZooError:
-        return Performance(*[float("nan")] * 4)

@@ -14,8 +14,12 @@ from bench.records.machine import device_name, machine_id, torch_threads
 from bench.records.store import RunStore
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
-from zoo.data.split import DayRange
+from zoo.data.features import make_feature_set
+from zoo.data.normalize import RobustStats
+from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
+from zoo.network import Network
+from zoo.registry import Scope
 
 
 def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 30) -> None:
@@ -34,7 +38,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     if not wanted:
         return
     with torch_threads(1):
-        timings = time_calls({name: _one_day(plan, store, t) for name, t in wanted.items()}, rounds=rounds)
+        timings = time_calls(_calls(plan, store, wanted), rounds=rounds)
     for name, trial in wanted.items():
         machine = stored.setdefault(machine_id(trial.device), {})
         machine[trial.key] = {
@@ -48,18 +52,39 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     write_json(path, {"machines": stored})
 
 
-def _one_day(plan: Plan, store: RunStore, trial: Trial) -> Callable[[], Any]:
-    """A call that scores the last test day with the stored model."""
-    forecaster = checkpoint.load(store.trial_folder(trial.key))
-    fold = plan.folds[trial.fold]
-    dataset = Dataset(plan.panel, trial.data, fold, device=trial.device, stats=forecaster.stats)
-    model = forecaster.model.to(trial.device).eval()
-    day = Segment(dataset, DayRange(fold.test.stop - 1, fold.test.stop))
-    scope = registry.get_spec(trial.model).scope
-    trainer.predict(model, day, scope=scope)
+def _calls(plan: Plan, store: RunStore, trials: dict[str, Trial]) -> dict[str, Callable[[], Any]]:
+    """A call for each trial that scores the last test day with the stored model; one dataset for all of a fold."""
+    days: dict[tuple[int, str], Segment] = {}
+    calls = {}
+    for name, trial in trials.items():
+        forecaster = checkpoint.load(store.trial_folder(trial.key))
+        where = trial.fold, trial.device
+        if where not in days:
+            days[where] = last_day(plan, *where, forecaster.stats)
+        model, scope = forecaster.model.to(trial.device), registry.get_spec(name).scope
+        # Fills what a network keeps of past days, and warms it up.
+        trainer.predict(model, days[where], scope=scope)
+        calls[name] = _scoring(model, days[where], scope)
+    return calls
 
+
+def _scoring(model: Network, day: Segment, scope: Scope) -> Callable[[], Any]:
     def call() -> Any:
         with torch.no_grad():
             return [model.score(batch) for batch in day.batches(day.n_rows, scope=scope)]
 
     return call
+
+
+def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:
+    """The last test day of a fold, in a dataset of the days that its scores read: memory is that of a few windows.
+
+    The rows that a network remembers of past days reach one lookback further back than the day's own.
+    """
+    data, stop = plan.config.data, plan.folds[fold].test.stop
+    reach = make_feature_set(data.features, data.lookback).warmup + data.lookback + data.label.reach
+    panel = plan.panel.part(days=slice(max(stop - 1 - reach, 0), stop))
+    none = DayRange(0, 0)
+    return Dataset(
+        panel, data, Fold(fold, none, none, DayRange(panel.n_days - 1, panel.n_days), 0), device=device, stats=stats
+    ).test
