@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -91,6 +92,12 @@ def make_trial(
 def _dataset(data: Any, fold: int, device: str) -> Dataset:
     # One per process: successive trials of a worker share the dataset of the same fold.
     return dataset_of(open_panel(data), data, fold, device)
+
+
+def forget_dataset() -> None:
+    """Free what successive trials of this process shared; a dataset and its segments hold each other."""
+    _dataset.cache_clear()
+    gc.collect()
 
 
 def dataset_of(panel: Any, data: DataConfig, fold: int, device: str) -> Dataset:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     if not wanted:
         return
     with torch_threads(1):
-        timings = time_calls(_calls(plan, store, wanted), rounds=rounds)
+        timings = time_calls(_calls(plan, store, wanted.values()), rounds=rounds)
     for name, trial in wanted.items():
         machine = stored.setdefault(machine_id(trial.device), {})
         machine[trial.key] = {
@@ -52,28 +53,25 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     write_json(path, {"machines": stored})
 
 
-def _calls(plan: Plan, store: RunStore, trials: dict[str, Trial]) -> dict[str, Callable[[], Any]]:
-    """A call for each trial that scores the last test day with the stored model; one dataset for all of a fold."""
+def _calls(plan: Plan, store: RunStore, trials: Iterable[Trial]) -> dict[str, Callable[[], Any]]:
+    """By model, a call that scores the last test day with the stored model; one dataset for all models of a fold."""
     days: dict[tuple[int, str], Segment] = {}
     calls = {}
-    for name, trial in trials.items():
-        forecaster = checkpoint.load(store.trial_folder(trial.key))
-        where = trial.fold, trial.device
+    for trial in trials:
+        forecaster, where = checkpoint.load(store.trial_folder(trial.key)), (trial.fold, trial.device)
         if where not in days:
             days[where] = last_day(plan, *where, forecaster.stats)
-        model, scope = forecaster.model.to(trial.device), registry.get_spec(name).scope
-        # Fills what a network keeps of past days, and warms it up.
-        trainer.predict(model, days[where], scope=scope)
-        calls[name] = _scoring(model, days[where], scope)
+        scope = registry.get_spec(trial.model).scope
+        # Fills what a network keeps of past days.
+        trainer.predict(forecaster.model.to(trial.device), days[where], scope=scope)
+        calls[trial.model] = partial(_score, forecaster.model, days[where], scope)
     return calls
 
 
-def _scoring(model: Network, day: Segment, scope: Scope) -> Callable[[], Any]:
-    def call() -> Any:
-        with torch.no_grad():
-            return [model.score(batch) for batch in day.batches(day.n_rows, scope=scope)]
-
-    return call
+@torch.no_grad()
+def _score(model: Network, day: Segment, scope: Scope) -> None:
+    for batch in day.batches(day.n_rows, scope=scope):
+        model.score(batch)
 
 
 def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:

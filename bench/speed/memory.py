@@ -76,7 +76,7 @@ def peak_mib(call: Callable[[], Any], device: str) -> float | None:
 
 
 def _resident(key: str) -> float:
-    """MiB of a line of the process's status, which the kernel gives in kB."""
+    """MiB; the kernel gives kB."""
     return int(_STATUS.read_text().split(f"{key}:")[1].split()[0]) / 1024
 
 

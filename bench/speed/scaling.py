@@ -18,7 +18,7 @@ from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
 from bench.experiment.plan import entry_of
 from bench.records.machine import versions
-from bench.speed.clock import synchronizer, time_calls
+from bench.speed.clock import block_size, rounds_of, seconds_of, time_calls
 from bench.speed.memory import Remote, peak_mib
 from zoo import registry
 from zoo.data.features import make_feature_set
@@ -34,8 +34,6 @@ DAY = 50
 """Stocks of the day on which the lookback is varied."""
 MOST_SECONDS, MOST_MIB = 5.0, 4096.0
 """What one call may take; larger sizes are skipped."""
-
-_LEAST_ROUNDS = 5
 
 Call = Callable[[], Any]
 Make = Callable[[int, int], Call]
@@ -171,16 +169,16 @@ def explore(
 def explore_case(case: Case, axis: Axis, fixed: int, device: str, sweep: Sweep) -> list[dict[str, Any]]:
     """Points of an axis in ascending order: memory and seconds of one call, or the reason why it was not made."""
     points: list[dict[str, Any]] = []
-    wait, stop = synchronizer(), ""
+    stop = ""
     for size in sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks):
         if stop or (stop := _too_large(points, size)):
             points.append({"size": size, "reason": stop})
             continue
         call = _call(case, axis, fixed, size)
         memory = peak_mib(call, device)
-        seconds = _seconds(call, wait)
+        seconds = seconds_of(call)
         if seconds > MOST_SECONDS:
-            seconds = min(seconds, _seconds(call, wait))  # One slow moment must not cost a size.
+            seconds = min(seconds, seconds_of(call))  # One slow moment must not cost a size.
         points.append({"size": size, "memory_mib": None if memory is None else round(memory, 4), "call_s": seconds})
         if seconds > MOST_SECONDS:
             stop = points[-1]["reason"] = f"a call at {size} takes {seconds:.1f} s, more than {MOST_SECONDS:g} s"
@@ -192,24 +190,15 @@ def time_points(case: Case, axis: Axis, fixed: int, points: list[dict[str, Any]]
     """The points with samples, the sizes of an axis interleaved."""
     took = {str(p["size"]): max(p["call_s"], 1e-7) for p in points if "reason" not in p}
     calls = {size: _call(case, axis, fixed, int(size)) for size in took}
-    block = {size: min(max(int(0.01 / s), 1), 20) for size, s in took.items()}
-    per_round = sum(s * (block[size] + 1) for size, s in took.items())
-    rounds = min(max(int(sweep.seconds / max(per_round, 1e-7)), _LEAST_ROUNDS), max(sweep.rounds, 1))
+    block = {size: block_size(s) for size, s in took.items()}
+    rounds = rounds_of(sweep.seconds, sum(s * (block[size] + 1) for size, s in took.items()), sweep.rounds)
     timings = time_calls(calls, rounds=rounds, warmup=1, block=block)
     timed = []
     for point in points:
-        kept = {key: value for key, value in point.items() if key != "call_s"}
+        timed.append({key: value for key, value in point.items() if key != "call_s"})
         if (timing := timings.get(str(point["size"]))) is not None:
-            kept["samples"] = [round(s, 7) for s in timing.samples]
-        timed.append(kept)
+            timed[-1]["samples"] = [round(s, 7) for s in timing.samples]
     return timed
-
-
-def _seconds(call: Call, wait: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    wait()
-    return time.perf_counter() - start
 
 
 def _call(case: Case, axis: Axis, fixed: int, size: int) -> Call:
@@ -221,7 +210,6 @@ def _too_large(points: list[dict[str, Any]], size: int) -> str:
     if not points or not points[-1]["memory_mib"]:
         return ""
     last = points[-1]
-    might = last["memory_mib"] * (size / last["size"]) ** 2
-    if might <= MOST_MIB:
+    if last["memory_mib"] * (size / last["size"]) ** 2 <= MOST_MIB:
         return ""
     return f"took {last['memory_mib']:.0f} MiB at {last['size']}, might exceed {MOST_MIB:g} MiB at {size}"

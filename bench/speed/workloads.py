@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -42,13 +42,7 @@ _BATCHES = 4  # different ones that `train_step` goes through: on one alone a ne
 
 @dataclass(frozen=True)
 class Work:
-    """One call to be timed.
-
-    Attributes:
-        call: does the work once.
-        rows: samples that it trains on or scores.
-        training: whether the network is in training mode.
-    """
+    """One call to be timed, on how many rows, and whether the network is in training mode."""
 
     call: Callable[[], Any]
     rows: int
@@ -131,23 +125,15 @@ class TimedModel:
         self.optimizer = None if isinstance(self.model, WholeModel) else make_optimizer(self.model, self.train)
 
     def work(self, scenario: Scenario) -> Work:
-        """The work of a scenario.
-
-        Raises:
-            UnavailableError: there is no such work for this model in this mode.
-        """
+        """Raises UnavailableError where there is no such work for this model in this mode."""
         last = torch.from_numpy(_last_day(self.dataset).rows)
-        if scenario == "train_step":
+        order = torch.Generator().manual_seed(0)
+        if scenario in ("train_step", "train_epoch"):
             self._check_trainable()
-            order = torch.Generator().manual_seed(0)
-            all_batches = self.dataset.train.batches(
-                self.rows_per_step, scope=self.scope, generator=order, labelled=True
-            )
-            batches = itertools.cycle(list(itertools.islice(all_batches, _BATCHES)))
+        if scenario == "train_step":
+            batches = itertools.cycle(list(itertools.islice(self._training_batches(order), _BATCHES)))
             return Work(lambda: self.steps([next(batches)]), self.rows_per_step, True)
         if scenario == "train_epoch":
-            self._check_trainable()
-            order = torch.Generator().manual_seed(0)
             return Work(lambda: self.epoch(order), STEPS * self.rows_per_step, True)
         if scenario == "one_day":
             return Work(lambda: self._scores_on_host(self.dataset.batch(last)), len(last), False)
@@ -157,8 +143,10 @@ class TimedModel:
 
     def epoch(self, order: torch.Generator) -> None:
         """The first `STEPS` steps of an epoch, windows gathered as they are needed."""
-        batches = self.dataset.train.batches(self.rows_per_step, scope=self.scope, generator=order, labelled=True)
-        self.steps(itertools.islice(batches, STEPS))
+        self.steps(itertools.islice(self._training_batches(order), STEPS))
+
+    def _training_batches(self, order: torch.Generator) -> Iterator[Batch]:
+        return self.dataset.train.batches(self.rows_per_step, scope=self.scope, generator=order, labelled=True)
 
     def steps(self, batches: Iterable[Batch]) -> None:
         """Optimiser steps as `zoo.trainer` takes them; the losses stay on the device."""
@@ -173,8 +161,8 @@ class TimedModel:
         """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         if training and self.optimizer is not None:
-            kept = (v for state in self.optimizer.state.values() for v in state.values())
-            tensors += [v for v in kept if isinstance(v, torch.Tensor)]
+            averages = (v for state in self.optimizer.state.values() for v in state.values())
+            tensors += [v for v in averages if isinstance(v, torch.Tensor)]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def _check_trainable(self) -> None:

@@ -3,11 +3,12 @@
     python tests/benchmarks/bench_memory.py [--stocks 500] [--days 1000] [--top 100] [--folder DIR]
     python tests/benchmarks/bench_memory.py --stocks 7000 --days 14000 --top 500 --folder DIR
 
-The second has the size of a market with all of its history. Writes a folder in qlib's format (random walks, five fields, stocks that are listed and delisted over all of history)
-and runs every stage in a process of its own, whose peak resident memory is the system's count of it: pages of mapped
-files that it touched included. The bar is 2.5 times the panel that the stage works on, and 700 MB. The cache lies in
-the folder; stages after the first find the panel in it. `run` is `bench run` of linear and lightgbm on the universe of
-the `--top` most traded: training, one-day latency, portfolios, diagnostics.
+The second has the size of a market with all of its history. Writes a folder in qlib's format (random walks, five
+fields, stocks that are listed and delisted over all of history) and runs every stage in a process of its own, whose
+peak resident memory is the system's count of it: pages of mapped files that it touched included. The bar is 2.5 times
+the panel that the stage works on, and 700 MB. The cache lies in the folder; stages after the first find the panel in
+it. `run` is `bench run` of linear and lightgbm on the universe of the `--top` most traded: training, one-day latency,
+portfolios, diagnostics.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 
 from bench.experiment.events import Done, Emit, EpochDone, Failed, Started
-from bench.experiment.trial import Trial, run_trial
+from bench.experiment.trial import Trial, forget_dataset, run_trial
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore
 from zoo.errors import ZooError
@@ -17,6 +17,7 @@ def run_inline(trials: list[Trial], store: RunStore, plugins: list[str], emit: E
     for trial in trials:
         emit(Started(trial))
         execute(trial, store, emit)
+    forget_dataset()  # What is measured on the trials afterwards needs its memory.
 
 
 def execute(trial: Trial, store: RunStore, emit: Emit) -> None:
