@@ -47,20 +47,13 @@ def measure_backtests(plan: Plan, store: RunStore, keys: Sequence[str]) -> None:
 
 
 def check_benchmark(plan: Plan) -> None:
-    """Find out before the work whether the benchmark can be used.
-
-    Raises:
-        DataError: as `benchmark_return`.
-    """
+    """Raises DataError, as `benchmark_return` does, before the work."""
     if plan.config.portfolio.benchmark is not None:
         _benchmark_return(plan)
 
 
 def backtest_settings(plan: Plan) -> dict[str, Any]:
-    """What decides the figures besides the trial: the configured values, defaults resolved for this universe.
-
-    `median_names` is the median number of members over the test days of all folds.
-    """
+    """What decides the figures besides the trial: the configured values, defaults resolved for this universe."""
     config = plan.config.portfolio
     members = [plan.panel.member[f.test.start : f.test.stop].sum(axis=1) for f in plan.folds]
     median = int(np.median(np.concatenate(members)))
@@ -135,10 +128,7 @@ def backtest(
 
 
 def _prices(panel: Panel, days: slice, config: PortfolioConfig, unknown: np.ndarray) -> Prices:
-    """Close and, where the rules ask for them, change and factor of `days`, below a row for the past.
-
-    That row carries the last close of every stock before the first day; all that a simulation reads of it.
-    """
+    """Close and, where the rules ask for them, change and factor of `days`, below a row of the last closes before."""
 
     def below(past: np.ndarray, name: str) -> np.ndarray:
         return np.vstack([past, panel.field(name)[days]])

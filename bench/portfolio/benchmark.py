@@ -88,7 +88,7 @@ def universe_return(close: Float[np.ndarray, "D N"], member: Bool[np.ndarray, "D
 
 
 def _own_index(benchmark: str, source: str) -> pd.Series | None:
-    """Closes of the benchmark in the qlib folder that is run on; None where that has no such symbol, or is none."""
+    """Closes of the benchmark in the qlib folder that is run on; None where there are none."""
     if not _is_qlib(source):
         return None
     try:

@@ -61,21 +61,20 @@ DRAWS = 2000
 
 
 def portfolio_settings(store: RunStore) -> dict[str, Any]:
-    """What the portfolios of a run were simulated with, see `backtest.backtest_settings`; empty if none were."""
+    """What the portfolios of a run were simulated with; empty if none were."""
     return read_evidence(store, STORED_AS).settings
 
 
 def portfolio_periods(settings: dict[str, Any]) -> float:
-    """Periods a year of the data behind `portfolio_settings`; those stored without it are daily."""
+    """Periods a year of the data; settings stored without it are of daily data."""
     return settings.get("periods_per_year", YEAR_DAYS)
 
 
 def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """One row per model of `run` (`store.run()`), a `PortfolioRow` each, best annual_excess first.
+    """A `PortfolioRow` per model of `run` (`store.run()`), best annual_excess first, those without every fold last.
 
     Figures are those of one seed, its folds one after the other, and then the mean over seeds; the capacity of a seed
-    is that of its worst fold. A model is `ranked` if it has every fold; the others come last. A row is all NaN where
-    nothing was measured.
+    is that of its worst fold. NaN where nothing was measured.
     """
     evidence = read_evidence(store, STORED_AS)
     entries = evidence.current(run)
@@ -113,7 +112,7 @@ def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, A
 
 
 def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]], periods: float) -> dict[str, dict[str, float]]:
-    """95 % intervals of annual_excess and information_ratio by model, from draws of days shared by all."""
+    """95 % intervals of both ratios by model, from draws of days shared by all."""
     if excess.empty:
         return {}
     values = excess.to_numpy(dtype=np.float64)
@@ -121,15 +120,15 @@ def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]], periods
     block = max(1.0, float(np.mean([entry["block_days"] for entry in entries.values()])))
     daily = np.hstack([periods * values, _ratio_by_day(values, periods)])
     annual, ratio = np.hsplit(bootstrap_means(daily, draws=DRAWS, seed=0, block=block), 2)
-    found: dict[str, dict[str, float]] = {}
+    intervals: dict[str, dict[str, float]] = {}
     models = excess.columns.get_level_values("model")
     for model in dict.fromkeys(models):
-        mine = np.asarray(models == model)
-        found[model] = {}
+        seeds = np.asarray(models == model)
+        intervals[model] = {}
         for name, draws in (("annual_excess", annual), ("information_ratio", ratio)):
-            low, high = interval(draws[:, mine].mean(axis=1)[:, None])
-            found[model] |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
-    return found
+            low, high = interval(draws[:, seeds].mean(axis=1)[:, None])
+            intervals[model] |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
+    return intervals
 
 
 def _ratio_by_day(excess: np.ndarray, periods: float) -> np.ndarray:
@@ -179,7 +178,7 @@ def _row(
 
 
 def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods: float) -> dict[str, float]:
-    """The figures of one seed: daily `series [D]` over all its folds, and the entry of each."""
+    """The figures of one seed, from daily `series [D]` and entry of its folds."""
     published = risk(series["excess"], periods=published_periods(periods))
     before = series["return"] - series["bench"]
     account = performance(series["return"] - series["cost"], periods)

@@ -127,7 +127,7 @@ def _trade(
     factor: np.ndarray | None,
     rules: Rules,
 ) -> None:
-    """The orders of one day; all arrays `[N]`, `score` that of the day before, `moved` the change of the price."""
+    """The orders of one day `[N]`; `score` of the day before, `moved` the change of the price."""
     sell, buy = choose(score, book.held, rules.topk, rules.n_drop)
     ordered = np.concatenate([sell, buy])
     tradable = np.isfinite(price[ordered]) & within_limit(moved[ordered], rules.limit)
@@ -140,7 +140,7 @@ def _trade(
 
 
 def _daily(totals: np.ndarray, initial: float, bench: np.ndarray, days: pd.Index) -> pd.DataFrame:
-    """The report of `totals [T, 4]`: value, cash, and the running sums of turnover and cost."""
+    """The report of `totals [T, 4]`: value, cash, sums of turnover and cost."""
     value, cash, total_turnover, total_cost = totals.T
     account = value + cash
     before = np.concatenate([[initial], account[:-1]])
@@ -162,6 +162,6 @@ def _daily(totals: np.ndarray, initial: float, bench: np.ndarray, days: pd.Index
 
 
 def _arranged(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """`values [D, N]` with its `columns` in that order and its rows contiguous, which a panel's are not."""
+    """`values [D, N]`, its `columns` in that order, its rows contiguous, which a panel's are not."""
     in_order = (np.diff(columns) == 1).all()
     return np.ascontiguousarray(values if in_order else values[:, columns])

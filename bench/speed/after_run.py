@@ -26,23 +26,19 @@ from zoo.registry import Scope
 def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 30) -> None:
     """Time the first stored trial of each model, interleaved, and keep the raw samples in `latency.json`.
 
-    Runs in this process, alone and after all training, on one intra-op thread (CPU). Trials measured before on the
-    same machine are left as they are.
+    After all training, on one intra-op thread (CPU). What was measured before on the same machine stays.
     """
     path = store.folder / "latency.json"
     stored = (read_json(path).content or {}).get("machines", {})
-    first: dict[str, Trial] = {}
-    for trial in plan.trials:
-        if trial.key in keys:
-            first.setdefault(trial.model, trial)
-    wanted = {name: trial for name, trial in first.items() if trial.key not in stored.get(machine_id(trial.device), {})}
+    finished = [t for t in plan.trials if t.key in keys]
+    first = {t.model: t for t in reversed(finished)}
+    wanted = {t.model: t for t in finished if first[t.model] is t and t.key not in stored.get(machine_id(t.device), {})}
     if not wanted:
         return
     with torch_threads(1):
         timings = time_calls(_calls(plan, store, wanted.values()), rounds=rounds)
     for name, trial in wanted.items():
-        machine = stored.setdefault(machine_id(trial.device), {})
-        machine[trial.key] = {
+        stored.setdefault(machine_id(trial.device), {})[trial.key] = {
             "model": name,
             "device": trial.device,
             "device_name": device_name(trial.device),
@@ -54,7 +50,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
 
 
 def _calls(plan: Plan, store: RunStore, trials: Iterable[Trial]) -> dict[str, Callable[[], Any]]:
-    """By model, a call that scores the last test day with the stored model; one dataset for all models of a fold."""
+    """By model, a call that scores the last test day; one dataset for all models of a fold."""
     days: dict[tuple[int, str], Segment] = {}
     calls = {}
     for trial in trials:
@@ -75,14 +71,12 @@ def _score(model: Network, day: Segment, scope: Scope) -> None:
 
 
 def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:
-    """The last test day of a fold, in a dataset of the days that its scores read: memory is that of a few windows.
+    """The last test day of a fold, in a dataset of no more days than its scores read.
 
-    The rows that a network remembers of past days reach one lookback further back than the day's own.
+    What a network remembers of past days reaches one lookback further back than the day's own window.
     """
     data, stop = plan.config.data, plan.folds[fold].test.stop
     reach = make_feature_set(data.features, data.lookback).warmup + data.lookback + data.label.reach
     panel = plan.panel.part(days=slice(max(stop - 1 - reach, 0), stop))
-    none = DayRange(0, 0)
-    return Dataset(
-        panel, data, Fold(fold, none, none, DayRange(panel.n_days - 1, panel.n_days), 0), device=device, stats=stats
-    ).test
+    none, day = DayRange(0, 0), DayRange(panel.n_days - 1, panel.n_days)
+    return Dataset(panel, data, Fold(fold, none, none, day, 0), device=device, stats=stats).test

@@ -21,11 +21,7 @@ CLOCK_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of repeated calls.
-
-    Attributes:
-        samples: one per call, in order, warm-up left out.
-    """
+    """Seconds of repeated calls, in order, warm-up left out."""
 
     samples: tuple[float, ...]
 
@@ -120,12 +116,7 @@ def collector_off() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ClockCheck:
-    """An operation of known duration, timed like a model.
-
-    Attributes:
-        operation: what was timed, and against what its duration is known.
-        expected, measured: seconds; the measured ones are a median.
-    """
+    """An operation of known duration, timed like a model; seconds, the measured ones a median."""
 
     operation: str
     expected: float
@@ -146,9 +137,8 @@ class ClockCheck:
 def check_clock(device: str = "cpu", *, rounds: int = 20) -> list[ClockCheck]:
     """Time operations whose duration another clock knows.
 
-    A sleep is ended by the kernel's timer. A spin ends by CLOCK_MONOTONIC_RAW, the processor's counter, which the
-    timing clock (CLOCK_MONOTONIC, disciplined by NTP) is not read from. On CUDA the GPU's own event clock times a
-    matrix product, the host's clock the same one from submission to synchronisation.
+    The kernel's timer ends a sleep; the processor's counter, which the timing clock is not read from, ends a spin. On
+    CUDA the GPU's own event clock times a matrix product, too.
     """
     expected, calls = {}, {}
     for seconds in (0.005, 0.02):

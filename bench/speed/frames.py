@@ -85,7 +85,7 @@ def record_path(results: Path, machine: str, device: str, *, scaling: bool = Fal
 
 @contextmanager
 def alone(results: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of `results/timing`, waiting for another measurement to end; nothing is left behind."""
+    """Hold the lock of `results/timing`, waiting for another measurement to end."""
     folder = results / "timing"
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -142,12 +142,11 @@ def read_records(results: Path, *, scaling: bool = False) -> list[dict[str, Any]
 
 
 def timing_frame(results: Path) -> pd.DataFrame:
-    """One row per (machine, device, mode, model); a `TimingRow` each. Empty where nothing was timed."""
+    """A `TimingRow` per (machine, device, mode, model)."""
     return frame_of(read_records(results))
 
 
 def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """`timing_frame` of records at hand."""
     rows = [
         _timing_row(record, model, mode, entry)
         for record in records
@@ -195,7 +194,7 @@ def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, 
 
 
 def summary(passes: list[list[float]]) -> dict[str, Any]:
-    """Percentiles in ms, `spread`, `repeat` and `unstable` of the samples (seconds) of one or several passes."""
+    """Percentiles in ms, spread, repeat and stability of the samples (seconds) of passes."""
     timing = Timing(tuple(sample for samples in passes for sample in samples))
     medians = [float(np.median(samples)) for samples in passes]
     repeat = (max(medians) - min(medians)) / float(np.mean(medians)) if len(medians) > 1 else math.nan

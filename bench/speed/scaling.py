@@ -1,7 +1,6 @@
 """Time and memory of scoring against lookback T and stocks N, on random rows of one day, untrained weights.
 
-Besides whole networks, their attention is measured alone: in a network it stands beside parts that are linear, which
-hide how it grows at the lookbacks that fit into a measurement.
+Besides whole networks, their attention is measured alone: beside the linear parts of a network its growth is hidden.
 """
 
 from __future__ import annotations
@@ -10,9 +9,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
@@ -68,10 +69,7 @@ def measure_scaling(
     remote: Remote,
     say: Callable[[str], None],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Pairs (label, entry) as `bench.speed.frames.merge_scaling` stores them, each as soon as it is measured.
-
-    Memory is measured by `remote`, see `bench.speed.memory.memory_process`.
-    """
+    """Pairs (label, entry) as `merge_scaling` stores them, as soon as measured; memory by `remote`."""
     settings = {
         "config": config.name,
         "threads": torch.get_num_threads(),
@@ -127,7 +125,6 @@ def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
 
 
 def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
-    """The first attention over time of a network, and that of GATs over the stocks of a day in both forms."""
     block = next((m for m in model.modules() if isinstance(m, SelfAttention)), None)
     if block is not None:
         width = block.out_proj.in_features
@@ -142,12 +139,15 @@ def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
     if isinstance(model, GATs):
         width = model.fc.in_features
 
+        def day(stocks: int) -> tuple[Tensor, Tensor]:
+            states = torch.randn(1, stocks, width, device=device)
+            return states, torch.ones(1, stocks, device=device).bool()
+
         def over_stocks(stocks: int, lookback: int) -> Call:
-            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
-            return lambda: model.attend(states, mask)
+            return partial(model.attend, *day(stocks))
 
         def dense(stocks: int, lookback: int) -> Call:
-            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
+            states, mask = day(stocks)
             p, q = (model.transformation(states) @ model.a.view(2, -1).T).unbind(dim=2)
             return lambda: dense_weights(p, q, mask, model.negative_slope) @ states
 
@@ -167,7 +167,7 @@ def explore(
 
 @torch.no_grad()
 def explore_case(case: Case, axis: Axis, fixed: int, device: str, sweep: Sweep) -> list[dict[str, Any]]:
-    """Points of an axis in ascending order: memory and seconds of one call, or the reason why it was not made."""
+    """Points of an axis, ascending: memory and seconds of one call, or why it was not made."""
     points: list[dict[str, Any]] = []
     stop = ""
     for size in sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks):

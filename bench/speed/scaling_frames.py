@@ -1,4 +1,4 @@
-"""Frames of what `bench time --scaling` measured: exponents, and the points behind them. Imports no torch."""
+"""Frames of what `bench time --scaling` measured: exponents, and their points. Imports no torch."""
 
 from __future__ import annotations
 
@@ -72,7 +72,6 @@ def scaling_frame(results: Path) -> pd.DataFrame:
 
 
 def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """`scaling_frame` of records at hand."""
     rows = [_scaling_row(record, label, entry) for record in records for label, entry in record["entries"].items()]
     return ScalingRow.frame(rows).sort_values(["machine", "device", "model"], kind="stable").reset_index(drop=True)
 
@@ -122,9 +121,5 @@ def scaling_points(results: Path) -> pd.DataFrame:
 
 
 def _point_row(record: dict[str, Any], label: str, axis: str, fixed: int, point: dict[str, Any]) -> dict[str, Any]:
-    row = {**{key: record[key] for key in ("machine", "device")}, "model": label, "axis": axis, "fixed": fixed}
-    row |= {"size": point["size"], "memory_mib": point.get("memory_mib"), "reason": point.get("reason", "")}
-    if "samples" in point:
-        for q, seconds in zip((25, 50, 75), np.percentile(point["samples"], [25, 50, 75]), strict=True):
-            row[f"time_p{q}_ms"] = 1000 * float(seconds)
-    return row
+    times = {f"time_p{q}_ms": 1000 * np.percentile(point["samples"], q) for q in (25, 50, 75) if "samples" in point}
+    return {"reason": "", **record, **point, **times, "model": label, "axis": axis, "fixed": fixed}

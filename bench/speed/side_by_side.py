@@ -1,4 +1,4 @@
-"""Times models side by side: scenarios x modes x two passes, then memory; gives the record to be stored."""
+"""Times models side by side: scenarios x modes x two passes, then memory."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Sc
 
 
 def memory_of(timed: TimedModel, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
-    """Peak MiB by scenario: weights, buffers and the optimiser's state, and what a call adds; not the dataset."""
+    """Peak MiB by scenario: weights, buffers, optimiser, and what a call adds; not the dataset."""
     peaks: dict[str, float | None] = {}
     for scenario in scenarios:
         work = timed.work(scenario)

@@ -1,7 +1,7 @@
 """What is timed: one model of an experiment, in one mode, on rows of a simulated market.
 
-Speed does not depend on what the weights are, so networks keep their initial ones. Models fitted as a whole are fitted
-on a few days first: the size of their trees depends on the data, which is why the market has a planted signal.
+Speed does not depend on the weights, so networks keep their initial ones. Models fitted as a whole are fitted on a few
+days of a planted signal, on which the size of trees depends.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STEPS = 4
 TEST_DAYS = 10
 """Days of the segment that `offline` scores."""
 _FIT_DAYS = 20
-_BATCHES = 4  # different ones that `train_step` goes through: on one alone a network's loss soon vanishes
+_BATCHES = 4  # that `train_step` goes through: on one alone a loss soon vanishes
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def make_dataset(config: ExperimentConfig, stocks: int, device: str) -> Dataset:
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model built for the dataset, and what is recorded of it; FLOPs are those of one row, NaN where not counted."""
+    """A model built for the dataset, and what is recorded of it."""
 
     name: str
     spec: ModelSpec
@@ -78,7 +78,7 @@ class BuiltModel:
 
 
 def build_for_timing(name: str, config: ExperimentConfig, dataset: Dataset, device: str) -> BuiltModel:
-    """Build one model of the experiment, count its FLOPs for a day of all stocks, and put it on the device.
+    """Build one model, count the FLOPs of a row, and put it on the device.
 
     Raises:
         UnavailableError: a package is missing, or it is fitted as a whole and would not run on the GPU.
@@ -158,7 +158,7 @@ class TimedModel:
             self.step(batch)
 
     def state_bytes(self, training: bool) -> int:
-        """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""
+        """Bytes of weights and buffers, in training also of Adam's averages."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         if training and self.optimizer is not None:
             averages = (v for state in self.optimizer.state.values() for v in state.values())
