@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from jaxtyping import install_import_hook
 
 SHAPED = ["zoo.crosssection", "zoo.training.losses", "zoo.models", "bench.stats.bootstrap", "bench.metrics.daily"]
+SHAPED += ["bench.portfolio"]
 install_import_hook(SHAPED, "typecheck.check")
 
 

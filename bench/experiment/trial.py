@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -100,13 +101,14 @@ def keep_panel(data: Any, panel: Panel) -> None:
 
 @contextmanager
 def panel_at_hand(data: Any, panel: Panel) -> Iterator[None]:
-    """`keep_panel` within the block."""
+    """`keep_panel` within the block; after it the memory that trials shared is free."""
     keep_panel(data, panel)
     try:
         yield
     finally:
         del _panels[data]
         _dataset.cache_clear()
+        gc.collect()  # A dataset and its segments hold each other.
 
 
 def panel_of(data: Any) -> Panel:

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.experiment.config import PortfolioConfig
 from bench.experiment.evidence import Measurement, refresh
 from bench.portfolio.benchmark import benchmark_return, benchmark_settings
-from bench.portfolio.costs import COST_RATES, annual_excess_at, capacity
-from bench.portfolio.market import Prices
+from bench.portfolio.costs import COST_RATES, capacity
 from bench.portfolio.orders import Costs, Rules
-from bench.portfolio.risk import published_periods
-from bench.portfolio.topk_dropout import PortfolioResult, topk_dropout
+from bench.portfolio.risk import published_periods, risk
+from bench.portfolio.topk_dropout import PortfolioResult, Prices, topk_dropout
 from bench.records.store import RunStore
 from bench.stats.bootstrap import block_length
+from zoo.data.panel import Panel
+from zoo.data.split import DayRange
+from zoo.shapes import Float
 
 if TYPE_CHECKING:
-    from bench.experiment.config import PortfolioConfig
     from bench.experiment.plan import Plan
     from bench.experiment.trial import Trial
-    from zoo.data.panel import Panel
-    from zoo.data.split import DayRange
 
 STORED_AS = "portfolio"
 DAILY = ("return", "bench", "cost", "turnover", "excess")
@@ -47,20 +47,13 @@ def measure_backtests(plan: Plan, store: RunStore, keys: Sequence[str]) -> None:
 
 
 def check_benchmark(plan: Plan) -> None:
-    """Find out before the work whether the benchmark can be used.
-
-    Raises:
-        DataError: as `benchmark_return`.
-    """
+    """Raises DataError, as `benchmark_return` does, before the work."""
     if plan.config.portfolio.benchmark is not None:
         _benchmark_return(plan)
 
 
 def backtest_settings(plan: Plan) -> dict[str, Any]:
-    """What decides the figures besides the trial: the configured values, defaults resolved for this universe.
-
-    `median_names` is the median number of members over the test days of all folds.
-    """
+    """What decides the figures besides the trial: the configured values, defaults resolved for this universe."""
     config = plan.config.portfolio
     members = [plan.panel.member[f.test.start : f.test.stop].sum(axis=1) for f in plan.folds]
     median = int(np.median(np.concatenate(members)))
@@ -88,10 +81,10 @@ def _simulator(plan: Plan) -> Callable[[Trial, np.ndarray], Measurement]:
 
 
 def backtest(
-    scores: np.ndarray,
+    scores: Float[np.ndarray, "days N"],
     panel: Panel,
     days: DayRange,
-    bench: np.ndarray,
+    bench: Float[np.ndarray, " D"],
     config: PortfolioConfig,
     topk: int,
     n_drop: int,
@@ -104,60 +97,48 @@ def backtest(
     Args:
         bench: `[D]` on the panel's calendar.
     """
-    score, prices = _inputs(scores, panel, days, config)
+    inside = slice(days.start, days.stop)
+    unknown = np.full((1, panel.n_stocks), np.nan)
+    prices = _prices(panel, inside, config, unknown)
     costs = Costs(config.cost_open, config.cost_close, config.cost_minimum)
     rules = Rules(topk, n_drop, config.initial, costs, config.limit, config.risk_degree, config.lot)
-    of_days = np.append(np.nan, bench[days.start : days.stop])
 
     @cache
     def simulate(costs: Costs) -> PortfolioResult:
-        return topk_dropout(score, prices, replace(rules, costs=costs), bench=of_days, start=1)
+        traded_by = replace(rules, costs=costs)
+        return topk_dropout(np.vstack([unknown, scores]), prices, traded_by, np.append(np.nan, bench[inside]), start=1)
 
-    result, traded = simulate(costs), _dollar_volume(panel, days)
-    periods = published_periods(panel.periods_per_year)
+    def annual_excess(rate: float) -> float:
+        excess = simulate(Costs(open=rate, close=rate, minimum=0.0)).column("excess")
+        return risk(excess, published_periods(panel.periods_per_year)).annualised
+
+    result, most = simulate(costs), np.nan
+    if "volume" in panel.fields:
+        traded = panel.field("close")[inside].astype(np.float64) * panel.field("volume")[inside]
+        most = capacity(result, np.vstack([unknown, traded]))
     daily: Any = result.daily[list(DAILY)].reset_index(drop=True)
-    daily.insert(0, "datetime", panel.days[days.start : days.stop].astype("datetime64[ns]"))
+    daily.insert(0, "datetime", panel.days[inside].astype("datetime64[ns]"))
     figures = {
         "days": len(daily),
         "block_days": block_length(result.column("excess")),
-        "capacity": np.nan if traded is None else capacity(result, traded),
-        "sensitivity": [
-            {"rate": rate, "excess": {"annualised": annual_excess_at(simulate, rate, periods)}} for rate in COST_RATES
-        ],
+        "capacity": most,
+        "sensitivity": [{"rate": rate, "excess": {"annualised": annual_excess(rate)}} for rate in COST_RATES],
     }
     return figures, daily
 
 
-def _inputs(scores: np.ndarray, panel: Panel, days: DayRange, config: PortfolioConfig) -> tuple[np.ndarray, Prices]:
-    """Score, close and, where the rules ask for them, change and factor of `days`, below a row for the past.
-
-    That row carries the last close of every stock before the first day; all that a simulation reads of it.
-    """
-    unknown = np.full((1, panel.n_stocks), np.nan)
+def _prices(panel: Panel, days: slice, config: PortfolioConfig, unknown: np.ndarray) -> Prices:
+    """Close and, where the rules ask for them, change and factor of `days`, below a row of the last closes before."""
 
     def below(past: np.ndarray, name: str) -> np.ndarray:
-        return np.vstack([past, panel.field(name)[days.start : days.stop]])
+        return np.vstack([past, panel.field(name)[days]])
 
-    return np.vstack([unknown, scores]), Prices(
+    before = panel.field("close")[: days.start]
+    finite = np.isfinite(before)
+    last = before[len(before) - 1 - finite[::-1].argmax(axis=0), np.arange(panel.n_stocks)]
+    return Prices(
         panel.symbols,
-        close=below(_last_present(panel.field("close")[: days.start]), "close"),
+        below(np.where(finite.any(axis=0), last, np.nan)[None], "close"),
         change=below(unknown, "change") if config.limit is not None and "change" in panel.fields else None,
         factor=below(unknown, "factor") if config.lot is not None and "factor" in panel.fields else None,
     )
-
-
-def _last_present(close: np.ndarray) -> np.ndarray:
-    """The last finite entry of each column of `close [D, N]`, `[1, N]`; NaN where there is none."""
-    finite = np.isfinite(close)
-    last = len(close) - 1 - finite[::-1].argmax(axis=0) if len(close) else np.zeros(close.shape[1], dtype=np.int64)
-    found = close[last, np.arange(close.shape[1])] if len(close) else np.full(close.shape[1], np.nan)
-    return np.where(finite.any(axis=0), found, np.nan)[None]
-
-
-def _dollar_volume(panel: Panel, days: DayRange) -> np.ndarray | None:
-    """Close x volume of `days` below a row for the past, in money; None where the panel has no volume."""
-    if "volume" not in panel.fields:
-        return None
-    rows = slice(days.start, days.stop)
-    traded = panel.field("close")[rows].astype(np.float64) * panel.field("volume")[rows]
-    return np.vstack([np.full((1, panel.n_stocks), np.nan), traded])

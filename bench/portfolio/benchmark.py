@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.portfolio.market import index_return, universe_return
 from bench.records.store import digest
 from zoo.data.panel import Panel
 from zoo.data.sources import paths, read_index
@@ -16,6 +15,7 @@ from zoo.data.sources.cells import to_days, to_floats
 from zoo.data.sources.columns import missing, recognise
 from zoo.data.split import Fold
 from zoo.errors import DataError, did_you_mean
+from zoo.shapes import Bool, Float
 
 UNIVERSE = "equal-weight universe"
 
@@ -36,7 +36,7 @@ def benchmark_settings(benchmark: str | None, source: str) -> dict[str, str | No
     return {"benchmark": path.name + (f"#{column}" if column else ""), "benchmark_digest": digest(path)}
 
 
-def benchmark_return(benchmark: str | None, source: str, panel: Panel, folds: list[Fold]) -> np.ndarray:
+def benchmark_return(benchmark: str | None, source: str, panel: Panel, folds: list[Fold]) -> Float[np.ndarray, " D"]:
     """Daily return `[D]` of the benchmark on the panel's calendar; an index needs a close on all test days.
 
     Args:
@@ -66,11 +66,29 @@ def benchmark_return(benchmark: str | None, source: str, panel: Panel, folds: li
                 f"{len(needed)} days {panel.days[needed[0]]} .. {panel.days[needed[-1]]} that are needed); give an "
                 f"index that covers the test days"
             )
-    return index_return(level)
+    return np.append(np.nan, level[1:] / level[:-1] - 1)
+
+
+def universe_return(close: Float[np.ndarray, "D N"], member: Bool[np.ndarray, "D N"]) -> Float[np.ndarray, " D"]:
+    """Equal-weight daily return `[D]` of a universe: the mean of close / last present close - 1.
+
+    The mean runs over the stocks with a close today and one before that were members the day before: whoever holds
+    the universe could not know today's additions. NaN where there are none, as on the first day.
+    """
+    returns = np.full(len(close), np.nan)
+    last_close = np.full(close.shape[1], np.nan)
+    for t in range(len(close)):
+        price = close[t].astype(np.float64)
+        moved = price / last_close - 1
+        counted = np.isfinite(moved) & member[max(t - 1, 0)]
+        if counted.any():
+            returns[t] = moved[counted].mean()
+        np.copyto(last_close, price, where=np.isfinite(price))
+    return returns
 
 
 def _own_index(benchmark: str, source: str) -> pd.Series | None:
-    """Closes of the benchmark in the qlib folder that is run on; None where that has no such symbol, or is none."""
+    """Closes of the benchmark in the qlib folder that is run on; None where there are none."""
     if not _is_qlib(source):
         return None
     try:
@@ -117,14 +135,11 @@ def _read_index(path: Path, column: str | None, days: np.ndarray) -> np.ndarray:
         raise missing("close", table.columns, table.where, "; name another as FILE#COLUMN")
     when = to_days(table, roles["date"])
     close = to_floats(table, column or roles["close"])
-    found, first, count = np.unique(when, return_index=True, return_counts=True)
+    unique_days, count = np.unique(when, return_counts=True)
     if (count > 1).any():
-        raise DataError(f"{table.where}: {found[count > 1][0]} has several rows; an index has one row per day")
+        raise DataError(f"{table.where}: {unique_days[count > 1][0]} has several rows; an index has one row per day")
     wrong = (close <= 0) | np.isinf(close)
     if wrong.any():
         at = int(wrong.argmax())
         raise DataError(f"{table.where}: the close of {when[at]} is {close[at]}: must be above 0")
-    level = np.full(len(days), np.nan)
-    _, mine, theirs = np.intersect1d(days, found, assume_unique=True, return_indices=True)
-    level[mine] = close[first[theirs]]
-    return level
+    return pd.Series(close, index=when).reindex(days).to_numpy()

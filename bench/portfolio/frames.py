@@ -12,10 +12,9 @@ from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.portfolio.backtest import DAILY, STORED_AS
 from bench.portfolio.costs import COST_RATES, break_even_bp
-from bench.portfolio.risk import YEAR_DAYS, Performance, performance, published_periods, risk
+from bench.portfolio.risk import YEAR_DAYS, performance, published_periods, risk
 from bench.records.store import RunStore, known
 from bench.stats.bootstrap import bootstrap_means, interval
-from zoo.errors import ZooError
 
 RATE_COLUMNS = {rate: f"excess_at_{rate * 1e4:.0f}bp" for rate in COST_RATES}
 
@@ -59,26 +58,23 @@ PortfolioRow = create_model("PortfolioRow", __base__=_Portfolio, **_AT_RATES)
 
 
 DRAWS = 2000
-MEANS = ("max_drawdown", "annual_excess_before_costs", "compounded_annual_return", "bench_annual_return", "sharpe")
-MEANS += ("wealth_drawdown", "win_rate", "turnover", "cost", "break_even_bp", "capacity", *RATE_COLUMNS.values())
 
 
 def portfolio_settings(store: RunStore) -> dict[str, Any]:
-    """What the portfolios of a run were simulated with, see `backtest.backtest_settings`; empty if none were."""
+    """What the portfolios of a run were simulated with; empty if none were."""
     return read_evidence(store, STORED_AS).settings
 
 
 def portfolio_periods(settings: dict[str, Any]) -> float:
-    """Periods a year of the data behind `portfolio_settings`; those stored without it are daily."""
+    """Periods a year of the data; settings stored without it are of daily data."""
     return settings.get("periods_per_year", YEAR_DAYS)
 
 
 def portfolio_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """One row per model of `run` (`store.run()`), a `PortfolioRow` each, best annual_excess first.
+    """A `PortfolioRow` per model of `run` (`store.run()`), best annual_excess first, those without every fold last.
 
     Figures are those of one seed, its folds one after the other, and then the mean over seeds; the capacity of a seed
-    is that of its worst fold. A model is `ranked` if it has every fold; the others come last. A row is all NaN where
-    nothing was measured.
+    is that of its worst fold. NaN where nothing was measured.
     """
     evidence = read_evidence(store, STORED_AS)
     entries = evidence.current(run)
@@ -116,7 +112,7 @@ def _wide(evidence: Evidence, entries: dict[str, dict[str, Any]]) -> dict[str, A
 
 
 def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]], periods: float) -> dict[str, dict[str, float]]:
-    """95 % intervals of annual_excess and information_ratio by model, from draws of days shared by all."""
+    """95 % intervals of both ratios by model, from draws of days shared by all."""
     if excess.empty:
         return {}
     values = excess.to_numpy(dtype=np.float64)
@@ -124,15 +120,15 @@ def _intervals(excess: pd.DataFrame, entries: dict[str, dict[str, Any]], periods
     block = max(1.0, float(np.mean([entry["block_days"] for entry in entries.values()])))
     daily = np.hstack([periods * values, _ratio_by_day(values, periods)])
     annual, ratio = np.hsplit(bootstrap_means(daily, draws=DRAWS, seed=0, block=block), 2)
-    found: dict[str, dict[str, float]] = {}
+    intervals: dict[str, dict[str, float]] = {}
     models = excess.columns.get_level_values("model")
     for model in dict.fromkeys(models):
-        mine = np.asarray(models == model)
-        found[model] = {}
+        seeds = np.asarray(models == model)
+        intervals[model] = {}
         for name, draws in (("annual_excess", annual), ("information_ratio", ratio)):
-            low, high = interval(draws[:, mine].mean(axis=1)[:, None])
-            found[model] |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
-    return found
+            low, high = interval(draws[:, seeds].mean(axis=1)[:, None])
+            intervals[model] |= {f"{name}_low": float(low[0]), f"{name}_high": float(high[0])}
+    return intervals
 
 
 def _ratio_by_day(excess: np.ndarray, periods: float) -> np.ndarray:
@@ -174,7 +170,7 @@ def _row(
     for seed in dict.fromkeys(entry["seed"] for entry in mine):
         series = {name: wide[name][model, seed].dropna().to_numpy(dtype=np.float64) for name in DAILY}
         seeds.append(_figures(series, [entry for entry in mine if entry["seed"] == seed], periods))
-    for name in ("annual_excess", "information_ratio", *MEANS):
+    for name in seeds[0]:
         row[name] = float(np.mean([figures[name] for figures in seeds]))
     annual = [figures["annual_excess"] for figures in seeds]
     row["seed_sd"] = float(np.std(annual, ddof=1)) if len(annual) > 1 else np.nan
@@ -182,11 +178,11 @@ def _row(
 
 
 def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods: float) -> dict[str, float]:
-    """The figures of one seed: daily `series [D]` over all its folds, and the entry of each."""
+    """The figures of one seed, from daily `series [D]` and entry of its folds."""
     published = risk(series["excess"], periods=published_periods(periods))
     before = series["return"] - series["bench"]
-    account = _performance(series["return"] - series["cost"], periods)
-    bench = _performance(series["bench"], periods)
+    account = performance(series["return"] - series["cost"], periods)
+    bench = performance(series["bench"], periods)
     weights = [entry["days"] for entry in folds]
     figures = {
         "annual_excess": published.annualised,
@@ -209,11 +205,3 @@ def _figures(series: dict[str, np.ndarray], folds: list[dict[str, Any]], periods
             np.average([known(e["sensitivity"][k]["excess"]["annualised"]) for e in folds], weights=weights)
         )
     return figures
-
-
-def _performance(daily: np.ndarray, periods: float) -> Performance:
-    """`performance`; NaN where a day loses the whole account, which cannot be compounded."""
-    try:
-        return performance(daily, periods)
-    except ZooError:
-        return Performance(*[float("nan")] * 4)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.errors import ZooError
+from zoo.shapes import Bool, Float, Int
 
 DUST = 1e-5
 """An order worth no more than this is not carried out: it is what rounding leaves of nothing."""
@@ -29,10 +29,6 @@ class Costs:
     close: float = 15e-4
     minimum: float = 5.0
 
-    def __post_init__(self) -> None:
-        if not (self.open >= 0 and self.close >= 0 and self.minimum >= 0):
-            raise ZooError(f"costs are at least 0, got {self}")
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -45,9 +41,6 @@ class Rules:
         limit: daily change from which on a name cannot be traded either way; None for markets without.
         risk_degree: part of the cash that the buys of a day may invest.
         lot: real shares that an order is a multiple of; None for markets without.
-
-    Raises:
-        ZooError: a parameter out of its range.
     """
 
     topk: int = 50
@@ -58,21 +51,10 @@ class Rules:
     risk_degree: float = 0.95
     lot: float | None = 100
 
-    def __post_init__(self) -> None:
-        wrong = {
-            f"initial={self.initial} (above 0)": not self.initial > 0,
-            f"topk={self.topk} (at least 1)": self.topk < 1,
-            f"n_drop={self.n_drop} (at least 1)": self.n_drop < 1,
-            f"limit={self.limit} (above 0, or None)": self.limit is not None and not self.limit > 0,
-            f"risk_degree={self.risk_degree} (0 .. 1)": not 0 <= self.risk_degree <= 1,
-            f"lot={self.lot} (above 0, or None)": self.lot is not None and not self.lot > 0,
-        }
-        problems = [parameter for parameter, is_wrong in wrong.items() if is_wrong]
-        if problems:
-            raise ZooError(f"portfolio: out of range: {', '.join(problems)}")
 
-
-def choose(score: np.ndarray, held: np.ndarray, topk: int, n_drop: int) -> tuple[np.ndarray, np.ndarray]:
+def choose(
+    score: Float[np.ndarray, " N"], held: Int[np.ndarray, " H"], topk: int, n_drop: int
+) -> tuple[Int[np.ndarray, " sold"], Int[np.ndarray, " bought"]]:
     """Columns to sell (ascending) and to buy (best first) for scores `[N]` (NaN = none), `held [H]`.
 
     Whether a name can trade plays no part. A held name without score ranks below all scores, among several
@@ -101,7 +83,7 @@ def _best(score: np.ndarray, among: np.ndarray, n: int) -> np.ndarray:
     return among[np.argsort(-score[among], kind="stable")[:n]]
 
 
-def within_limit(change: np.ndarray, limit: float | None) -> np.ndarray:
+def within_limit(change: Float[np.ndarray, " N"], limit: float | None) -> Bool[np.ndarray, " N"]:
     """Where -limit < change < limit, compared in float32 as the reference stores it; NaN is within."""
     if limit is None:
         return np.ones(len(change), dtype=bool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,30 +15,30 @@ from bench.records.machine import device_name, machine_id, torch_threads
 from bench.records.store import RunStore
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
-from zoo.data.split import DayRange
+from zoo.data.features import make_feature_set
+from zoo.data.normalize import RobustStats
+from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
+from zoo.network import Network
+from zoo.registry import Scope
 
 
 def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 30) -> None:
     """Time the first stored trial of each model, interleaved, and keep the raw samples in `latency.json`.
 
-    Runs in this process, alone and after all training, on one intra-op thread (CPU). Trials measured before on the
-    same machine are left as they are.
+    After all training, on one intra-op thread (CPU). What was measured before on the same machine stays.
     """
     path = store.folder / "latency.json"
     stored = (read_json(path).content or {}).get("machines", {})
-    first: dict[str, Trial] = {}
-    for trial in plan.trials:
-        if trial.key in keys:
-            first.setdefault(trial.model, trial)
-    wanted = {name: trial for name, trial in first.items() if trial.key not in stored.get(machine_id(trial.device), {})}
+    finished = [t for t in plan.trials if t.key in keys]
+    first = {t.model: t for t in reversed(finished)}
+    wanted = {t.model: t for t in finished if first[t.model] is t and t.key not in stored.get(machine_id(t.device), {})}
     if not wanted:
         return
     with torch_threads(1):
-        timings = time_calls({name: _one_day(plan, store, t) for name, t in wanted.items()}, rounds=rounds)
+        timings = time_calls(_calls(plan, store, wanted.values()), rounds=rounds)
     for name, trial in wanted.items():
-        machine = stored.setdefault(machine_id(trial.device), {})
-        machine[trial.key] = {
+        stored.setdefault(machine_id(trial.device), {})[trial.key] = {
             "model": name,
             "device": trial.device,
             "device_name": device_name(trial.device),
@@ -48,18 +49,34 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     write_json(path, {"machines": stored})
 
 
-def _one_day(plan: Plan, store: RunStore, trial: Trial) -> Callable[[], Any]:
-    """A call that scores the last test day with the stored model."""
-    forecaster = checkpoint.load(store.trial_folder(trial.key))
-    fold = plan.folds[trial.fold]
-    dataset = Dataset(plan.panel, trial.data, fold, device=trial.device, stats=forecaster.stats)
-    model = forecaster.model.to(trial.device).eval()
-    day = Segment(dataset, DayRange(fold.test.stop - 1, fold.test.stop))
-    scope = registry.get_spec(trial.model).scope
-    trainer.predict(model, day, scope=scope)
+def _calls(plan: Plan, store: RunStore, trials: Iterable[Trial]) -> dict[str, Callable[[], Any]]:
+    """By model, a call that scores the last test day; one dataset for all models of a fold."""
+    days: dict[tuple[int, str], Segment] = {}
+    calls = {}
+    for trial in trials:
+        forecaster, where = checkpoint.load(store.trial_folder(trial.key)), (trial.fold, trial.device)
+        if where not in days:
+            days[where] = last_day(plan, *where, forecaster.stats)
+        scope = registry.get_spec(trial.model).scope
+        # Fills what a network keeps of past days.
+        trainer.predict(forecaster.model.to(trial.device), days[where], scope=scope)
+        calls[trial.model] = partial(_score, forecaster.model, days[where], scope)
+    return calls
 
-    def call() -> Any:
-        with torch.no_grad():
-            return [model.score(batch) for batch in day.batches(day.n_rows, scope=scope)]
 
-    return call
+@torch.no_grad()
+def _score(model: Network, day: Segment, scope: Scope) -> None:
+    for batch in day.batches(day.n_rows, scope=scope):
+        model.score(batch)
+
+
+def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:
+    """The last test day of a fold, in a dataset of no more days than its scores read.
+
+    What a network remembers of past days reaches one lookback further back than the day's own window.
+    """
+    data, stop = plan.config.data, plan.folds[fold].test.stop
+    reach = make_feature_set(data.features, data.lookback).warmup + data.lookback + data.label.reach
+    panel = plan.panel.part(days=slice(max(stop - 1 - reach, 0), stop))
+    none, day = DayRange(0, 0), DayRange(panel.n_days - 1, panel.n_days)
+    return Dataset(panel, data, Fold(fold, none, none, day, 0), device=device, stats=stats).test

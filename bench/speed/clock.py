@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,7 @@ CLOCK_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of repeated calls.
-
-    Attributes:
-        samples: one per call, in order, warm-up left out.
-    """
+    """Seconds of repeated calls, in order, warm-up left out."""
 
     samples: tuple[float, ...]
 
@@ -58,18 +55,17 @@ def time_calls(
     On CUDA the queue is drained before the clock starts and before it stops. The garbage collector is off.
 
     Args:
-        calls: by name.
         rounds: how often each has its turn, after `warmup` turns that do not count.
-        block: samples of a turn, 1 where a call is not named. A turn of several begins with a call that does not
-            count: what ran before left its own data in the caches.
+        block: samples of a turn, by default 1. A turn of several begins with a call that does not count: what ran
+            before left its own data in the caches.
     """
     synchronize = synchronizer()
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    sizes = {name: (block or {}).get(name, 1) for name in calls}
+    sizes = dict.fromkeys(calls, 1) | dict(block or {})
     with collector_off():
         for turn in range(warmup + rounds):
             for name, call in calls.items():
-                lead = 1 if sizes[name] > 1 else 0
+                lead = int(sizes[name] > 1)
                 for i in range(lead + sizes[name]):
                     synchronize()
                     start = time.perf_counter()
@@ -80,8 +76,26 @@ def time_calls(
     return {name: Timing(tuple(values)) for name, values in samples.items()}
 
 
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Seconds of one call, what it gave the GPU to do included."""
+    wait, start = synchronizer(), time.perf_counter()
+    call()
+    wait()
+    return time.perf_counter() - start
+
+
+def block_size(seconds: float) -> int:
+    """Samples of a turn of a call that takes so long: as many as fill 10 ms, at most 20."""
+    return min(max(int(0.01 / seconds), 1), 20)
+
+
+def rounds_of(seconds: float, per_round: float, most: int) -> int:
+    """Rounds that take the seconds aimed at, at least 5 of at most `most`."""
+    return min(max(int(seconds / max(per_round, 1e-7)), 5), max(most, 1))
+
+
 def synchronizer() -> Callable[[], None]:
-    """Waits until the GPU has done what it was given; does nothing where there is none."""
+    """Waits until the GPU is done, where there is one."""
     import torch
 
     return torch.cuda.synchronize if torch.cuda.is_available() else (lambda: None)
@@ -89,7 +103,7 @@ def synchronizer() -> Callable[[], None]:
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """No garbage collection in between; what there is, is collected before."""
+    """No garbage collection in between."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()
@@ -102,12 +116,7 @@ def collector_off() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ClockCheck:
-    """An operation of known duration, timed like a model.
-
-    Attributes:
-        operation: what was timed, and against what its duration is known.
-        expected, measured: seconds; the measured ones are a median.
-    """
+    """An operation of known duration, timed like a model; seconds, the measured ones a median."""
 
     operation: str
     expected: float
@@ -128,17 +137,16 @@ class ClockCheck:
 def check_clock(device: str = "cpu", *, rounds: int = 20) -> list[ClockCheck]:
     """Time operations whose duration another clock knows.
 
-    A sleep is ended by the kernel's timer. A spin ends by CLOCK_MONOTONIC_RAW, the processor's counter, which the
-    timing clock (CLOCK_MONOTONIC, disciplined by NTP) is not read from. On CUDA the GPU's own event clock times a
-    matrix product, the host's clock the same one from submission to synchronisation.
+    The kernel's timer ends a sleep; the processor's counter, which the timing clock is not read from, ends a spin. On
+    CUDA the GPU's own event clock times a matrix product, too.
     """
-    known = {
-        (kind, s): operation for s in (0.005, 0.02) for kind, operation in (("sleep", time.sleep), ("spin", _spin))
-    }
-    calls = {f"{kind} {1000 * s:g} ms": (lambda f=f, s=s: f(s)) for (kind, s), f in known.items()}
+    expected, calls = {}, {}
+    for seconds in (0.005, 0.02):
+        for kind, operation in (("sleep", time.sleep), ("spin", _spin)):
+            name = f"{kind} {1000 * seconds:g} ms"
+            expected[name], calls[name] = seconds, partial(operation, seconds)
     timings = time_calls(calls, rounds=rounds, warmup=1)
-    expected = [s for _, s in known]
-    checks = [ClockCheck(name, s, timings[name].median) for name, s in zip(calls, expected, strict=True)]
+    checks = [ClockCheck(name, expected[name], timing.median) for name, timing in timings.items()]
     return [*checks, _check_events(rounds)] if device.startswith("cuda") else checks
 
 

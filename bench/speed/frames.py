@@ -85,7 +85,7 @@ def record_path(results: Path, machine: str, device: str, *, scaling: bool = Fal
 
 @contextmanager
 def alone(results: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of `results/timing`, waiting for another measurement to end; nothing is left behind."""
+    """Hold the lock of `results/timing`, waiting for another measurement to end."""
     folder = results / "timing"
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -101,12 +101,7 @@ def alone(results: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def merge_timings(path: Path, header: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
-    """Put new entries into a record: a scenario replaces its older self, others of the same settings stay.
-
-    Args:
-        path: of the record; made if it is missing.
-        header: what the file says of the machine and the checks; replaces the older.
-        entries: `model -> mode -> entry` as `bench.speed.side_by_side.measure_models` gives them.
+    """Put entries of `measure_models` into a record: a scenario replaces its older self, others alike stay.
 
     Raises:
         ConfigError: the record is damaged: what it holds of other models would be lost.
@@ -114,13 +109,16 @@ def merge_timings(path: Path, header: dict[str, Any], entries: dict[str, dict[st
     stored = (read_json(path).unless_damaged() or {}).get("entries", {})
     for model, modes in entries.items():
         for mode, entry in modes.items():
-            old = stored.get(model, {}).get(mode, {})
-            same = old.get("settings") == entry["settings"] and old.get("model", {}).get("params") == entry[
-                "model"
-            ].get("params")
-            kept = {key: {**old[key], **entry[key]} for key in ("scenarios", "memory")} if same else {}
-            stored.setdefault(model, {})[mode] = {**entry, **kept}
+            old = stored.setdefault(model, {}).get(mode, {})
+            if _measured_alike(old, entry):
+                entry = {**entry, **{key: {**old[key], **entry[key]} for key in ("scenarios", "memory")}}
+            stored[model][mode] = entry
     write_json(path, {**header, "entries": stored})
+
+
+def _measured_alike(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    same_params = old.get("model", {}).get("params") == new["model"].get("params")
+    return same_params and old.get("settings") == new["settings"]
 
 
 def merge_scaling(path: Path, header: dict[str, Any], entries: dict[str, dict[str, Any]]) -> None:
@@ -139,22 +137,16 @@ def read_records(results: Path, *, scaling: bool = False) -> list[dict[str, Any]
     Raises:
         ConfigError: a file is damaged.
     """
-    found = []
-    for path in sorted((results / "timing").glob("*/*.json")):
-        if path.stem.endswith(_SCALING) != scaling:
-            continue
-        record = read_json(path).unless_damaged()
-        found += [] if record is None else [record]
-    return found
+    paths = [p for p in sorted((results / "timing").glob("*/*.json")) if p.stem.endswith(_SCALING) == scaling]
+    return [record for path in paths if (record := read_json(path).unless_damaged()) is not None]
 
 
 def timing_frame(results: Path) -> pd.DataFrame:
-    """One row per (machine, device, mode, model); a `TimingRow` each. Empty where nothing was timed."""
+    """A `TimingRow` per (machine, device, mode, model)."""
     return frame_of(read_records(results))
 
 
 def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """`timing_frame` of records at hand."""
     rows = [
         _timing_row(record, model, mode, entry)
         for record in records
@@ -166,19 +158,19 @@ def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, Any]) -> dict[str, Any]:
-    settings, facts, results = entry["settings"], entry["model"], entry["scenarios"]
-    memory = {key: optional_float(value) for key, value in entry["memory"].items()}
+    settings, built, results = entry["settings"], entry["model"], entry["scenarios"]
+    memory = {key: mib for key, mib in entry["memory"].items() if mib is not None}
     row: dict[str, Any] = {
         **{key: record[key] for key in ("machine", "device", "device_name")},
         "mode": mode,
         "model": model,
-        "title": facts.get("title", model),
+        "title": built.get("title", model),
         **{key: settings[key] for key in ("threads", "stocks", "lookback", "features", "n_features")},
-        **{key: optional_float(facts.get(key)) for key in ("n_parameters", "flops_forward", "flops_step")},
-        "rows_per_step": optional_float(results.get("train_step", {}).get("rows")),
-        "train_memory_mib": memory.get("train_step", math.nan),
-        "one_day_memory_mib": memory.get("one_day", math.nan),
-        "peak_memory_mib": max((v for v in memory.values() if math.isfinite(v)), default=math.nan),
+        **{key: built.get(key) for key in ("n_parameters", "flops_forward", "flops_step")},
+        "rows_per_step": results.get("train_step", {}).get("rows"),
+        "train_memory_mib": memory.get("train_step"),
+        "one_day_memory_mib": memory.get("one_day"),
+        "peak_memory_mib": max(memory.values(), default=None),
         "unstable": False,
     }
     reasons: dict[str, list[str]] = {}
@@ -186,21 +178,23 @@ def _timing_row(record: dict[str, Any], model: str, mode: str, entry: dict[str, 
         if "samples" not in result:
             reasons.setdefault(result["reason"], []).append(scenario)
             continue
-        found = summary(result["samples"])
-        row["unstable"] |= found.pop("unstable")
-        row |= {f"{scenario}_{key}": value for key, value in found.items()}
-        if scenario in ("train_epoch", "offline"):
-            name = "train_samples_per_s" if scenario == "train_epoch" else "offline_samples_per_s"
-            row[name] = 1000 * result["rows"] / found["p50_ms"]
-        kept = {"train_epoch": "train_samples_per_s", "one_day": "one_day_p50_ms"}.get(scenario)
-        if kept is not None:
-            row[f"{kept}_half"] = row[kept] * min(np.nanmax([found["spread"], found["repeat"]]), 0.99)
+        timing = summary(result["samples"])
+        row["unstable"] |= timing.pop("unstable")
+        row |= {f"{scenario}_{key}": value for key, value in timing.items()}
+        half = min(np.nanmax([timing["spread"], timing["repeat"]]), 0.99)
+        if scenario == "one_day":
+            row["one_day_p50_ms_half"] = timing["p50_ms"] * half
+        elif scenario == "offline":
+            row["offline_samples_per_s"] = 1000 * result["rows"] / timing["p50_ms"]
+        elif scenario == "train_epoch":
+            row["train_samples_per_s"] = 1000 * result["rows"] / timing["p50_ms"]
+            row["train_samples_per_s_half"] = row["train_samples_per_s"] * half
     row["reason"] = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
     return row
 
 
 def summary(passes: list[list[float]]) -> dict[str, Any]:
-    """Percentiles in ms, `spread`, `repeat` and `unstable` of the samples (seconds) of one or several passes."""
+    """Percentiles in ms, spread, repeat and stability of the samples (seconds) of passes."""
     timing = Timing(tuple(sample for samples in passes for sample in samples))
     medians = [float(np.median(samples)) for samples in passes]
     repeat = (max(medians) - min(medians)) / float(np.mean(medians)) if len(medians) > 1 else math.nan
@@ -210,8 +204,3 @@ def summary(passes: list[list[float]]) -> dict[str, Any]:
         "repeat": repeat,
         "unstable": timing.unstable or repeat > UNSTABLE_SPREAD,
     }
-
-
-def optional_float(value: Any) -> float:
-    """NaN for the null of a record."""
-    return math.nan if value is None else float(value)

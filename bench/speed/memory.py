@@ -5,7 +5,7 @@ code is loaded and caches are filled; then memory that is free but still mapped 
 the second call must map anew all that it ever holds at one time. What was there before does not count.
 
 That needs a process of its own, in which malloc maps every larger tensor by itself: in the heap of a process that has
-worked for a while a tensor can miss the gap that another left, and the peak would depend on such luck.
+worked for a while the peak would depend on the gaps that others left.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Remote = Callable[..., Any]
 
 @contextmanager
 def memory_process(device: str, threads: int, plugins: Sequence[Path] = ()) -> Iterator[Remote]:
-    """Where to measure memory: a fresh process, or this one for CUDA, whose allocator keeps exact counts."""
+    """A fresh process, or this one for CUDA, whose allocator keeps exact counts."""
     if device.startswith("cuda"):
         yield lambda function, *arguments: function(*arguments)
         return
@@ -76,7 +76,7 @@ def peak_mib(call: Callable[[], Any], device: str) -> float | None:
 
 
 def _resident(key: str) -> float:
-    """MiB of a line of the process's status, which the kernel gives in kB."""
+    """MiB; the kernel gives kB."""
     return int(_STATUS.read_text().split(f"{key}:")[1].split()[0]) / 1024
 
 

@@ -56,8 +56,8 @@ def check_agreement(model: Network, score: Score, batch: Batch) -> None:
         UnavailableError: its scores differ from those of eager execution.
     """
     with torch.no_grad():
-        wanted, found = model.score(batch).double(), score(batch).double()
-    largest, difference = float(wanted.abs().max()), float((wanted - found).abs().max())
+        eager, other = model.score(batch).double(), score(batch).double()
+    largest, difference = float(eager.abs().max()), float((eager - other).abs().max())
     if not difference <= _AGREEMENT * max(largest, 1e-6):
         raise UnavailableError(f"scores differ from eager ones by {difference:.2g}, of at most {largest:.2g}")
 

@@ -1,7 +1,6 @@
 """Time and memory of scoring against lookback T and stocks N, on random rows of one day, untrained weights.
 
-Besides whole networks, their attention is measured alone: in a network it stands beside parts that are linear, which
-hide how it grows at the lookbacks that fit into a measurement.
+Besides whole networks, their attention is measured alone: beside the linear parts of a network its growth is hidden.
 """
 
 from __future__ import annotations
@@ -10,15 +9,17 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
 from bench.experiment.plan import entry_of
 from bench.records.machine import versions
-from bench.speed.clock import synchronizer, time_calls
+from bench.speed.clock import block_size, rounds_of, seconds_of, time_calls
 from bench.speed.memory import Remote, peak_mib
 from zoo import registry
 from zoo.data.features import make_feature_set
@@ -34,8 +35,6 @@ DAY = 50
 """Stocks of the day on which the lookback is varied."""
 MOST_SECONDS, MOST_MIB = 5.0, 4096.0
 """What one call may take; larger sizes are skipped."""
-
-_LEAST_ROUNDS = 5
 
 Call = Callable[[], Any]
 Make = Callable[[int, int], Call]
@@ -70,10 +69,7 @@ def measure_scaling(
     remote: Remote,
     say: Callable[[str], None],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Pairs (label, entry) as `bench.speed.frames.merge_scaling` stores them, each as soon as it is measured.
-
-    Memory is measured by `remote`, see `bench.speed.memory.memory_process`.
-    """
+    """Pairs (label, entry) as `merge_scaling` stores them, as soon as measured; memory by `remote`."""
     settings = {
         "config": config.name,
         "threads": torch.get_num_threads(),
@@ -129,7 +125,6 @@ def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
 
 
 def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
-    """The first attention over time of a network, and that of GATs over the stocks of a day in both forms."""
     block = next((m for m in model.modules() if isinstance(m, SelfAttention)), None)
     if block is not None:
         width = block.out_proj.in_features
@@ -144,12 +139,15 @@ def _attention(label: str, model: Network, device: str) -> Iterator[Case]:
     if isinstance(model, GATs):
         width = model.fc.in_features
 
+        def day(stocks: int) -> tuple[Tensor, Tensor]:
+            states = torch.randn(1, stocks, width, device=device)
+            return states, torch.ones(1, stocks, device=device).bool()
+
         def over_stocks(stocks: int, lookback: int) -> Call:
-            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
-            return lambda: model.attend(states, mask)
+            return partial(model.attend, *day(stocks))
 
         def dense(stocks: int, lookback: int) -> Call:
-            states, mask = torch.randn(1, stocks, width, device=device), torch.ones(1, stocks, device=device).bool()
+            states, mask = day(stocks)
             p, q = (model.transformation(states) @ model.a.view(2, -1).T).unbind(dim=2)
             return lambda: dense_weights(p, q, mask, model.negative_slope) @ states
 
@@ -169,18 +167,18 @@ def explore(
 
 @torch.no_grad()
 def explore_case(case: Case, axis: Axis, fixed: int, device: str, sweep: Sweep) -> list[dict[str, Any]]:
-    """Points of an axis in ascending order: memory and seconds of one call, or the reason why it was not made."""
+    """Points of an axis, ascending: memory and seconds of one call, or why it was not made."""
     points: list[dict[str, Any]] = []
-    wait, stop = synchronizer(), ""
+    stop = ""
     for size in sorted(sweep.lookbacks if axis == "lookback" else sweep.stocks):
         if stop or (stop := _too_large(points, size)):
             points.append({"size": size, "reason": stop})
             continue
         call = _call(case, axis, fixed, size)
         memory = peak_mib(call, device)
-        seconds = _seconds(call, wait)
+        seconds = seconds_of(call)
         if seconds > MOST_SECONDS:
-            seconds = min(seconds, _seconds(call, wait))  # One slow moment must not cost a size.
+            seconds = min(seconds, seconds_of(call))  # One slow moment must not cost a size.
         points.append({"size": size, "memory_mib": None if memory is None else round(memory, 4), "call_s": seconds})
         if seconds > MOST_SECONDS:
             stop = points[-1]["reason"] = f"a call at {size} takes {seconds:.1f} s, more than {MOST_SECONDS:g} s"
@@ -192,24 +190,15 @@ def time_points(case: Case, axis: Axis, fixed: int, points: list[dict[str, Any]]
     """The points with samples, the sizes of an axis interleaved."""
     took = {str(p["size"]): max(p["call_s"], 1e-7) for p in points if "reason" not in p}
     calls = {size: _call(case, axis, fixed, int(size)) for size in took}
-    block = {size: min(max(int(0.01 / s), 1), 20) for size, s in took.items()}
-    per_round = sum(s * (block[size] + 1) for size, s in took.items())
-    rounds = min(max(int(sweep.seconds / max(per_round, 1e-7)), _LEAST_ROUNDS), max(sweep.rounds, 1))
+    block = {size: block_size(s) for size, s in took.items()}
+    rounds = rounds_of(sweep.seconds, sum(s * (block[size] + 1) for size, s in took.items()), sweep.rounds)
     timings = time_calls(calls, rounds=rounds, warmup=1, block=block)
     timed = []
     for point in points:
-        kept = {key: value for key, value in point.items() if key != "call_s"}
+        timed.append({key: value for key, value in point.items() if key != "call_s"})
         if (timing := timings.get(str(point["size"]))) is not None:
-            kept["samples"] = [round(s, 7) for s in timing.samples]
-        timed.append(kept)
+            timed[-1]["samples"] = [round(s, 7) for s in timing.samples]
     return timed
-
-
-def _seconds(call: Call, wait: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    wait()
-    return time.perf_counter() - start
 
 
 def _call(case: Case, axis: Axis, fixed: int, size: int) -> Call:
@@ -221,7 +210,6 @@ def _too_large(points: list[dict[str, Any]], size: int) -> str:
     if not points or not points[-1]["memory_mib"]:
         return ""
     last = points[-1]
-    might = last["memory_mib"] * (size / last["size"]) ** 2
-    if might <= MOST_MIB:
+    if last["memory_mib"] * (size / last["size"]) ** 2 <= MOST_MIB:
         return ""
     return f"took {last['memory_mib']:.0f} MiB at {last['size']}, might exceed {MOST_MIB:g} MiB at {size}"

@@ -1,8 +1,7 @@
-"""Frames of what `bench time --scaling` measured: exponents, and the points behind them. Imports no torch."""
+"""Frames of what `bench time --scaling` measured: exponents, and their points. Imports no torch."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ import pandas as pd
 from pydantic import create_model
 
 from bench.columns import FrameRow, Real, means
-from bench.speed.frames import optional_float, read_records
+from bench.speed.frames import read_records
 from bench.stats.exponents import fitted, fitted_end
 
 
@@ -68,12 +67,11 @@ class PointRow(FrameRow):
 
 
 def scaling_frame(results: Path) -> pd.DataFrame:
-    """One row per (machine, device, model); a `ScalingRow` each. Empty where nothing was measured."""
+    """A `ScalingRow` per (machine, device, model)."""
     return frame_of(read_records(results, scaling=True))
 
 
 def frame_of(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """`scaling_frame` of records at hand."""
     rows = [_scaling_row(record, label, entry) for record in records for label, entry in record["entries"].items()]
     return ScalingRow.frame(rows).sort_values(["machine", "device", "model"], kind="stable").reset_index(drop=True)
 
@@ -83,9 +81,9 @@ def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> d
         **{key: record[key] for key in ("machine", "device", "device_name")},
         "model": label,
         "what": entry["what"],
-        **dict(zip(("theory_lookback", "theory_stocks"), entry.get("complexity", ("", "")), strict=True)),
         "threads": entry["settings"]["threads"],
     }
+    row["theory_lookback"], row["theory_stocks"] = entry.get("complexity", ("", ""))
     reasons = [entry["reason"]] if entry.get("reason") else []
     for axis, sweep in entry["axes"].items():
         row["fixed_stocks" if axis == "lookback" else "fixed_lookback"] = sweep["fixed"]
@@ -93,45 +91,35 @@ def _scaling_row(record: dict[str, Any], label: str, entry: dict[str, Any]) -> d
         timed = [p for p in sweep["points"] if "samples" in p]
         if not timed:
             continue
-        row[f"largest_{axis}"] = timed[-1]["size"]
-        name = f"time_exponent_{axis}"
-        samples = [np.asarray(p["samples"]) for p in timed]
-        sizes = [p["size"] for p in timed]
-        row |= dict(
-            zip((name, f"{name}_low", f"{name}_high"), fitted(sizes, [np.median(s) for s in samples]), strict=True)
-        )
-        row |= dict(
-            zip((f"{name}_end", f"{name}_end_low", f"{name}_end_high"), fitted_end(sizes, samples), strict=True)
-        )
-        name = f"memory_exponent_{axis}"
+        sizes, samples = [p["size"] for p in timed], [np.asarray(p["samples"]) for p in timed]
+        row[f"largest_{axis}"] = sizes[-1]
+        row |= _named(f"time_exponent_{axis}", fitted(sizes, [np.median(s) for s in samples]))
+        row |= _named(f"time_exponent_{axis}_end", fitted_end(sizes, samples))
         held = [p for p in timed if p["memory_mib"]]
         sizes, peaks = [p["size"] for p in held], [p["memory_mib"] for p in held]
-        row |= dict(zip((name, f"{name}_low", f"{name}_high"), fitted(sizes, peaks), strict=True))
-        row[f"{name}_end"] = fitted_end(sizes, [np.asarray([p]) for p in peaks])[0]
+        row |= _named(f"memory_exponent_{axis}", fitted(sizes, peaks))
+        row[f"memory_exponent_{axis}_end"] = fitted_end(sizes, [np.asarray([p]) for p in peaks])[0]
     row["reason"] = "; ".join(reasons)
     return row
 
 
+def _named(name: str, exponent: tuple[float, float, float]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), exponent, strict=True))
+
+
 def scaling_points(results: Path) -> pd.DataFrame:
     """The points behind `scaling_frame`."""
-    rows = []
-    for record in read_records(results, scaling=True):
-        for label, entry in record["entries"].items():
-            for axis, sweep in entry["axes"].items():
-                for point in sweep["points"]:
-                    quartiles = [math.nan] * 3
-                    if "samples" in point:
-                        quartiles = [1000 * float(v) for v in np.percentile(point["samples"], [25, 50, 75])]
-                    rows.append(
-                        {
-                            **{key: record[key] for key in ("machine", "device")},
-                            "model": label,
-                            "axis": axis,
-                            "size": point["size"],
-                            "fixed": sweep["fixed"],
-                            **dict(zip(("time_p25_ms", "time_p50_ms", "time_p75_ms"), quartiles, strict=True)),
-                            "memory_mib": optional_float(point.get("memory_mib")),
-                            "reason": point.get("reason", ""),
-                        }
-                    )
-    return PointRow.frame(rows)
+    return PointRow.frame(
+        [
+            _point_row(record, label, axis, sweep["fixed"], point)
+            for record in read_records(results, scaling=True)
+            for label, entry in record["entries"].items()
+            for axis, sweep in entry["axes"].items()
+            for point in sweep["points"]
+        ]
+    )
+
+
+def _point_row(record: dict[str, Any], label: str, axis: str, fixed: int, point: dict[str, Any]) -> dict[str, Any]:
+    times = {f"time_p{q}_ms": 1000 * np.percentile(point["samples"], q) for q in (25, 50, 75) if "samples" in point}
+    return {"reason": "", **record, **point, **times, "model": label, "axis": axis, "fixed": fixed}

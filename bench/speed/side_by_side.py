@@ -1,4 +1,4 @@
-"""Times models side by side: scenarios x modes x two passes, then memory; gives the record to be stored."""
+"""Times models side by side: scenarios x modes x two passes, then memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from bench.experiment.config import ExperimentConfig
 from bench.records.machine import versions
-from bench.speed.clock import collector_off, synchronizer, time_calls
+from bench.speed.clock import block_size, collector_off, rounds_of, seconds_of, time_calls
 from bench.speed.memory import MIB, Remote, peak_mib
 from bench.speed.modes import Mode
 from bench.speed.workloads import (
@@ -30,9 +30,10 @@ from zoo.errors import UnavailableError, ZooError
 
 PASSES = 2
 _WARMUP, _WARMUP_SECONDS = 3, 0.3
-_LEAST_ROUNDS = 5
 _HELD: tuple[Scenario, ...] = ("train_step", "one_day")  # whose memory is measured
-_BLOCK_SECONDS, _LONGEST_BLOCK = 0.01, 20
+
+Entries = dict[str, dict[str, Any]]
+"""What is stored of each model in one mode."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,6 @@ class Request:
 
     Attributes:
         config: parameters, features and lookback of the models.
-        models, modes, scenarios: which.
-        device: `cpu` or `cuda`.
         stocks: names of one day.
         rounds: most rounds of a scenario in one pass.
         seconds: aimed at for a scenario in one pass, all models together; at least 5 rounds are made.
@@ -59,45 +58,41 @@ class Request:
 
 
 def measure_models(request: Request, remote: Remote, say: Callable[[str], None]) -> Iterator[dict[str, dict[str, Any]]]:
-    """Entries `model -> mode -> {settings, model, scenarios, memory}` as `bench.speed.frames` stores them.
+    """Entries `model -> mode -> {settings, model, scenarios, memory}` of each mode as soon as it is measured.
 
-    One dictionary per mode, as soon as it is measured: compiling takes long and may be interrupted.
-
-    Memory is measured by `remote`, see `memory.memory_process`. A model, mode or scenario that does not work has the
-    reason in place of samples.
+    A model, mode or scenario that does not work has the reason in place of samples. Memory is measured by `remote`.
     """
     dataset = make_dataset(request.config, request.stocks, request.device)
-    built_models, refused = _build_all(request, dataset)
-    for mode in request.modes:
-        entries: dict[str, dict[str, Any]] = {name: {} for name in request.models}
-        for name in request.models:
-            model = built_models[name].record if name in built_models else {}
-            entries[name][mode] = {
-                "settings": _settings(request, dataset),
-                "model": model,
-                "scenarios": {s: {"reason": refused.get(name, "")} for s in request.scenarios},
-                "memory": {},
-            }
-        timed_models: dict[str, TimedModel] = {}
-        for name, built in built_models.items():
-            try:
-                timed_models[name] = TimedModel(built, mode, dataset)
-            except Exception as error:  # noqa: BLE001 - compilers may raise anything; the reason is recorded
-                for result in entries[name][mode]["scenarios"].values():
-                    result["reason"] = _reason(error)
-        _time_mode(request, mode, timed_models, entries, say)
-        _add_memory(request, mode, timed_models, entries, remote, say)
-        yield entries
-
-
-def _build_all(request: Request, dataset: Dataset) -> tuple[dict[str, BuiltModel], dict[str, str]]:
-    built, refused = {}, {}
+    built_models: dict[str, BuiltModel] = {}
+    refused: dict[str, str] = {}
     for name in request.models:
         try:
-            built[name] = build_for_timing(name, request.config, dataset, request.device)
+            built_models[name] = build_for_timing(name, request.config, dataset, request.device)
         except UnavailableError as error:
             refused[name] = str(error)
-    return built, refused
+    for mode in request.modes:
+        entries: Entries = {}
+        timed_models: dict[str, TimedModel] = {}
+        for name in request.models:
+            built, reason = built_models.get(name), refused.get(name, "")
+            try:
+                if built is not None:
+                    timed_models[name] = TimedModel(built, mode, dataset)
+            except Exception as error:  # noqa: BLE001 - compilers may raise anything; the reason is recorded
+                reason = _reason(error)
+            entries[name] = {
+                "settings": _settings(request, dataset),
+                "model": {} if built is None else built.record,
+                "scenarios": {s: {"reason": reason} for s in request.scenarios},
+                "memory": {},
+            }
+        _time_mode(request, mode, timed_models, entries, say)
+        if mode != "graphs":  # The memory of a captured graph is not told apart.
+            began = time.perf_counter()
+            for name, timed in timed_models.items():
+                entries[name]["memory"] = _memory(request, name, timed, entries[name], remote)
+            say(f"{mode} memory: {time.perf_counter() - began:.0f} s")
+        yield {name: {mode: entry} for name, entry in entries.items()}
 
 
 def _settings(request: Request, dataset: Dataset) -> dict[str, Any]:
@@ -118,51 +113,43 @@ def _settings(request: Request, dataset: Dataset) -> dict[str, Any]:
 
 
 def _time_mode(
-    request: Request,
-    mode: Mode,
-    timed_models: dict[str, TimedModel],
-    entries: dict[str, dict[str, Any]],
-    say: Callable[[str], None],
+    request: Request, mode: Mode, timed_models: dict[str, TimedModel], entries: Entries, say: Callable[[str], None]
 ) -> None:
-    """Fill in the samples of all timed_models of a mode."""
-    ready = {s: _prepare(s, mode, timed_models, entries) for s in request.scenarios}
+    """Fill in the samples of all models of a mode."""
+    ready = {s: _prepare(s, timed_models, entries) for s in request.scenarios}
     for turn in range(PASSES):
         for scenario, (works, durations) in ready.items():
             if not works:
                 continue
-            _switch(timed_models, works)
-            block = {n: min(max(int(_BLOCK_SECONDS / d), 1), _LONGEST_BLOCK) for n, d in durations.items()}
+            for name, work in works.items():
+                timed_models[name].model.train(work.training)
+            block = {n: block_size(d) for n, d in durations.items()}
             per_round = sum(d * (block[n] + (block[n] > 1)) for n, d in durations.items())
-            rounds = min(max(int(request.seconds / per_round), _LEAST_ROUNDS), max(request.rounds, 1))
+            rounds = rounds_of(request.seconds, per_round, request.rounds)
             began, calls = time.perf_counter(), {n: w.call for n, w in works.items()}
             # Long calls are warm from their preparation, and their own start is a small part of them.
             timings = time_calls(calls, rounds=rounds, warmup=int(per_round < 1), block=block)
             for name, timing in timings.items():
-                result = entries[name][mode]["scenarios"][scenario]
-                result["samples"].append([round(s, 7) for s in timing.samples])
+                entries[name]["scenarios"][scenario]["samples"].append([round(s, 7) for s in timing.samples])
             took = time.perf_counter() - began
             say(f"{mode} {scenario}, pass {turn + 1} of {PASSES}: {len(works)} models, {rounds} rounds, {took:.0f} s")
 
 
 def _prepare(
-    scenario: Scenario, mode: Mode, timed_models: dict[str, TimedModel], entries: dict[str, dict[str, Any]]
+    scenario: Scenario, timed_models: dict[str, TimedModel], entries: Entries
 ) -> tuple[dict[str, Work], dict[str, float]]:
     """Works that ran two or three times without error, and seconds of their last call."""
     works: dict[str, Work] = {}
     durations: dict[str, float] = {}
-    wait = synchronizer()
     for name, timed in timed_models.items():
-        result = entries[name][mode]["scenarios"][scenario]
+        result = entries[name]["scenarios"][scenario]
         try:
             work = timed.work(scenario)
             timed.model.train(work.training)
             took: list[float] = []
             with collector_off():
                 while len(took) < 2 or (len(took) < _WARMUP and sum(took) < _WARMUP_SECONDS):
-                    start = time.perf_counter()
-                    work.call()
-                    wait()
-                    took.append(time.perf_counter() - start)
+                    took.append(seconds_of(work.call))
         except Exception as error:  # noqa: BLE001 - compilers may raise anything; the reason is recorded
             result["reason"] = _reason(error)
             continue
@@ -172,28 +159,14 @@ def _prepare(
     return works, durations
 
 
-def _add_memory(
-    request: Request,
-    mode: Mode,
-    timed_models: dict[str, TimedModel],
-    entries: dict[str, dict[str, Any]],
-    remote: Remote,
-    say: Callable[[str], None],
-) -> None:
-    """Fill in the memory of a training step and of a day; that of a captured graph is not told apart."""
-    if mode == "graphs":
-        return
-    began = time.perf_counter()
-    for name, timed in timed_models.items():
-        results = entries[name][mode]["scenarios"]
-        wanted: list[Scenario] = [s for s in _HELD if "samples" in results.get(s, {})]
-        if not wanted:
-            continue
-        if request.device == "cpu":
-            entries[name][mode]["memory"] = remote(memory_alone, request, name, mode, wanted)
-        else:
-            entries[name][mode]["memory"] = memory_of(timed, wanted)
-    say(f"{mode} memory: {time.perf_counter() - began:.0f} s")
+def _memory(
+    request: Request, name: str, timed: TimedModel, entry: dict[str, Any], remote: Remote
+) -> dict[str, float | None]:
+    """The memory of a training step and of a day, of those that were timed."""
+    measured: list[Scenario] = [s for s in _HELD if "samples" in entry["scenarios"].get(s, {})]
+    if not measured or request.device != "cpu":
+        return memory_of(timed, measured)
+    return remote(memory_alone, request, name, timed.mode, measured)
 
 
 def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
@@ -204,8 +177,8 @@ def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Sc
 
 
 def memory_of(timed: TimedModel, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
-    """Peak MiB by scenario: weights, buffers and the optimiser's state, and what a call adds; not the dataset."""
-    found: dict[str, float | None] = {}
+    """Peak MiB by scenario: weights, buffers, optimiser, and what a call adds; not the dataset."""
+    peaks: dict[str, float | None] = {}
     for scenario in scenarios:
         work = timed.work(scenario)
         timed.model.train(work.training)
@@ -217,13 +190,8 @@ def memory_of(timed: TimedModel, scenarios: Sequence[Scenario]) -> dict[str, flo
 
         grown = peak_mib(call, str(timed.dataset.device))
         state = timed.state_bytes(work.training) / MIB
-        found[scenario] = None if grown is None else round(grown + state, 3)
-    return found
-
-
-def _switch(timed_models: dict[str, TimedModel], works: dict[str, Work]) -> None:
-    for name, work in works.items():
-        timed_models[name].model.train(work.training)
+        peaks[scenario] = None if grown is None else round(grown + state, 3)
+    return peaks
 
 
 def _reason(error: Exception) -> str:

@@ -1,14 +1,14 @@
 """What is timed: one model of an experiment, in one mode, on rows of a simulated market.
 
-Speed does not depend on what the weights are, so networks keep their initial ones. Models fitted as a whole are fitted
-on a few days first: the size of their trees depends on the data, which is why the market has a planted signal.
+Speed does not depend on the weights, so networks keep their initial ones. Models fitted as a whole are fitted on a few
+days of a planted signal, on which the size of trees depends.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -37,18 +37,12 @@ STEPS = 4
 TEST_DAYS = 10
 """Days of the segment that `offline` scores."""
 _FIT_DAYS = 20
-_BATCHES = 4  # different ones that `train_step` goes through: on one alone a network's loss soon vanishes
+_BATCHES = 4  # that `train_step` goes through: on one alone a loss soon vanishes
 
 
 @dataclass(frozen=True)
 class Work:
-    """One call to be timed.
-
-    Attributes:
-        call: does the work once.
-        rows: samples that it trains on or scores.
-        training: whether the network is in training mode.
-    """
+    """One call to be timed, on how many rows, and whether the network is in training mode."""
 
     call: Callable[[], Any]
     rows: int
@@ -74,7 +68,7 @@ def make_dataset(config: ExperimentConfig, stocks: int, device: str) -> Dataset:
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model built for the dataset, and what is recorded of it; FLOPs are those of one row, NaN where not counted."""
+    """A model built for the dataset, and what is recorded of it."""
 
     name: str
     spec: ModelSpec
@@ -84,7 +78,7 @@ class BuiltModel:
 
 
 def build_for_timing(name: str, config: ExperimentConfig, dataset: Dataset, device: str) -> BuiltModel:
-    """Build one model of the experiment, count its FLOPs for a day of all stocks, and put it on the device.
+    """Build one model, count the FLOPs of a row, and put it on the device.
 
     Raises:
         UnavailableError: a package is missing, or it is fitted as a whole and would not run on the GPU.
@@ -131,23 +125,15 @@ class TimedModel:
         self.optimizer = None if isinstance(self.model, WholeModel) else make_optimizer(self.model, self.train)
 
     def work(self, scenario: Scenario) -> Work:
-        """The work of a scenario.
-
-        Raises:
-            UnavailableError: there is no such work for this model in this mode.
-        """
+        """Raises UnavailableError where there is no such work for this model in this mode."""
         last = torch.from_numpy(_last_day(self.dataset).rows)
-        if scenario == "train_step":
+        order = torch.Generator().manual_seed(0)
+        if scenario in ("train_step", "train_epoch"):
             self._check_trainable()
-            order = torch.Generator().manual_seed(0)
-            all_batches = self.dataset.train.batches(
-                self.rows_per_step, scope=self.scope, generator=order, labelled=True
-            )
-            batches = itertools.cycle(list(itertools.islice(all_batches, _BATCHES)))
+        if scenario == "train_step":
+            batches = itertools.cycle(list(itertools.islice(self._training_batches(order), _BATCHES)))
             return Work(lambda: self.steps([next(batches)]), self.rows_per_step, True)
         if scenario == "train_epoch":
-            self._check_trainable()
-            order = torch.Generator().manual_seed(0)
             return Work(lambda: self.epoch(order), STEPS * self.rows_per_step, True)
         if scenario == "one_day":
             return Work(lambda: self._scores_on_host(self.dataset.batch(last)), len(last), False)
@@ -157,8 +143,10 @@ class TimedModel:
 
     def epoch(self, order: torch.Generator) -> None:
         """The first `STEPS` steps of an epoch, windows gathered as they are needed."""
-        batches = self.dataset.train.batches(self.rows_per_step, scope=self.scope, generator=order, labelled=True)
-        self.steps(itertools.islice(batches, STEPS))
+        self.steps(itertools.islice(self._training_batches(order), STEPS))
+
+    def _training_batches(self, order: torch.Generator) -> Iterator[Batch]:
+        return self.dataset.train.batches(self.rows_per_step, scope=self.scope, generator=order, labelled=True)
 
     def steps(self, batches: Iterable[Batch]) -> None:
         """Optimiser steps as `zoo.trainer` takes them; the losses stay on the device."""
@@ -170,11 +158,11 @@ class TimedModel:
             self.step(batch)
 
     def state_bytes(self, training: bool) -> int:
-        """Bytes of weights and buffers; in training also Adam's averages. Gradients belong to the step."""
+        """Bytes of weights and buffers, in training also of Adam's averages."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         if training and self.optimizer is not None:
-            kept = (v for state in self.optimizer.state.values() for v in state.values())
-            tensors += [v for v in kept if isinstance(v, torch.Tensor)]
+            averages = (v for state in self.optimizer.state.values() for v in state.values())
+            tensors += [v for v in averages if isinstance(v, torch.Tensor)]
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def _check_trainable(self) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.portfolio.market import Prices
+from bench.portfolio.benchmark import universe_return
 from bench.portfolio.orders import Rules
-from bench.portfolio.topk_dropout import PortfolioResult, topk_dropout
+from bench.portfolio.topk_dropout import PortfolioResult, Prices, topk_dropout
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,7 @@ def simulated(
     start: int = 0,
     **rules: Any,
 ) -> Simulated:
-    result = topk_dropout(score, Prices(names, close, change, factor), Rules(**rules), bench=bench, start=start)
+    if bench is None:
+        bench = universe_return(close, np.ones(close.shape, dtype=bool))
+    result = topk_dropout(score, Prices(names, close, change, factor), Rules(**rules), bench, start=start)
     return Simulated(result.daily, result.trades, result.initial, close)

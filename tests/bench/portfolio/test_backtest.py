@@ -23,14 +23,13 @@ from bench.portfolio.backtest import (
     check_benchmark,
     measure_backtests,
 )
-from bench.portfolio.benchmark import benchmark_return
+from bench.portfolio.benchmark import benchmark_return, universe_return
 from bench.portfolio.frames import (
     PortfolioRow,
     portfolio_daily,
     portfolio_frame,
     portfolio_settings,
 )
-from bench.portfolio.market import universe_return
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import performance, published_periods, risk
 from bench.records.documents import write_json

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from simulated import simulated
 
-from bench.portfolio.costs import COST_RATES, annual_excess_at, break_even_bp, capacity
+from bench.portfolio.costs import COST_RATES, break_even_bp, capacity
 from bench.portfolio.orders import Costs
 from bench.portfolio.risk import risk
 from bench.portfolio.topk_dropout import PortfolioResult
-from zoo.errors import DataError, ZooError
 
 
 def simulation(skill: float, n_days: int = 120, n_stocks: int = 40, **changed):
@@ -31,7 +30,7 @@ def break_even(result: PortfolioResult) -> float:
 
 def test_costs_eat_the_excess():
     simulate = simulation(0.5)
-    annual = [annual_excess_at(lambda costs: simulate(costs=costs), rate) for rate in COST_RATES]
+    annual = [risk(simulate(costs=Costs(rate, rate, 0.0)).column("excess")).annualised for rate in COST_RATES]
     assert annual == sorted(annual, reverse=True)
     published = simulate(costs=Costs())
     before = risk(published.column("return") - published.column("bench")).annualised
@@ -44,7 +43,6 @@ def test_a_rate_is_charged_on_both_sides_without_a_minimum():
     simulate = simulation(0.5, initial=100.0)
     result = simulate(costs=Costs(0.001, 0.001, 0.0))
     np.testing.assert_allclose(result.column("cost"), 0.001 * result.column("turnover"), rtol=1e-9)
-    assert annual_excess_at(lambda costs: simulate(costs=costs), 0.001) == risk(result.column("excess")).annualised
 
 
 def test_break_even_by_hand():
@@ -137,13 +135,3 @@ def test_capacity_knows_the_days_before_the_start():
     changed = volume.copy()
     changed[:60] = 1.0
     assert capacity(result, changed) == capacity(result, volume)
-
-
-def test_impossible_capacities_are_refused():
-    result = simulation(0.5)(costs=Costs(0, 0, 0))
-    with pytest.raises(DataError, match="too small"):
-        capacity(result, np.ones((10, 40)))
-    with pytest.raises(DataError, match="too small"):
-        capacity(result, np.ones((120, 3)))
-    with pytest.raises(ZooError, match="share"):
-        capacity(result, np.ones((120, 40)), share=5)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from simulated import Simulated, simulated
 
-from bench.portfolio.market import index_return, universe_return
+from bench.portfolio.benchmark import universe_return
 from bench.portfolio.orders import Costs, choose, within_limit
-from zoo.errors import DataError, ZooError
+from zoo.errors import DataError
 
 NONE = float("nan")
 FREE = Costs(0.0, 0.0, 0.0)
@@ -461,52 +461,12 @@ def test_the_universe_is_what_was_a_member_the_day_before():
     close = np.array([[10.0, 10, 10], [11, 12, NONE], [11, 12, 15]])
     member = np.array([[True, False, True], [True, True, False], [True, True, True]])
     # All: (.1 + .2) / 2; then 0, 0 and the 50 % that C jumped over its suspension.
-    np.testing.assert_allclose(universe_return(close), [NONE, 0.15, 0.5 / 3])
+    np.testing.assert_allclose(universe_return(close, np.ones((3, 3), dtype=bool)), [NONE, 0.15, 0.5 / 3])
     # Members of the day before: A alone; then A and B.
     np.testing.assert_allclose(universe_return(close, member), [NONE, 0.1, 0.0], atol=1e-15)
 
 
-def test_an_index_return_needs_both_closes():
-    np.testing.assert_allclose(index_return(np.array([10.0, 11, NONE, 12])), [NONE, 0.1, NONE, NONE])
-
-
 # ---- what is refused ----
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"topk": 0},
-        {"n_drop": 0},
-        {"initial": 0.0},
-        {"limit": 0.0},
-        {"risk_degree": 1.5},
-        {"lot": 0},
-        {"start": 2},
-        {"start": -1},
-    ],
-)
-def test_parameters_out_of_range_are_named(bad):
-    with pytest.raises(ZooError, match=f"{next(iter(bad))}="):
-        run([[2, 1]] * 2, [[10, 10]] * 2, **bad)
-
-
-def test_negative_costs_are_refused():
-    with pytest.raises(ZooError, match="at least 0"):
-        Costs(open=-0.1)
-
-
-def test_arrays_that_do_not_fit_are_named():
-    with pytest.raises(DataError, match="score has shape"):
-        run([[2, 1, 3]] * 2, [[10, 10]] * 2)
-    with pytest.raises(DataError, match="factor has shape"):
-        run([[2, 1]] * 2, [[10, 10]] * 2, factor=np.ones((1, 2)))
-    with pytest.raises(DataError, match="of bench"):
-        run([[2, 1]] * 2, [[10, 10]] * 2, bench=np.zeros(3))
-    with pytest.raises(DataError, match="names"):
-        run([[2, 1]] * 2, [[10, 10]] * 2, names=["A", "A"])
-    with pytest.raises(DataError, match="at least one"):
-        simulated(np.empty((0, 2)), np.empty((0, 2)), names=["A", "B"])
 
 
 def test_a_price_that_is_none_is_refused_with_its_place():
