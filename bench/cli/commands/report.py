@@ -37,8 +37,7 @@ def report(
         raise typer.Exit(_verify(results, run_name, output, lang))
     from bench.records.store import RunStore
     from bench.report import write_report
-    from bench.report.definitions import outdated_sentence
-    from bench.report.tables.main import main_table
+    from bench.report.tables.main import main_table, outdated_sentence
 
     for why in RunStore.open(results, name).damages():
         console.say(why)

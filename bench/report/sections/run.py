@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
-from bench.report.definitions import definitions_of, outdated_sentence
 from bench.report.tables import main
 from bench.text.cells import Cell
 from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
@@ -27,7 +26,7 @@ def opening(facts: Facts) -> Section | None:
         prose(Sentence(retold(note)) if note else None),
         Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
         main.main_table(facts.board),
-        prose(outdated_sentence(facts.board)),
+        prose(main.outdated_sentence(facts.board)),
         _oracle(facts),
     )
 
@@ -70,7 +69,7 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
         section(
             "definitions",
             translate("Definitions"),
-            Items(tuple((translate(title), translate(text)) for title, text in definitions_of(tables))),
+            Items(tuple((translate(title), translate(text)) for title, text in main.definitions_of(tables))),
         ),
         section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
     ]
