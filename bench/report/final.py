@@ -6,7 +6,6 @@ Its parts are types (`bench.report.parts`); `python -m bench show --schema` prin
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Union
 
 from bench.advice.capability import assess
@@ -15,7 +14,7 @@ from bench.advice.facts import EVIDENCE, Facts, row_type
 from bench.advice.guide import advise
 from bench.experiment.deviations import deviations, uniform_settings
 from bench.portfolio.frames import PortfolioRow
-from bench.records.documents import sealed, strict, write_json
+from bench.records.documents import sealed, strict
 from bench.report import parts
 from bench.report.parts import SCHEMA_VERSION, Figures, FinalReport, NamedFigures
 from bench.scores.rows import fold_row, leaderboard_row
@@ -96,11 +95,6 @@ def final_report(facts: Facts, document: Document) -> dict[str, Any]:
     return sealed(found.model_dump(), NAME)
 
 
-def write_final_report(facts: Facts, document: Document, path: Path) -> None:
-    """Write the report for machines, atomically."""
-    write_json(path, final_report(facts, document))
-
-
 def value_of(cell: Cell) -> dict[str, float | None]:
     """A cell's figures, null where there is none."""
     return strict({"value": cell.value, "low": cell.low, "high": cell.high})
@@ -148,15 +142,10 @@ def _trial(record: dict[str, Any]) -> parts.Trial:
 
 
 def _capture(facts: Facts) -> parts.Capture | None:
-    matrix = facts.matrix
-    if matrix is None:
+    if (matrix := facts.matrix) is None:
         return None
-    return parts.Capture(
-        experiment=matrix.name,
-        markets=matrix.markets,
-        results=parts.CaptureRow.rows(matrix.frame),
-        missing=matrix.missing,
-    )
+    results = parts.CaptureRow.rows(matrix.frame)
+    return parts.Capture(experiment=matrix.name, markets=matrix.markets, results=results, missing=matrix.missing)
 
 
 def _claims(facts: Facts) -> list[parts.Claimed]:

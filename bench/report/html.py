@@ -150,22 +150,20 @@ def _hash(text: str) -> str:
 
 def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any]]:
     """The sections with what there is of them: of one of figures alone nothing may be left."""
-    found = []
+    sections = []
     for i, section in enumerate(document.sections):
         blocks = [b for b in section.blocks if not (isinstance(b, Figure) and drawn[b.name] == Drawn())]
         title = section.title or document.title
         several = len(section.of(Table)) > 1
+        captions = [f"{title}: {b.name}" if several and isinstance(b, Table) else title for b in blocks]
         views = [
-            {
-                "kind": type(block).__name__,
-                "block": block,
-                "caption": f"{title}: {block.name}" if several and isinstance(block, Table) else title,
-            }
-            for block in blocks
+            {"kind": type(block).__name__, "block": block, "caption": caption}
+            for block, caption in zip(blocks, captions, strict=True)
         ]
         if views:
-            found.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
-    return found
+            anchor = re.sub(r"[^A-Za-z0-9]+", "-", section.id)[:60]
+            sections.append({"id": f"s{i}-{anchor}", "title": section.title, "blocks": views})
+    return sections
 
 
 def _parted(sentence: Sentence) -> tuple[str, str]:
@@ -185,7 +183,3 @@ def _told(cell: Cell) -> str:
 def _models(row: Sequence[Entry]) -> list[str]:
     """The models of a row as the page's filter knows them."""
     return [clip(model, MAX_NAME).lower() for model in models_of(row)]
-
-
-def _anchor(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:60]

@@ -85,12 +85,11 @@ def _draw(figures: dict[str, Callable[[], Canvas | None]], folder: Path) -> list
     drawn = []
     with house_style():
         for name, draw in figures.items():
-            canvas = draw()
-            if canvas is None:
+            if (canvas := draw()) is None:
                 _remove(folder, name)
-                continue
-            canvas.save(folder, name)
-            drawn.append(name)
+            else:
+                canvas.save(folder, name)
+                drawn.append(name)
     return drawn
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bench.advice.capability import Capability, assess, load_capability
 from bench.advice.claims import Judged, is_given, judged_claims
 from bench.advice.facts import Facts
@@ -24,12 +26,18 @@ ABILITIES = {
 """By ability what it is called, and the format of its cell."""
 
 
-def judgement(facts: Facts) -> list[Section]:
+def judgement(facts: Facts) -> list[Section | None]:
     """Selection guide and capability table."""
     advice = advise(facts)
     assessed = assess(facts)
-    sections = [
-        section("guide", translate("Selection guide"), _basis(facts), *[_scenario(a) for a in advice], _recommend()),
+    return [
+        section(
+            "guide",
+            translate("Selection guide"),
+            _basis(facts),
+            *[Prose(a.sentences, label=translate("{title}.", title=a.title)) for a in advice],
+            _recommend(),
+        ),
         section(
             "capability",
             translate("What each model can do"),
@@ -38,11 +46,6 @@ def judgement(facts: Facts) -> list[Section]:
             _missing(assessed),
         ),
     ]
-    return [s for s in sections if s is not None]
-
-
-def _scenario(advice: Advice) -> Prose:
-    return Prose(advice.sentences, label=translate("{title}.", title=advice.title))
 
 
 def _basis(facts: Facts) -> Prose | None:
@@ -161,7 +164,7 @@ def capture(facts: Facts) -> Section | None:
 def claims(facts: Facts) -> Section | None:
     """Published claims, judged."""
     judged = judged_claims(facts)
-    count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
+    count = Counter(j.verdict for j in judged)
     rests_on = [
         c
         for j in judged

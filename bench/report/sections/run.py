@@ -34,14 +34,11 @@ def opening(facts: Facts) -> Section | None:
 def _oracle(facts: Facts) -> Prose | None:
     if facts.board.oracle is None:
         return None
-    oracle = {name: Cell(f"oracle.test.{name}", value) for name, value in facts.board.oracle.items()}
-    return prose(
-        say(
-            "The true signal itself (oracle) has IC {ic:.4f} and Rank IC {rank_ic:.4f} on these test days (designed: "
-            "IC {designed_ic:.4f}); capture is a model's IC as a share of the oracle's.",
-            **oracle,
-        )
+    template = (
+        "The true signal itself (oracle) has IC {ic:.4f} and Rank IC {rank_ic:.4f} on these test days (designed: "
+        "IC {designed_ic:.4f}); capture is a model's IC as a share of the oracle's."
     )
+    return prose(say(template, **{k: Cell(f"oracle.test.{k}", value) for k, value in facts.board.oracle.items()}))
 
 
 def failures(facts: Facts) -> Section | None:
@@ -54,10 +51,10 @@ def folds(facts: Facts) -> Section | None:
     return section("folds", translate("Rank IC by fold"), main.fold_table(facts.board))
 
 
-def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
+def details(facts: Facts, tables: Iterable[Table]) -> list[Section | None]:
     """The data, the settings, the definitions of the columns of `tables`, the command."""
     board = facts.board
-    found = [
+    return [
         section("data", translate("Data"), _data(facts)),
         section(
             "settings",
@@ -73,7 +70,6 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
         ),
         section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
     ]
-    return [s for s in found if s is not None]
 
 
 def _data(facts: Facts) -> Items | Prose | None:
