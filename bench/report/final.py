@@ -142,10 +142,15 @@ def _trial(record: dict[str, Any]) -> parts.Trial:
 
 
 def _capture(facts: Facts) -> parts.Capture | None:
-    if (matrix := facts.matrix) is None:
+    matrix = facts.matrix
+    if matrix is None:
         return None
-    results = parts.CaptureRow.rows(matrix.frame)
-    return parts.Capture(experiment=matrix.name, markets=matrix.markets, results=results, missing=matrix.missing)
+    return parts.Capture(
+        experiment=matrix.name,
+        markets=matrix.markets,
+        results=parts.CaptureRow.rows(matrix.frame),
+        missing=matrix.missing,
+    )
 
 
 def _claims(facts: Facts) -> list[parts.Claimed]:

@@ -161,8 +161,7 @@ def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any
             for block, caption in zip(blocks, captions, strict=True)
         ]
         if views:
-            anchor = re.sub(r"[^A-Za-z0-9]+", "-", section.id)[:60]
-            sections.append({"id": f"s{i}-{anchor}", "title": section.title, "blocks": views})
+            sections.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
     return sections
 
 
@@ -183,3 +182,7 @@ def _told(cell: Cell) -> str:
 def _models(row: Sequence[Entry]) -> list[str]:
     """The models of a row as the page's filter knows them."""
     return [clip(model, MAX_NAME).lower() for model in models_of(row)]
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name)[:60]

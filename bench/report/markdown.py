@@ -43,12 +43,11 @@ def _block(block: Block, folder: Path | None, figures: Path) -> str:
         return f"**{escape(block.label)}** {text}" if block.label else paragraph_start(text)
     if isinstance(block, Items):
         return "\n".join(
-            listed((f"- **{escape(label)}**", escape(text)), ": ") if label else f"- {paragraph_start(escape(text))}"
+            listed((f"- **{escape(label)}**", escape(text)), ": ") if label else f"- {paragraph(text)}"
             for label, text in block.items
         )
     if isinstance(block, Table):
-        headers, *rows = [[escape(text) for text in row] for row in (block.headers, *block.texts)]
-        return tabulate(rows, headers, tablefmt="pipe", colalign=block.alignment, disable_numparse=True)
+        return as_markdown(block)
     if isinstance(block, Figure):
         drawn = figures / f"{block.name}.svg"
         if folder is None or not (folder / drawn).is_file():
@@ -63,6 +62,12 @@ def _block(block: Block, folder: Path | None, figures: Path) -> str:
     return code_block(block.text)
 
 
+def as_markdown(table: Table) -> str:
+    """A pipe table, every cell escaped."""
+    headers, *rows = [[escape(text) for text in row] for row in (table.headers, *table.texts)]
+    return tabulate(rows, headers, tablefmt="pipe", colalign=table.alignment, disable_numparse=True)
+
+
 def escape(text: str) -> str:
     """Text that neither HTML nor a markdown table nor markdown itself takes for markup."""
     # Cut first: a cut after escaping could leave half an entity.
@@ -71,6 +76,11 @@ def escape(text: str) -> str:
         flat = flat.replace(mark, "\\" + mark)
     # Brackets alone are text; only before a parenthesis do they make a link.
     return flat.replace("](", "]\\(")
+
+
+def paragraph(text: str) -> str:
+    """Escaped text that opens a block."""
+    return paragraph_start(escape(text))
 
 
 def paragraph_start(escaped: str) -> str:

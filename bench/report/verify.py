@@ -104,7 +104,9 @@ def _page(document: Document, path: Path) -> list[str]:
 
 
 def _same(old: dict[str, float | None], new: dict[str, float | None] | None) -> bool:
-    return new is not None and all(_close(old.get(key), new.get(key)) for key in ("value", "low", "high"))
+    if new is None:
+        return False
+    return all(_close(old.get(key), new.get(key)) for key in ("value", "low", "high"))
 
 
 def _close(a: float | None, b: float | None) -> bool:

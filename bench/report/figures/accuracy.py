@@ -1,4 +1,4 @@
-"""How well and how steadily the models rank the stocks: Pareto, cumulative Rank IC, by month, by year; capture."""
+"""How well and how steadily the models rank the stocks."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def judgement(facts: Facts) -> list[Section | None]:
             "guide",
             translate("Selection guide"),
             _basis(facts),
-            *[Prose(a.sentences, label=translate("{title}.", title=a.title)) for a in advice],
+            *map(_scenario, advice),
             _recommend(),
         ),
         section(
@@ -46,6 +46,10 @@ def judgement(facts: Facts) -> list[Section | None]:
             _missing(assessed),
         ),
     ]
+
+
+def _scenario(advice: Advice) -> Prose:
+    return Prose(advice.sentences, label=translate("{title}.", title=advice.title))
 
 
 def _basis(facts: Facts) -> Prose | None:

@@ -180,7 +180,7 @@ def definitions_of(tables: Iterable[Table]) -> list[Definition]:
 
 
 def outdated_sentence(board: Leaderboard) -> Sentence | None:
-    """Which metrics are dashes because stored trials lack them or have them by an older formula, and what mends it."""
+    """Which metrics stored trials lack or have by an older formula, and what mends it."""
     if not board.outdated:
         return None
     metrics = listed(

@@ -208,7 +208,7 @@ def few_ticks(axes: Axes, *, x: int | None = None, y: int | None = 4) -> None:
 
 
 def log_ticks(axis: Axis, widest: float, subs: tuple[float, ...]) -> None:
-    """Ticks at `subs` of every power of ten, at the powers alone where the axis spans more than `widest` fold."""
+    """Ticks at `subs` of every power of ten; at the powers alone on axes that span more than `widest` fold."""
     from matplotlib.ticker import LogLocator
 
     low, high = axis.get_view_interval()
