@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.advice.facts import Facts, gather
+from bench.records.documents import write_json
 from bench.records.store import RunStore
 from bench.scores.leaderboard import write_frame
 from bench.text.document import FIGURES
@@ -30,7 +31,7 @@ def write_report(
     """
     from bench.report.build import build_document
     from bench.report.figures import draw_figures
-    from bench.report.final import NAME, write_final_report
+    from bench.report.final import NAME, final_report
     from bench.report.html import write_html
     from bench.report.latest import write_latest
     from bench.report.markdown import write_markdown
@@ -45,7 +46,7 @@ def write_report(
     write_markdown(document, target)
     write_html(document, target.with_suffix(".html"), place / FIGURES)
     write_frame(facts.board, place / "leaderboard.parquet")
-    write_final_report(facts, document if lang == "en" else build_document(facts), place / NAME)
+    write_json(place / NAME, final_report(facts, document if lang == "en" else build_document(facts)))
     if folder is None:
         write_latest(document, results, name)
     return facts, target

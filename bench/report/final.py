@@ -6,7 +6,6 @@ Its parts are types (`bench.report.parts`); `python -m bench show --schema` prin
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Union
 
 from bench.advice.capability import assess
@@ -15,7 +14,7 @@ from bench.advice.facts import EVIDENCE, Facts, row_type
 from bench.advice.guide import advise
 from bench.experiment.deviations import deviations, uniform_settings
 from bench.portfolio.frames import PortfolioRow
-from bench.records.documents import sealed, strict, write_json
+from bench.records.documents import sealed, strict
 from bench.report import parts
 from bench.report.parts import SCHEMA_VERSION, Figures, FinalReport, NamedFigures
 from bench.scores.rows import fold_row, leaderboard_row
@@ -94,11 +93,6 @@ def final_report(facts: Facts, document: Document) -> dict[str, Any]:
         sentences=[parts.SaidIn(section=name, **dict(_said(one))) for name, one in document.sentences()],
     )
     return sealed(found.model_dump(), NAME)
-
-
-def write_final_report(facts: Facts, document: Document, path: Path) -> None:
-    """Write the report for machines, atomically."""
-    write_json(path, final_report(facts, document))
 
 
 def value_of(cell: Cell) -> dict[str, float | None]:

@@ -150,22 +150,19 @@ def _hash(text: str) -> str:
 
 def _sections(document: Document, drawn: dict[str, Drawn]) -> list[dict[str, Any]]:
     """The sections with what there is of them: of one of figures alone nothing may be left."""
-    found = []
+    sections = []
     for i, section in enumerate(document.sections):
         blocks = [b for b in section.blocks if not (isinstance(b, Figure) and drawn[b.name] == Drawn())]
         title = section.title or document.title
         several = len(section.of(Table)) > 1
+        captions = [f"{title}: {b.name}" if several and isinstance(b, Table) else title for b in blocks]
         views = [
-            {
-                "kind": type(block).__name__,
-                "block": block,
-                "caption": f"{title}: {block.name}" if several and isinstance(block, Table) else title,
-            }
-            for block in blocks
+            {"kind": type(block).__name__, "block": block, "caption": caption}
+            for block, caption in zip(blocks, captions, strict=True)
         ]
         if views:
-            found.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
-    return found
+            sections.append({"id": f"s{i}-{_anchor(section.id)}", "title": section.title, "blocks": views})
+    return sections
 
 
 def _parted(sentence: Sentence) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from bench.stats.pairs import PairRow
 
 SCHEMA_VERSION = 1
 Days = tuple[str, str]
-Status = Literal["ok", "incomplete", "failed"]
 # Their columns depend on the metrics that are registered, so the types are made when they are needed.
 LeaderboardRow = TypeVar("LeaderboardRow")
 FoldRow = TypeVar("FoldRow")

@@ -88,8 +88,6 @@ def _lines(document: Document, path: Path) -> list[str]:
     except OSError as error:
         return [f"{path}: {error.strerror}"]
     expected = render_markdown(document, path.parent)
-    if written == expected:
-        return []
     changes = difflib.unified_diff(written.splitlines(), expected.splitlines(), lineterm="", n=0)
     shown = [line for line in changes if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     return [f"{path}: {'says' if line[0] == '-' else 'the records give'}: {line[1:]}" for line in shown[:10]]

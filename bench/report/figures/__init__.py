@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.advice.facts import Facts
 from bench.records.store import RunStore
-from bench.report.figures import accuracy, captured, importance, portfolios, scaling, scores, training, trials
+from bench.report.figures import accuracy, importance, portfolios, scaling, scores, training, trials
 from bench.report.figures.kit.canvas import house_style
 from bench.report.figures.material import Material
 from zoo.errors import ConfigError, did_you_mean
@@ -25,7 +25,7 @@ FIGURES: dict[str, Callable[[Material], Canvas | None]] = {
     draw.__name__: draw
     for draw in (
         accuracy.pareto,
-        captured.capture,
+        accuracy.capture,
         *(scaling.scaling_lookback, scaling.scaling_stocks),
         *(importance.lag_importance, importance.field_importance),
         *(portfolios.cumulative_excess, portfolios.drawdown, portfolios.monthly_return),
@@ -85,12 +85,11 @@ def _draw(figures: dict[str, Callable[[], Canvas | None]], folder: Path) -> list
     drawn = []
     with house_style():
         for name, draw in figures.items():
-            canvas = draw()
-            if canvas is None:
+            if (canvas := draw()) is None:
                 _remove(folder, name)
-                continue
-            canvas.save(folder, name)
-            drawn.append(name)
+            else:
+                canvas.save(folder, name)
+                drawn.append(name)
     return drawn
 
 

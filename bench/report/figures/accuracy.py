@@ -1,4 +1,4 @@
-"""How well and how steadily the models rank the stocks: Pareto, cumulative Rank IC, by month, by year."""
+"""How well and how steadily the models rank the stocks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ import pandas as pd
 from bench.advice.facts import Facts
 from bench.report.figures import calendar
 from bench.report.figures.kit import style
-from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key, not_drawn, thinned, zero_line
+from bench.report.figures.kit.canvas import (
+    Canvas,
+    Panels,
+    dot,
+    few_ticks,
+    key,
+    log_ticks,
+    not_drawn,
+    thinned,
+    zero_line,
+)
 from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.kit.labels import place_labels
 from bench.report.figures.material import Material, rows_where
+from bench.scores.capture import NULL
 from bench.stats.inference import bootstrap_means, interval
+from bench.text.cells import Cell, cell_of
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
 
@@ -55,7 +67,7 @@ def pareto(material: Material) -> Canvas | None:
     axes.set_xlabel("latency of one day, ms: median, thin line to the 90th percentile")
     axes.set_ylabel("Rank IC, line: 95 % interval")
     axes.margins(0.12, 0.12)
-    _plain_log(axes)
+    log_ticks(axes.xaxis, 300, (1.0, 2.0, 5.0))
     few_ticks(axes, y=6)
     place_labels(
         axes,
@@ -86,19 +98,6 @@ def _front(frame: pd.DataFrame) -> np.ndarray:
     beaten = (fast[None] <= fast[:, None]) & (good[None] >= good[:, None])
     beaten &= (fast[None] < fast[:, None]) | (good[None] > good[:, None])
     return np.logical_not(beaten.any(axis=1))
-
-
-def _plain_log(axes: object) -> None:
-    """Ticks 1, 2, 5, 10 in plain digits on the logarithmic x axis."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    axis = axes.xaxis  # type: ignore[attr-defined]
-    low, high = axis.get_view_interval()
-    wide = high / low > 300
-    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1000 else f"{v:g}"))
-    axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
 
 
 def cumulative_rank_ic(material: Material) -> Canvas | None:
@@ -194,3 +193,47 @@ def ic_by_year(material: Material) -> Canvas | None:
     panels.axes[0].set_yticks(position, [style.short(m) for m in drawn])
     few_ticks(panels.axes[0], x=4, y=None)
     return panels.canvas
+
+
+def capture(material: Material) -> Canvas | None:
+    """Share of the attainable IC by model and planted market, with intervals; on `null` the IC itself."""
+    matrix = material.facts.matrix
+    if matrix is None or matrix.frame.empty:
+        return None
+    cells = [{m: cell_of(row, m, "capture") for m in matrix.markets} for row in matrix.frame.to_dict("records")]
+    models = matrix.frame["model"].tolist()
+    notes = [
+        *not_drawn(models, sorted(matrix.missing), "not ranked on every market"),
+        "Small figures: 95 % intervals over the test days."
+        + (f" On {NULL} there is nothing to find: its IC itself, which must hold 0." if NULL in matrix.markets else ""),
+    ]
+    heat = Heat(
+        models,
+        [f"{m} IC" if m == NULL else m for m in matrix.markets],
+        matrix.frame[matrix.markets].to_numpy(dtype=np.float64),
+        1.0,
+        [[_text(m, row[m].value) for m in matrix.markets] for row in cells],
+        [[_tip(model, m, row[m]) for m in matrix.markets] for model, row in zip(models, cells, strict=True)],
+        small=[[_bounds(m, row[m]) for m in matrix.markets] for row in cells],
+        plain=frozenset(i for i, m in enumerate(matrix.markets) if m == NULL),
+        widest=1.0,
+        notes=notes,
+    )
+    return draw_heat("Capture: per cent of the attainable IC on planted markets", heat)
+
+
+def _text(market: str, value: float) -> str:
+    return style.signed(value, 3) if market == NULL else style.signed(100 * value, 0).removeprefix("+")
+
+
+def _bounds(market: str, cell: Cell) -> str:
+    return f"[{_text(market, cell.low)}, {_text(market, cell.high)}]" if cell.has_interval else ""
+
+
+def _tip(model: str, market: str, cell: Cell) -> str:
+    figure = (
+        f"IC {cell:+.4f~}"
+        if market == NULL
+        else f"capture {cell.percent:.1f} % [{cell.percent.low:.1f}, {cell.percent.high:.1f}]"
+    )
+    return f"{model} on {market}: {figure}"

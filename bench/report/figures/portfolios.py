@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +16,14 @@ from bench.report.figures.material import Material
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
 _BEFORE = (0, (3, 2))
 
 
 def cumulative_excess(material: Material) -> Canvas | None:
     """Excess return over the benchmark added up, after and before costs, one panel a model."""
-    series = material.portfolios
-    if not series:
-        return None
-    legend = [
-        key("after costs", color=style.OWN),
-        key("before costs", color=style.OTHER, linestyle=_BEFORE, linewidth=0.9),
-    ]
-    panels = _panels("Cumulative excess return", material, legend, [])
 
-    def draw(axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
+    def draw(panels: Panels, axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
         at = thinned(len(days))
         after, before = (100 * frame[c].cumsum().to_numpy() for c in ("excess", "before"))
         axes.plot(days[at], before[at], color=style.OTHER, linestyle=_BEFORE, linewidth=0.9)
@@ -40,18 +31,17 @@ def cumulative_excess(material: Material) -> Canvas | None:
         cell = material.facts.cell(f"portfolio.{model}.annual_excess").percent
         return f"{model}: {after[-1]:+.1f} % over {len(days)} days, {cell:+.1f~} % a year after costs"
 
-    return _each(panels, series, draw)
+    legend = [
+        key("after costs", color=style.OWN),
+        key("before costs", color=style.OTHER, linestyle=_BEFORE, linewidth=0.9),
+    ]
+    return _panels(material, draw, "Cumulative excess return", legend=legend)
 
 
 def drawdown(material: Material) -> Canvas | None:
     """How far the cumulative excess return after costs lies below its highest point so far."""
-    series = material.portfolios
-    if not series:
-        return None
-    title = "Drawdown of the cumulative excess return after costs"
-    panels = _panels(title, material, [], ["Daily series: mean over seeds."])
 
-    def draw(axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
+    def draw(panels: Panels, axes: Axes, model: str, days: np.ndarray, frame: pd.DataFrame) -> str:
         total = frame["excess"].cumsum().to_numpy()
         below = 100 * (total - np.maximum.accumulate(np.maximum(total, 0.0)))
         at = np.union1d(thinned(len(days)), [int(below.argmin())])
@@ -61,7 +51,8 @@ def drawdown(material: Material) -> Canvas | None:
         panels.value(axes, f"min {style.signed(float(below.min()), 1)}")
         return f"{model}: deepest {below.min():.2f} % on {when:%Y-%m-%d}"
 
-    return _each(panels, series, draw)
+    title = "Drawdown of the cumulative excess return after costs"
+    return _panels(material, draw, title, notes=["Daily series: mean over seeds."])
 
 
 def monthly_return(material: Material) -> Canvas | None:
@@ -83,21 +74,21 @@ def monthly_return(material: Material) -> Canvas | None:
     return draw_heat(f"Excess return after costs by {word}, per cent", heat, "%")
 
 
-def _panels(title: str, material: Material, legend: list[Line2D], notes: list[str]) -> Panels:
-    names, y = list(material.portfolios), "% of the account"
-    return Panels(title, names, y=y, legend=legend, notes=notes, wanted=material.models, longest=13)
-
-
-def _each(
-    panels: Panels,
-    series: dict[str, pd.DataFrame],
-    draw: Callable[[Axes, str, np.ndarray, pd.DataFrame], str],
-) -> Canvas:
-    """Draw every panel; `draw` answers with what a reader sees on pointing at it."""
+def _panels(
+    material: Material,
+    draw: Callable[[Panels, Axes, str, np.ndarray, pd.DataFrame], str],
+    title: str,
+    **look: Any,
+) -> Canvas | None:
+    """One panel a model; `draw` answers with what a reader sees on pointing at it."""
+    series = material.portfolios
+    if not series:
+        return None
+    panels = Panels(title, list(series), y="% of the account", wanted=material.models, longest=13, **look)
     for model, axes in panels:
         zero_line(axes)
         whole = series[model][["excess", "cost"]].dropna().assign(before=lambda f: f["excess"] + f["cost"])
-        panels.canvas.tip(axes, draw(axes, model, calendar.day_numbers(whole.index), whole))
+        panels.canvas.tip(axes, draw(panels, axes, model, calendar.day_numbers(whole.index), whole))
     days = [calendar.day_numbers(frame.index) for frame in series.values()]
     calendar.label_days(panels.axes[0], np.concatenate(days))
     few_ticks(panels.axes[0])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.report.figures.kit import style
-from bench.report.figures.kit.canvas import Canvas, Panels, key
+from bench.report.figures.kit.canvas import Canvas, Panels, key, log_ticks, plain_ticks
 from bench.report.figures.material import Material, matching, rows_where
 from bench.speed.scaling_frames import scaling_points
 
@@ -26,6 +26,8 @@ def scaling_stocks(material: Material) -> Canvas | None:
 
 
 def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None:
+    from matplotlib.ticker import FixedLocator
+
     points = _one_machine(scaling_points(material.store.results))
     points = rows_where(points, (points["axis"] == axis) & np.isfinite(points["time_p50_ms"]))
     measured = set(points["model"])
@@ -67,7 +69,9 @@ def _scaling(material: Material, axis: str, x: str, other: str) -> Canvas | None
         times = ", ".join(f"{row['size']}: {row['time_p50_ms']:.3g} ms" for row in own.to_dict("records"))
         panels.canvas.tip(axes, f"{name} by {axis}: {times}")
         panels.value(axes, _exponent(exponents, name, axis))
-    _ticks(panels, sorted(set(points["size"])))
+    sizes = sorted(set(points["size"]))
+    plain_ticks(panels.axes[0].xaxis, FixedLocator(sizes[:: max(1, math.ceil(len(sizes) / 4))]))
+    log_ticks(panels.axes[0].yaxis, 50, (1.0, 3.0))
     return panels.canvas
 
 
@@ -88,18 +92,3 @@ def _exponent(frame: pd.DataFrame, model: str, axis: str) -> str:
         return ""
     value = float(frame.loc[model, column])  # type: ignore[arg-type]
     return f"~ {_SYMBOL[axis]}^{value:.2f}" if math.isfinite(value) else ""
-
-
-def _ticks(panels: Panels, sizes: list[int]) -> None:
-    """Some of the measured sizes along x, powers of ten along y."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
-
-    first = panels.axes[0]
-    chosen = sizes[:: max(1, math.ceil(len(sizes) / 4))]
-    first.xaxis.set_major_locator(FixedLocator(chosen))
-    low, high = first.yaxis.get_view_interval()
-    first.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 50 else (1.0, 3.0)))
-    for axis in (first.xaxis, first.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1 else f"{v:g}"))
-        axis.set_minor_locator(NullLocator())
-        axis.set_minor_formatter(NullFormatter())

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bench.advice.capability import Capability, assess, load_capability
-from bench.advice.claims import is_given, judged_claims
+from bench.advice.claims import Judged, is_given, judged_claims
 from bench.advice.facts import Facts
 from bench.advice.guide import Advice, advise
-from bench.report.tables import evidence as tables
-from bench.text.cells import Cell
+from bench.scores.capture import NULL, CaptureMatrix
+from bench.text.cells import DASH, Cell
 from bench.text.document import Figure, Items, Prose, Section, prose, section
-from bench.text.language import listed, retold, translate
+from bench.text.language import listed, phrase, retold, translate
 from bench.text.sentences import say
+from bench.text.tables import Column, ModelName, Table, frame_rows, table_of, word_table
+
+ABILITIES = {
+    "prediction": ("plain prediction", "{:.0%}"),
+    "long_memory": ("long memory", "{:.0%}"),
+    "relations": ("relations", "{:.0%}"),
+    "speed": ("speed", "{:.3g} ms"),
+    "interpretability": ("interpretability", "{:.2f}"),
+    "training": ("training time", "{:.3g} s"),
+}
+"""By ability what it is called, and the format of its cell."""
 
 
-def judgement(facts: Facts) -> list[Section]:
+def judgement(facts: Facts) -> list[Section | None]:
     """Selection guide and capability table."""
     advice = advise(facts)
     assessed = assess(facts)
-    sections = [
-        section("guide", translate("Selection guide"), _basis(facts), *[_scenario(a) for a in advice], _recommend()),
+    return [
+        section(
+            "guide",
+            translate("Selection guide"),
+            _basis(facts),
+            *map(_scenario, advice),
+            _recommend(),
+        ),
         section(
             "capability",
             translate("What each model can do"),
             _formula(),
-            tables.capability_table(facts, assessed, advice),
+            _capability_table(facts, assessed, advice),
             _missing(assessed),
         ),
     ]
-    return [s for s in sections if s is not None]
 
 
 def _scenario(advice: Advice) -> Prose:
@@ -80,7 +98,7 @@ def _formula() -> Prose | None:
         translate(
             "{weight:.0f} % {ability} ({cell}, 0 at {zero:g} and 1 at {one:g}{scale})",
             weight=100 * a.weight / total,
-            ability=tables.ability(name),
+            ability=_ability(name),
             cell=a.cell.replace("{model}", "*"),
             zero=a.zero,
             one=a.one,
@@ -101,7 +119,7 @@ def _formula() -> Prose | None:
 
 def _missing(assessed: list[Capability]) -> Prose | None:
     without = {
-        c.model: listed(tables.ability(n) for n, cell in c.cells.items() if not cell.measured)
+        c.model: listed(_ability(n) for n, cell in c.cells.items() if not cell.measured)
         for c in assessed
         if not c.score.measured
     }
@@ -141,7 +159,7 @@ def capture(facts: Facts) -> Section | None:
                 ics=listed(f"{m} {ic:.3f}" for m, ic in oracle.items()),
             ),
         ),
-        tables.capture_table(matrix),
+        _capture_table(matrix),
         Figure("capture", translate("Capture of every model on every planted market.")),
         Items(left_out) if left_out else None,
     )
@@ -150,7 +168,7 @@ def capture(facts: Facts) -> Section | None:
 def claims(facts: Facts) -> Section | None:
     """Published claims, judged."""
     judged = judged_claims(facts)
-    count = {v: sum(j.verdict == v for j in judged) for v in ("confirmed", "refuted", "not decided")}
+    count = Counter(j.verdict for j in judged)
     rests_on = [
         c
         for j in judged
@@ -171,5 +189,66 @@ def claims(facts: Facts) -> Section | None:
                 undecided=count["not decided"],
             ),
         ),
-        tables.claims_table(judged),
+        _claims_table(judged),
     )
+
+
+def _ability(name: str) -> str:
+    """What an ability is called, in the current language."""
+    return translate(ABILITIES.get(name, (name, ""))[0])
+
+
+def _capture_table(matrix: CaptureMatrix) -> Table | None:
+    """Capture in per cent of every model on every market, with its interval; the IC itself on `null`."""
+    columns = [
+        Column(m, phrase("{market} IC", market=m), "+.3f~")
+        if m == NULL
+        else Column(m, phrase("{market} %", market=m), ".0f~", 100)
+        for m in matrix.markets
+    ]
+    return table_of("capture", [Column("model", "model"), *columns], frame_rows(matrix.frame))
+
+
+def _capability_table(facts: Facts, assessed: list[Capability], advice: list[Advice]) -> Table | None:
+    """Model, overall score, measured strengths and weaknesses, and what it suits best."""
+    columns = [
+        Column("model", "model"),
+        Column("score", "overall score (0-10)", ".1f±"),
+        Column("strengths", "measured strengths"),
+        Column("weaknesses", "measured weaknesses"),
+        Column("uses", "best suited for"),
+    ]
+    rows = [
+        {
+            "model": ModelName(facts.title(c.model), (c.model,)),
+            "score": c.score,
+            "strengths": _list(c, c.strengths),
+            "weaknesses": _list(c, c.weaknesses),
+            "uses": listed((a.title for a in advice if c.model in a.tied), "; "),
+        }
+        for c in assessed
+    ]
+    return table_of("score", columns, rows)
+
+
+def _list(entry: Capability, abilities: tuple[str, ...]) -> str:
+    forms = {name: ABILITIES.get(name, (name, "{:.3g}"))[1] for name in abilities}
+    return listed(f"{_ability(name)} {form.format(entry.cells[name].value)}" for name, form in forms.items())
+
+
+def _claims_table(judged: list[Judged]) -> Table:
+    """Claim, verdict and the cells it rests on."""
+    rows = [
+        [ModelName(j.claim.model, (j.claim.model,)), phrase(j.claim.claim), phrase(j.verdict), _grounds(j) or DASH]
+        for j in judged
+    ]
+    return word_table(["model", "published claim", "verdict", "rests on"], rows, "claims")
+
+
+def _grounds(judged: Judged) -> str:
+    parts = [
+        f"{measured.id} {measured:.4g~} {translate(word)} {other.id}{'' if is_given(other) else f' {other:.4g~}'}"
+        for measured, word, other, _ in judged.compared
+        if measured.measured and other.measured
+    ]
+    return listed([*parts, *([judged.why] if judged.why else [])], "; ")

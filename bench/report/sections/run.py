@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
-from bench.report.definitions import definitions_of, outdated_sentence
 from bench.report.tables import main
 from bench.text.cells import Cell
 from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
@@ -27,7 +26,7 @@ def opening(facts: Facts) -> Section | None:
         prose(Sentence(retold(note)) if note else None),
         Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
         main.main_table(facts.board),
-        prose(outdated_sentence(facts.board)),
+        prose(main.outdated_sentence(facts.board)),
         _oracle(facts),
     )
 
@@ -35,14 +34,11 @@ def opening(facts: Facts) -> Section | None:
 def _oracle(facts: Facts) -> Prose | None:
     if facts.board.oracle is None:
         return None
-    oracle = {name: Cell(f"oracle.test.{name}", value) for name, value in facts.board.oracle.items()}
-    return prose(
-        say(
-            "The true signal itself (oracle) has IC {ic:.4f} and Rank IC {rank_ic:.4f} on these test days (designed: "
-            "IC {designed_ic:.4f}); capture is a model's IC as a share of the oracle's.",
-            **oracle,
-        )
+    template = (
+        "The true signal itself (oracle) has IC {ic:.4f} and Rank IC {rank_ic:.4f} on these test days (designed: "
+        "IC {designed_ic:.4f}); capture is a model's IC as a share of the oracle's."
     )
+    return prose(say(template, **{k: Cell(f"oracle.test.{k}", value) for k, value in facts.board.oracle.items()}))
 
 
 def failures(facts: Facts) -> Section | None:
@@ -55,10 +51,10 @@ def folds(facts: Facts) -> Section | None:
     return section("folds", translate("Rank IC by fold"), main.fold_table(facts.board))
 
 
-def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
+def details(facts: Facts, tables: Iterable[Table]) -> list[Section | None]:
     """The data, the settings, the definitions of the columns of `tables`, the command."""
     board = facts.board
-    found = [
+    return [
         section("data", translate("Data"), _data(facts)),
         section(
             "settings",
@@ -70,11 +66,10 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section]:
         section(
             "definitions",
             translate("Definitions"),
-            Items(tuple((translate(title), translate(text)) for title, text in definitions_of(tables))),
+            Items(tuple((translate(title), translate(text)) for title, text in main.definitions_of(tables))),
         ),
         section("reproduce", translate("Reproduce"), Code(facts.run["command"])),
     ]
-    return [s for s in found if s is not None]
 
 
 def _data(facts: Facts) -> Items | Prose | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from bench.experiment.deviations import deviation_sentence, uniform_settings
-from bench.metrics import Metric, list_metrics
+from bench.metrics import Metric, list_metrics, metric
 from bench.scores.leaderboard import Leaderboard
 from bench.text.cells import DASH, Cell, cell_of, digits
 from bench.text.language import listed, phrase, translate
+from bench.text.sentences import Sentence
 from bench.text.tables import Column, Definition, Entry, ModelName, Row, Table, frame_rows, table_of, word_table
 from zoo.config import TrainConfig
 
@@ -57,17 +59,17 @@ def named(row: Row) -> ModelName:
     return ModelName(text, (model,))
 
 
-def metric_columns(metric: Metric) -> list[Column]:
+def metric_columns(shown: Metric) -> list[Column]:
     """A metric, with its interval and its deviation over seeds where it has them."""
-    title = phrase(f"{metric.title} {metric.unit}".rstrip())
-    definition = Definition(metric.title, metric.definition)
-    if not metric.interval:
-        return [Column(metric.name, title, metric.format, definition=definition)]
-    spread = "seed sd" if metric.name == "rank_ic" else phrase("seed sd ({metric})", metric=phrase(metric.title))
+    title = phrase(f"{shown.title} {shown.unit}".rstrip())
+    definition = Definition(shown.title, shown.definition)
+    if not shown.interval:
+        return [Column(shown.name, title, shown.format, definition=definition)]
+    spread = "seed sd" if shown.name == "rank_ic" else phrase("seed sd ({metric})", metric=phrase(shown.title))
     with_interval = phrase("{title} ± 95 %", title=title)
     return [
-        Column(metric.name, with_interval, f"{metric.format}±", definition=definition),
-        Column(f"{metric.name}_seed_sd", spread, metric.format, definition=SEED_SD),
+        Column(shown.name, with_interval, f"{shown.format}±", definition=definition),
+        Column(f"{shown.name}_seed_sd", spread, shown.format, definition=SEED_SD),
     ]
 
 
@@ -169,3 +171,21 @@ def deviation_line(board: Leaderboard) -> str:
     # Models without epochs are fitted as a whole: of the shared settings they read the loss only.
     trained = {model: r["train"] for model, r in records.items() if r is not None and r["fit"]["history"]}
     return deviation_sentence(trained, uniform_settings())
+
+
+def definitions_of(tables: Iterable[Table]) -> list[Definition]:
+    """What the columns of a report mean, each once, in their order; then what the intervals are."""
+    columns = [column.definition for table in tables for column in table.columns]
+    return [*dict.fromkeys(d for d in columns if d is not None), INTERVAL]
+
+
+def outdated_sentence(board: Leaderboard) -> Sentence | None:
+    """Which metrics stored trials lack or have by an older formula, and what mends it."""
+    if not board.outdated:
+        return None
+    metrics = listed(
+        translate("{metric} of {n} of {all} trials", metric=translate(metric(name).title), n=n, all=len(board.records))
+        for name, n in board.outdated.items()
+    )
+    template = "Not stored, or of an older formula, and so not shown: {metrics}. This computes it: {command}"
+    return Sentence(translate(template, metrics=metrics, command=board.run["command"]))

@@ -19,7 +19,9 @@ from zoo.data.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.lines import Line2D
+    from matplotlib.ticker import Locator
 
 WIDTH = 9.0
 PNG_DPI = 120
@@ -72,12 +74,12 @@ class Canvas:
         artist.set_gid(gid)
         self.tips[gid] = style.short(text, 240)
 
-    def legend(self, handles: Sequence[Line2D | Any], top: float = _TITLE) -> None:
-        """A line of keys `top` inches below the upper edge."""
+    def legend(self, handles: Sequence[Line2D]) -> None:
+        """A line of keys below the title."""
         self.figure.legend(
             handles=list(handles),
             loc="upper left",
-            bbox_to_anchor=(_SIDE / self.width, 1 - (top - 0.03) / self.height),
+            bbox_to_anchor=(_SIDE / self.width, 1 - (_TITLE - 0.03) / self.height),
             ncols=len(handles),
             frameon=False,
             fontsize=style.SMALL_SIZE,
@@ -191,9 +193,9 @@ def dot(axes: Axes, x: float, y: float, marker: str = "o", **kwargs: Any) -> Lin
     return axes.plot(x, y, marker=marker, **look)[0]
 
 
-def zero_line(axes: Axes, value: float = 0.0) -> None:
+def zero_line(axes: Axes) -> None:
     """A thin reference across a panel."""
-    axes.axhline(value, color=style.INK, linewidth=0.6, alpha=0.6, zorder=0)
+    axes.axhline(0.0, color=style.INK, linewidth=0.6, alpha=0.6, zorder=0)
 
 
 def few_ticks(axes: Axes, *, x: int | None = None, y: int | None = 4) -> None:
@@ -203,6 +205,24 @@ def few_ticks(axes: Axes, *, x: int | None = None, y: int | None = 4) -> None:
     for axis, count in ((axes.xaxis, x), (axes.yaxis, y)):
         if count is not None:
             axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+
+
+def log_ticks(axis: Axis, widest: float, subs: tuple[float, ...]) -> None:
+    """Ticks at `subs` of every power of ten; at the powers alone on axes that span more than `widest` fold."""
+    from matplotlib.ticker import LogLocator
+
+    low, high = axis.get_view_interval()
+    plain_ticks(axis, LogLocator(subs=(1.0,) if high / low > widest else subs))
+
+
+def plain_ticks(axis: Axis, locator: Locator) -> None:
+    """The ticks of `locator` in plain digits, none between them."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}" if v >= 1000 else f"{v:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def thinned(count: int, most: int = 100) -> np.ndarray:

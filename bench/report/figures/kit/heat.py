@@ -92,7 +92,6 @@ def _frame(axes: Axes, heat: Heat, width: float, printed: bool) -> None:
     """Column labels, and frames around the columns that are marked."""
     from matplotlib.patches import Rectangle
 
-    n_rows = len(heat.rows)
     tall = 0.36 if heat.small is not None else _ROW
     every = max(1, math.ceil(0.19 / width)) if not printed else 1
     for c, name in enumerate(heat.columns):
@@ -100,10 +99,9 @@ def _frame(axes: Axes, heat: Heat, width: float, printed: bool) -> None:
             axes.text(c + 0.5, -0.06 / tall, name, ha="center", va="bottom", fontsize=style.SMALL_SIZE)
         if heat.lower and heat.lower[c]:
             axes.text(c, -0.2 / tall, heat.lower[c], ha="left", va="bottom", fontsize=style.SMALL_SIZE)
+    look = {"facecolor": "none", "edgecolor": style.INK, "linewidth": 1.6, "clip_on": False}
     for c in sorted(heat.boxed):
-        axes.add_patch(
-            Rectangle((c, 0), 1, n_rows, facecolor="none", edgecolor=style.INK, linewidth=1.6, clip_on=False)
-        )
+        axes.add_patch(Rectangle((c, 0), 1, len(heat.rows), **look))
 
 
 def _key(canvas: Canvas, heat: Heat, unit: str) -> None:
