@@ -12,7 +12,7 @@ import pandas as pd
 from bench.records.documents import read_json
 from bench.records.store import RunStore
 from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
-from bench.stats import inference
+from bench.stats.bootstrap import interval
 from zoo.data.sources.planted import LAST, get_market, list_markets
 
 NULL = "null"
@@ -54,7 +54,7 @@ class CaptureMatrix:
     def mean_frame(self, markets: list[str]) -> pd.DataFrame:
         """One row per model: `model, capture, capture_low, capture_high`, the mean over some markets."""
         draws = self.mean_draws(markets)
-        low, high = inference.interval(draws.to_numpy())
+        low, high = interval(draws.to_numpy())
         value: Any = self.frame.set_index("model")[markets].mean(axis=1)[list(draws.columns)]
         return pd.DataFrame(
             {

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.records.store import RunStore, known
-from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
+from bench.scores.diagnostics import DECILE_SERIES, DECILES, DIAGNOSTICS, bin_edges
 from bench.scores.series import comparable, read_frames
 from bench.stats.bootstrap import bootstrap_means, interval
 
@@ -72,7 +72,7 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
     Daily series are means over seeds; the draws of days are shared by all models and deciles.
     """
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     series = {model: _by_day(evidence, entries, model) for model in models}
@@ -93,7 +93,7 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
 def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """A row per bin and model, in the run's order; all trials of a model together."""
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     edges = bin_edges(evidence.settings["bins"]) if models else np.empty(0)
@@ -107,7 +107,7 @@ def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
 def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """One row per model with stored diagnostics, in the run's order."""
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     series = {model: _by_day(evidence, entries, model)[["rank_autocorrelation"]] for model in models}

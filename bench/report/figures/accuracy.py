@@ -14,7 +14,7 @@ from bench.report.figures.kit.canvas import Canvas, Panels, dot, few_ticks, key,
 from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.kit.labels import place_labels
 from bench.report.figures.material import Material, rows_where
-from bench.stats.inference import bootstrap_means, interval
+from bench.stats.bootstrap import bootstrap_means, interval
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
 
