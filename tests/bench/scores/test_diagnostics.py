@@ -27,11 +27,9 @@ from bench.scores.diagnostics import (
 from bench.scores.frames import (
     DecileRow,
     HistogramRow,
-    MonthRow,
     ScoreRow,
     decile_frame,
     histogram_frame,
-    monthly_frame,
     score_frame,
 )
 from bench.stats.bootstrap import bootstrap_means, interval
@@ -269,21 +267,8 @@ def test_a_run_without_diagnostics_has_empty_frames(tmp_path):
         (decile_frame, DecileRow),
         (histogram_frame, HistogramRow),
         (score_frame, ScoreRow),
-        (monthly_frame, MonthRow),
     ):
         frame = read(store, store.run())
         assert frame.empty
         assert list(frame.columns) == list(columns.dtypes())
     assert score_table(score_frame(store, store.run())) is None
-
-
-def test_the_ic_of_a_month_is_the_mean_over_its_days(finished):
-    store = RunStore.open(finished, "small")
-    frame = monthly_frame(store, store.run())
-    keys = [key_of_trial(finished, "tcn", seed=seed) for seed in (0, 1)]
-    daily = sum(pd.read_parquet(store.trial_folder(key) / "daily.parquet").set_index("datetime") for key in keys) / 2
-    expected = daily["rank_ic"].dropna().groupby(lambda day: f"{day:%Y-%m}").agg(["mean", "size"])
-    mine = frame[frame["model"] == "tcn"].set_index("month")
-    np.testing.assert_allclose(mine["rank_ic"], expected["mean"])
-    assert mine["days"].tolist() == expected["size"].tolist()
-    assert mine.index.tolist() == expected.index.tolist()
