@@ -81,9 +81,9 @@ class Capability:
     weaknesses: tuple[str, ...]
 
 
-def assess(facts: Facts, config: CapabilityConfig | None = None) -> list[Capability]:
+def assess(facts: Facts) -> list[Capability]:
     """Every model of the report or the capture matrix, best score first, those without a score last."""
-    abilities = (config or load_capability()).abilities
+    abilities = load_capability().abilities
     models = list(facts.models)
     if facts.matrix is not None:
         models += [m for m in facts.matrix.frame["model"] if m not in models]

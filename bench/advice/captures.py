@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.advice.facts import Facts
-from bench.advice.use import Answer, also_tied, unmeasured
+from bench.advice.use import Answer, Use, also_tied, unmeasured
 from bench.scores.capture import CaptureMatrix
 from bench.stats.bootstrap import interval
 from bench.text.cells import Cell
+from bench.text.language import listed, translate
 from bench.text.sentences import Sentence, say
 
 PLANTED = "bench run configs/planted.yaml"
 """Measures the capture on every planted market."""
+OWN_HISTORY = "own_history"
 FASTER = 1.25
 """A model is called faster where the other takes this many times as long."""
 
@@ -37,21 +39,19 @@ class ByCapture:
 
     Attributes:
         use: its id.
-        markets: the planted markets of a matrix whose mean the column is; none where it has none.
-        column: of the matrix.
+        column: of the matrix: a planted market, or the mean over those of a stock's own history.
         measure: the sentence that says what is measured, from these markets.
         more: sentences on the first model, from the facts and its name.
     """
 
     use: str
-    markets: Callable[[CaptureMatrix], Sequence[str]]
     column: str
     measure: Callable[[Sequence[str]], Sentence]
     more: Callable[[Facts, str], list[Sentence]]
 
     def __call__(self, facts: Facts) -> Answer:
         matrix = measured_on(facts, [])
-        markets = [] if matrix is None else list(self.markets(matrix))
+        markets = [] if matrix is None else matrix.own_history if self.column == OWN_HISTORY else [self.column]
         if matrix is None or not markets or not set(markets) <= set(matrix.markets):
             return unmeasured(PLANTED)
         ranking, draws = ranked(matrix, self.column), matrix.mean_draws(markets)
@@ -108,3 +108,86 @@ def _faster(facts: Facts, best: str, tied: list[str]) -> list[Sentence]:
             slow=timed[best],
         )
     ]
+
+
+def _prediction_measure(markets: Sequence[str]) -> Sentence:
+    *others, last = markets
+    return say(
+        "Measured by the mean capture over the planted markets {markets}, which a stock's own recent history decides.",
+        markets=translate("{others} and {last}", others=listed(others), last=last) if others else last,
+    )
+
+
+def _other_leaders(facts: Facts, best: str) -> list[Sentence]:
+    """Markets on which another model leads."""
+    assert facts.matrix is not None
+    leaders = {market: ranked(facts.matrix, market)[0] for market in facts.matrix.own_history}
+    return [
+        say(
+            "If your signal is like {market}, take {model}: {capture:.0f~} %.",
+            market=market,
+            model=model,
+            capture=facts.cell(f"capture.{model}.{market}").percent,
+        )
+        for market, model in leaders.items()
+        if model != best
+    ]
+
+
+PREDICTION = Use(
+    "prediction",
+    "Plain time-series prediction",
+    ByCapture("prediction", OWN_HISTORY, _prediction_measure, _other_leaders),
+)
+
+
+def _relations_measure(markets: Sequence[str]) -> Sentence:
+    return say(
+        "Measured by the capture on the planted market relation, whose signal is yesterday's news of concept peers."
+    )
+
+
+def _without_groups(facts: Facts, best: str) -> list[Sentence]:
+    """The first model that scores each stock alone, if the best does not."""
+    assert facts.matrix is not None
+    board = facts.matrix.boards["relation"].frame
+    scopes = dict(zip(board["model"], board["scope"], strict=True))
+    alone = [m for m in ranked(facts.matrix, "relation") if scopes[m] == "sample"]
+    if scopes[best] == "sample" or not alone:
+        return []
+    return [
+        say(
+            "Without groups of stocks to look across, none is left but {other} with {capture:.0f~} %.",
+            other=alone[0],
+            capture=facts.cell(f"capture.{alone[0]}.relation").percent,
+        )
+    ]
+
+
+RELATIONS = Use(
+    "relations",
+    "Multi-asset relations",
+    ByCapture("relations", "relation", _relations_measure, _without_groups),
+)
+
+
+def _long_measure(markets: Sequence[str]) -> Sentence:
+    return say(
+        "Measured by the capture on the planted market long, whose signal lies 0.8 of the lookback in the past; what "
+        "a longer window costs is the exponent of time in the lookback."
+    )
+
+
+def _costs(facts: Facts, best: str) -> list[Sentence]:
+    """How the time of the first three grows."""
+    assert facts.matrix is not None
+    models = ranked(facts.matrix, "long")[:3]
+    exponents = {m: facts.cell(f"scaling.{m}.time_exponent_lookback") for m in models}
+    return [
+        say("The time of {model} grows as lookback^{exponent:.2f~}.", model=model, exponent=exponent)
+        for model, exponent in exponents.items()
+        if exponent.measured
+    ]
+
+
+LONG = Use("long", "Long sequences", ByCapture("long", "long", _long_measure, _costs))

@@ -5,13 +5,13 @@ Every sentence is generated from cells; where nothing was measured the guide say
 
 from __future__ import annotations
 
+from bench.advice.captures import LONG, PREDICTION, RELATIONS
 from bench.advice.facts import Facts
+from bench.advice.interpretability import INTERPRETABILITY
+from bench.advice.real_time import REAL_TIME
 from bench.advice.use import Advice, Use
-from bench.advice.uses import interpretability, long_sequences, prediction, real_time, relations
 
-USES: dict[str, Use] = {
-    module.USE.id: module.USE for module in (prediction, real_time, relations, long_sequences, interpretability)
-}
+USES: dict[str, Use] = {use.id: use for use in (PREDICTION, REAL_TIME, RELATIONS, LONG, INTERPRETABILITY)}
 """Every use by its id, in the order of the report."""
 
 

@@ -1,4 +1,4 @@
-"""What a model may be wanted for: a use is one file of `bench.advice.uses`, which answers it from the facts."""
+"""What a model may be wanted for; the uses themselves are listed in `bench.advice.guide`."""
 
 from __future__ import annotations
 

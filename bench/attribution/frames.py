@@ -92,16 +92,6 @@ class ProfileRow(FrameRow):
     read: bool = means("the market's signal reads it")
 
 
-class CurveRow(FrameRow):
-    """A point of the curves behind `deletion`, means over trials."""
-
-    model: str = means("registry name")
-    method: str = means("of attribution")
-    share: Real = means("inputs removed")
-    ic: Real = means("after removing those ranked first")
-    ic_random: Real = means("after removing random ones")
-
-
 def interpretability_frame(store: RunStore) -> pd.DataFrame:
     """One row per model and method in the run's order, none where nothing was measured."""
     rows = []
@@ -145,18 +135,6 @@ def attribution_profiles(store: RunStore) -> pd.DataFrame:
                         for i, (name, share) in enumerate(zip(names, np.mean(shares, axis=0), strict=True))
                     ]
     return ProfileRow.frame(rows)
-
-
-def deletion_curves(store: RunStore) -> pd.DataFrame:
-    """The curves behind `deletion`, means over trials."""
-    rows = []
-    for model, entries in _by_model(store).items():
-        for method in entries[0]["methods"]:
-            found = [d for e in entries if (d := e["methods"].get(method, {}).get("deletion"))]
-            for i, share in enumerate(found[0]["shares"] if found else []):
-                ic, random = (float(np.mean([d[name][i] for d in found])) for name in ("ic", "ic_random"))
-                rows.append((model, method, share, ic, random))
-    return CurveRow.frame(rows)
 
 
 def _by_model(store: RunStore) -> dict[str, list[dict[str, Any]]]:

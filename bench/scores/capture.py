@@ -12,7 +12,7 @@ import pandas as pd
 from bench.records.documents import read_json
 from bench.records.store import RunStore
 from bench.scores.leaderboard import Leaderboard, build_leaderboard, has_trials
-from bench.stats import inference
+from bench.stats.bootstrap import interval
 from zoo.data.sources.planted import LAST, get_market, list_markets
 
 NULL = "null"
@@ -50,20 +50,6 @@ class CaptureMatrix:
         """Bootstrap draws of each model's mean capture over some markets; the markets are drawn independently."""
         frames = [self.boards[m].capture_draws[self.frame["model"].tolist()] for m in markets]
         return pd.DataFrame(np.mean([f.to_numpy() for f in frames], axis=0), columns=frames[0].columns)
-
-    def mean_frame(self, markets: list[str]) -> pd.DataFrame:
-        """One row per model: `model, capture, capture_low, capture_high`, the mean over some markets."""
-        draws = self.mean_draws(markets)
-        low, high = inference.interval(draws.to_numpy())
-        value: Any = self.frame.set_index("model")[markets].mean(axis=1)[list(draws.columns)]
-        return pd.DataFrame(
-            {
-                "model": draws.columns,
-                "capture": value.to_numpy(),
-                "capture_low": low,
-                "capture_high": high,
-            }
-        )
 
 
 def read_matrix(results: Path, name: str | None = None) -> CaptureMatrix | None:
@@ -112,17 +98,16 @@ def _matrix(name: str, boards: dict[str, Leaderboard]) -> CaptureMatrix:
                 row |= {market: entry["capture"]}
                 row |= {f"{market}_{end}": entry[f"capture_{end}"] for end in ("low", "high")}
         rows.append(row)
-    matrix = CaptureMatrix(name, boards, pd.DataFrame(rows, columns=None if rows else ["model"]), _present(missing))
-    if rows and matrix.own_history:
-        own = matrix.mean_frame(matrix.own_history).add_prefix("own_").rename(columns={"own_model": "model"})
-        own.columns = [c.replace("own_capture", "own_history") for c in own.columns]
-        matrix = replace(matrix, frame=matrix.frame.merge(own, on="model"))
+    unranked = {model: markets for model, markets in missing.items() if markets}
+    matrix = CaptureMatrix(name, boards, pd.DataFrame(rows, columns=None if rows else ["model"]), unranked)
     if not rows:
         return matrix
+    if own := matrix.own_history:
+        low, high = interval(matrix.mean_draws(own).to_numpy())
+        mean = matrix.frame[own].mean(axis=1)
+        matrix = replace(
+            matrix, frame=matrix.frame.assign(own_history=mean, own_history_low=low, own_history_high=high)
+        )
     first = "mixed" if "mixed" in boards else next(iter(boards))
     ordered = matrix.frame.sort_values(first, ascending=False, kind="stable").reset_index(drop=True)
     return replace(matrix, frame=ordered)
-
-
-def _present(missing: dict[str, list[str]]) -> dict[str, list[str]]:
-    return {model: markets for model, markets in missing.items() if markets}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.experiment.plan import Plan
     from bench.experiment.trial import Trial
 
-RECORD = "diagnostics"
+DIAGNOSTICS = "diagnostics"
 DECILES = 10
 DECILE_SERIES = [f"decile_{k}" for k in range(1, DECILES + 1)]
 """Columns of `diagnostics.parquet`: mean raw label of the names in each decile by score, 1 = lowest scores."""
@@ -33,7 +33,7 @@ BINS = {"low": -4.0, "high": 4.0, "count": 32}
 def measure_diagnostics(plan: Plan, store: RunStore, keys: Sequence[str]) -> None:
     """Diagnose the scores of the trials `keys` that are not diagnosed yet, and store the figures."""
     settings = {"label": plan.config.data.label.definition, "deciles": DECILES, "bins": BINS}
-    refresh(plan, store, keys, RECORD, settings, lambda: _examiner(plan))
+    refresh(plan, store, keys, DIAGNOSTICS, settings, lambda: _examiner(plan))
 
 
 def _examiner(plan: Plan) -> Callable[[Trial, np.ndarray], Measurement]:

@@ -1,4 +1,4 @@
-"""Stored diagnostics -> frames by model: deciles, distribution and persistence of scores, IC by month; no torch."""
+"""Stored diagnostics -> frames by model: deciles, distribution and persistence of scores; no torch."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pandas as pd
 from bench.columns import FrameRow, Real, means
 from bench.experiment.evidence import Evidence, read_evidence
 from bench.records.store import RunStore, known
-from bench.scores.diagnostics import DECILE_SERIES, DECILES, RECORD, bin_edges
-from bench.scores.series import comparable, read_frames
+from bench.scores.diagnostics import DECILE_SERIES, DECILES, DIAGNOSTICS, bin_edges
 from bench.stats.bootstrap import bootstrap_means, interval
 
 
@@ -54,16 +53,6 @@ class ScoreRow(FrameRow):
     missing_label: Real = means("share of member rows without label")
 
 
-class MonthRow(FrameRow):
-    """A month of a model, means over its days."""
-
-    model: str = means("registry name")
-    month: str = means("YYYY-MM")
-    days: int = means("days with a value")
-    ic: Real = means("mean daily IC")
-    rank_ic: Real = means("mean daily Rank IC")
-
-
 DRAWS = 2000
 
 
@@ -72,7 +61,7 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
     Daily series are means over seeds; the draws of days are shared by all models and deciles.
     """
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     series = {model: _by_day(evidence, entries, model) for model in models}
@@ -93,7 +82,7 @@ def decile_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
 def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """A row per bin and model, in the run's order; all trials of a model together."""
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     edges = bin_edges(evidence.settings["bins"]) if models else np.empty(0)
@@ -107,7 +96,7 @@ def histogram_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
 
 def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
     """One row per model with stored diagnostics, in the run's order."""
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     entries = evidence.current(run)
     models = _models(run, entries)
     series = {model: _by_day(evidence, entries, model)[["rank_autocorrelation"]] for model in models}
@@ -121,27 +110,6 @@ def score_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
         row |= {name: float(_pooled(mine, name)) for name in ("score_sd", "missing_score", "missing_label")}
         parts.append(row)
     return ScoreRow.frame(parts)
-
-
-def monthly_frame(store: RunStore, run: dict[str, Any]) -> pd.DataFrame:
-    """IC and Rank IC by model and month from the trials' `daily.parquet`.
-
-    Mean over seeds per day, then over the days of the month that have one.
-    """
-    whole = [t["key"] for t in run["trials"] if store.is_recorded(t["key"])]
-    records = {key: record for key in whole if (record := store.record(key)) is not None}
-    frames = comparable(records, read_frames(store, records))
-    parts = []
-    for model in run["models"]:
-        folds = [frames[k][["datetime", "ic", "rank_ic"]] for k, r in records.items() if r["model"] == model]
-        if not folds:
-            continue
-        rows: Any = pd.concat(folds).groupby("datetime")
-        daily = rows.mean().dropna()
-        months = daily.groupby(daily.index.strftime("%Y-%m"))
-        part = months.mean().assign(days=months.size(), model=model)
-        parts.append(part.rename_axis("month").reset_index())
-    return MonthRow.frame(_joined(parts))
 
 
 def _models(run: dict[str, Any], entries: dict[str, dict[str, Any]]) -> list[str]:

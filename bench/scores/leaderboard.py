@@ -14,14 +14,12 @@ from bench.experiment.formulas import outdated
 from bench.metrics.daily import summary
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.store import ORACLE, RunStore
-from bench.scores.rows import DRAWS, bootstrap, fold_row, frame_columns, latency_entries, leaderboard_row, model_row
+from bench.scores.rows import bootstrap, fold_row, latency_entries, leaderboard_row, model_row
 from bench.scores.series import Frames, Records, by_day, comparable, daily_of, mean_by_day, read_frames
-from bench.stats import inference
+from bench.stats.bootstrap import half_width
 from bench.stats.pairs import PairedDraws, pair_frame, paired_draws, significance_frame
 from zoo.data.files import whole_file
 from zoo.errors import ConfigError
-
-__all__ = ["DRAWS", "Leaderboard", "build_leaderboard", "frame_columns", "has_trials", "write_frame"]
 
 VERSUS = ["versus_baseline", "versus_baseline_low", "versus_baseline_high"]
 
@@ -85,7 +83,7 @@ class Leaderboard:
         halves = {}
         for i, fold in enumerate(self.run["folds"]):
             draws = bootstrap(self.daily.loc[fold["test"][0] : fold["test"][1]].dropna(axis=1, how="all"))
-            halves[i] = {model: float(inference.half_width(means[:, None])[0]) for model, means in draws.items()}
+            halves[i] = {model: float(half_width(means[:, None])[0]) for model, means in draws.items()}
         return pd.DataFrame.from_dict(halves, orient="index").reindex(columns=self.daily.columns)
 
     @property

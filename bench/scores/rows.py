@@ -13,7 +13,7 @@ from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.documents import read_json
 from bench.records.store import RunStore
 from bench.scores.series import Frames, Records, by_seed
-from bench.stats import inference
+from bench.stats.bootstrap import bootstrap_means, half_width, interval
 from zoo.errors import ConfigError
 
 
@@ -136,7 +136,7 @@ def _metrics(
         values = [metric.value(frame) for frame in seeds.values()]
         if metric.interval:
             row[metric.name] = mean_over_days(daily[metric.name], model)
-            row[f"{metric.name}_half"] = float(inference.half_width(draws[metric.name][model][:, None])[0])
+            row[f"{metric.name}_half"] = float(half_width(draws[metric.name][model][:, None])[0])
             row[f"{metric.name}_seed_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
         else:
             row[metric.name] = float(np.mean(values))
@@ -144,7 +144,7 @@ def _metrics(
 
 
 def _capture(ic: float, draws: np.ndarray, of_oracle: np.ndarray, oracle: pd.DataFrame) -> dict[str, float]:
-    low, high = inference.interval((draws / of_oracle)[:, None])
+    low, high = interval((draws / of_oracle)[:, None])
     return {
         "capture": ic / mean_over_days(oracle, "ic"),
         "capture_low": float(low[0]),
@@ -174,5 +174,5 @@ def bootstrap(daily: pd.DataFrame, oracle: pd.DataFrame | None = None) -> dict[s
     if daily.empty:
         return {}
     table = daily if oracle is None else daily.assign(**{" oracle": oracle["ic"].reindex(daily.index)})
-    draws = inference.bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0)
+    draws = bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0)
     return {name: draws[:, i] for i, name in enumerate(table.columns)}

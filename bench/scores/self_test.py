@@ -26,7 +26,8 @@ import pandas as pd
 from bench.columns import FrameRow, Real, means
 from bench.records.documents import read_json, write_json
 from bench.records.machine import cpu_name, torch_threads, versions
-from bench.stats import inference
+from bench.stats.bootstrap import bootstrap_means, half_width
+from bench.stats.inference import false_positive_interval
 from bench.stats.pairs import DIFFERENT, LEVEL, pair_frame
 from zoo.errors import ConfigError
 
@@ -192,7 +193,7 @@ def _over_seeds(frames: list[pd.DataFrame], column: str) -> np.ndarray:
 
 def _with_half(daily: np.ndarray) -> tuple[float, float]:
     """Mean over days and the half-width that is printed after it."""
-    return float(np.nanmean(daily)), float(inference.half_width(inference.bootstrap_means(daily, draws=2000))[0])
+    return float(np.nanmean(daily)), float(half_width(bootstrap_means(daily, draws=2000))[0])
 
 
 def calibration_frame(results: Path) -> pd.DataFrame:
@@ -216,7 +217,7 @@ def _summary(market: str, found: dict[str, list[Any]], record: dict[str, Any]) -
     values = {name: np.array(column, dtype=float) for name, column in found.items()}
     repeats = len(values["rejected"])
     rejections = int(values["rejected"].sum())
-    expected = inference.false_positive_interval(repeats, level)
+    expected = false_positive_interval(repeats, level)
     low, high = _exact_interval(rejections, repeats)
     null = market == TRUE_NULL
     misses = float((np.abs(values["ic"]) > values["ic_half"]).sum()) if null else float("nan")

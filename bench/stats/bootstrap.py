@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.shapes import Float, Num
+from zoo.shapes import Float, Int, Num
 
 MIN_DAYS_FOR_BLOCK = 20
 """Below this many days a block length cannot be estimated; `fallback_block` is used instead."""
@@ -17,7 +17,7 @@ MIN_DAYS_FOR_BLOCK = 20
 _CHUNK = 250  # draws generated at once: bounds memory to 250 x days; fixed, so it never alters the draws
 
 
-def as_columns(daily: np.ndarray) -> np.ndarray:
+def as_columns(daily: Num[np.ndarray, "*axes"]) -> Float[np.ndarray, "D M"]:
     """`[D]` or `[D, M]` -> `[D, M]` float64, infinities as NaN, without the days that no column has.
 
     Raises:
@@ -37,7 +37,7 @@ def fallback_block(n_days: int) -> float:
     return max(1.0, float(n_days) ** (1 / 3))
 
 
-def block_length(daily: np.ndarray) -> float:
+def block_length(daily: Num[np.ndarray, "*axes"]) -> float:
     """Mean block length in days that suits all columns of `daily [D, M]`, at least 1.
 
     `optimal_block` per column, then the mean over the columns that vary and have at least `MIN_DAYS_FOR_BLOCK` days:
@@ -55,7 +55,7 @@ def block_length(daily: np.ndarray) -> float:
     return max(1.0, float(np.mean(usable))) if usable else fallback_block(len(columns))
 
 
-def optimal_block(series: np.ndarray) -> float:
+def optimal_block(series: Num[np.ndarray, " n"]) -> float:
     """Block length that minimises the error of the stationary bootstrap's variance of the mean of `series [n]`.
 
     Politis & White (2004) with the correction of Patton, Politis & White (2009), at most min(3 sqrt(n), n / 3)
@@ -79,7 +79,9 @@ def optimal_block(series: np.ndarray) -> float:
     return float(min((slope**2 / spectrum**2 * n) ** (1 / 3), np.ceil(min(3 * np.sqrt(n), n / 3))))
 
 
-def stationary_days(n_days: int, n_draws: int, block: float, rng: np.random.Generator) -> np.ndarray:
+def stationary_days(
+    n_days: int, n_draws: int, block: float, rng: np.random.Generator
+) -> Int[np.ndarray, "{n_draws} {n_days}"]:
     """Resampled days `[n_draws, n_days]` int64 of the stationary bootstrap (Politis & Romano 1994).
 
     A block begins at a uniform day, runs on through the (circular) calendar, and ends with probability 1 /
@@ -107,7 +109,9 @@ def small_sample(n_days: int, block: float) -> tuple[float, float]:
     return max(share, 1 / n_days), max(n_days / (1 + 2 * (weight**2).sum()) - 1, 1.0)
 
 
-def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
+def bootstrap_means(
+    daily: Num[np.ndarray, "*axes"], *, draws: int = 1000, seed: int = 0, block: float | None = None
+) -> Float[np.ndarray, "{draws} M"]:
     """Means `[draws, M]` of `daily [D, M]` (or `[D]`) as they could have come out; for intervals and tests.
 
     `resampled_means`, spread out around the mean as t is around the normal distribution: by what `small_sample` says
@@ -127,7 +131,9 @@ def bootstrap_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, bloc
     return centre + (resampled - centre) * np.sqrt(freedom / chance / share)
 
 
-def resampled_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, block: float | None = None) -> np.ndarray:
+def resampled_means(
+    daily: Num[np.ndarray, "*axes"], *, draws: int = 1000, seed: int = 0, block: float | None = None
+) -> Float[np.ndarray, "{draws} M"]:
     """Means of resampled days `[draws, M]` of `daily [D, M]` (or `[D]`), the same days for all columns.
 
     Each mean runs over the column's own days in the resample; NaN where it has none there. Deterministic by
@@ -162,7 +168,7 @@ def resampled_means(daily: np.ndarray, *, draws: int = 1000, seed: int = 0, bloc
     return centre + np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def _centre(columns: np.ndarray) -> np.ndarray:
+def _centre(columns: Num[np.ndarray, "D M"]) -> Float[np.ndarray, " M"]:
     """Mean `[M]` of each column's days; 0 for a column without any."""
     return np.nansum(columns, axis=0) / np.maximum(np.isfinite(columns).sum(axis=0), 1)
 

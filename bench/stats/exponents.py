@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.shapes import Float, Num
+
 END = 3
 """Largest sizes whose slope is the exponent at the end."""
 _DRAWS = 2000
@@ -34,7 +36,9 @@ def fitted(sizes: Sequence[float], costs: Sequence[float]) -> tuple[float, float
     return float(slope), float(slope) - half, float(slope) + half
 
 
-def fitted_end(sizes: Sequence[float], samples: Sequence[np.ndarray], *, seed: int = 0) -> tuple[float, float, float]:
+def fitted_end(
+    sizes: Sequence[float], samples: Sequence[Num[np.ndarray, " _"]], *, seed: int = 0
+) -> tuple[float, float, float]:
     """(exponent, low, high) over the `END` largest sizes, of the medians of raw samples.
 
     The interval is the 95 % percentile one of 2000 bootstrap draws, each resampling the samples of every size; it is
@@ -53,7 +57,7 @@ def fitted_end(sizes: Sequence[float], samples: Sequence[np.ndarray], *, seed: i
     return slope, float(low), float(high)
 
 
-def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _slopes(x: Float[np.ndarray, " K"], y: Float[np.ndarray, "B K"]) -> Float[np.ndarray, " B"]:
     """Least-squares slopes `[B]` of `y [B, K]` on `x [K]`."""
     dx = x - x.mean()
     return (y - y.mean(axis=1, keepdims=True)) @ dx / (dx @ dx)

@@ -1,8 +1,7 @@
 """Statistics of daily series: how sure a mean is, which models differ, and which could have been told apart.
 
 The daily series (IC, Rank IC, excess return) is the unit of all statistics: days on axis 0, models on axis 1,
-NaN for a day that is skipped. Resampling lives in `bench.stats.bootstrap`, whose verbs are part of this
-interface, as is the model confidence set of `bench.stats.confidence_set`.
+NaN for a day that is skipped. Resampling lives in `bench.stats.bootstrap`.
 """
 
 from __future__ import annotations
@@ -11,26 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.bootstrap import block_length, bootstrap_means, half_width, interval
-from bench.stats.confidence_set import ConfidenceSet, model_confidence_set
+from bench.stats.bootstrap import block_length, resampled_means
 from zoo.errors import ZooError
-
-__all__ = [
-    "ConfidenceSet",
-    "VarianceSplit",
-    "block_length",
-    "bootstrap_means",
-    "false_positive_interval",
-    "half_width",
-    "holm",
-    "interval",
-    "model_confidence_set",
-    "newey_west_t",
-    "variance_split",
-]
+from zoo.shapes import Bool, Float, Num
 
 
-def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
+def newey_west_t(series: Num[np.ndarray, " D"], lags: int | None = None) -> float:
     """t statistic of the mean of `series [D]` with a Newey & West (1987) standard error.
 
     t = mean / sqrt(S / n), S = g_0 + 2 sum_{j=1..L} (1 - j / (L + 1)) g_j, g_j the j-th autocovariance with
@@ -57,7 +42,7 @@ def newey_west_t(series: np.ndarray, lags: int | None = None) -> float:
     return float(values.mean() / np.sqrt(long_run / n)) if long_run > 0 else float("nan")
 
 
-def pvalues_of(mean: np.ndarray, resampled: np.ndarray) -> np.ndarray:
+def pvalues_of(mean: Num[np.ndarray, " P"], resampled: Num[np.ndarray, "B P"]) -> Float[np.ndarray, " P"]:
     """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`.
 
     p = (1 + #{|draw - mean| >= |mean|}) / (B + 1) (Davison & Hinkley 1997, eq. 4.11); NaN where a draw is missing.
@@ -68,7 +53,7 @@ def pvalues_of(mean: np.ndarray, resampled: np.ndarray) -> np.ndarray:
     return np.where(defined, (1 + extreme) / (len(resampled) + 1), np.nan)
 
 
-def holm(pvalues: np.ndarray) -> np.ndarray:
+def holm(pvalues: Num[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
     """Holm (1979) step-down adjusted p-values `[P]`: significant at level a where <= a, family-wise.
 
     The k-th smallest of m is multiplied by m - k + 1, made non-decreasing and capped at 1. NaN stays NaN and
@@ -102,7 +87,7 @@ class VarianceSplit:
     n_blocks: int
 
 
-def variance_split(daily: np.ndarray, *, block: float | None = None) -> VarianceSplit:
+def variance_split(daily: Num[np.ndarray, "seeds D"], *, block: float | None = None) -> VarianceSplit:
     """Split the variance of the mean of `daily [seeds, D]` into seeds and day-blocks, never pooled.
 
     Two-way random effects without replication (Searle, Casella & McCulloch 1992, ch. 4) on the table of S
@@ -153,3 +138,81 @@ def false_positive_interval(n: int, level: float = 0.05, confidence: float = 0.9
     tail = (1 - confidence) / 2
     low, high = (int(np.searchsorted(below, p)) for p in (tail, 1 - tail))
     return low / n, high / n
+
+
+@dataclass(frozen=True)
+class ConfidenceSet:
+    """The models that cannot be told from the best one.
+
+    Attributes:
+        pvalues: `[M]`, the smallest size at which the model would be left out; NaN for a model without
+            scores.
+        included: `[M]` bool, in the set: cannot be told from the best.
+        n_days: days used, those on which every model with scores has one.
+    """
+
+    pvalues: Float[np.ndarray, " M"]
+    included: Bool[np.ndarray, " M"]
+    n_days: int
+
+
+def model_confidence_set(
+    daily: Num[np.ndarray, "D M"],
+    size: float = 0.10,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    block: float | None = None,
+) -> ConfidenceSet:
+    """The models of `daily [D, M]` that hold the best mean with confidence 1 - `size`.
+
+    Hansen, Lunde & Nason (2011), Econometrica 79(2), with the range statistic T_R and the stationary bootstrap. Tested
+    against `arch.bootstrap.MCS`; not used from there, because importing it takes longer than all else a report does.
+    Identical columns enter once and share their p-value, because their difference has no variance. Columns without
+    any day stay out. `block` None estimates it from the deviations from the day's mean over models.
+
+    Raises:
+        ZooError: `size` outside (0, 1).
+    """
+    if not 0 < size < 1:
+        raise ZooError(f"the size of a model confidence set lies between 0 and 1, got {size}")
+    columns = np.asarray(daily, dtype=np.float64)
+    pvalues = np.full(columns.shape[1], np.nan)
+    scored = np.flatnonzero(np.isfinite(columns).any(axis=0))
+    common = columns[:, scored][np.isfinite(columns[:, scored]).all(axis=1)]
+    if len(scored) and len(common):
+        distinct, copy_of = np.unique(common, axis=1, return_inverse=True)
+        block = relative_block(distinct) if block is None else block
+        resampled = resampled_means(distinct, draws=draws, seed=seed, block=block)
+        pvalues[scored] = range_pvalues(distinct.mean(axis=0), resampled)[copy_of.ravel()]
+        if len(common) == 1:
+            pvalues[scored] = 1.0  # a single day excludes nobody
+    return ConfidenceSet(pvalues, pvalues > size, len(common))
+
+
+def relative_block(columns: Num[np.ndarray, "D M"]) -> float:
+    """`block_length` of complete `columns [D, M]` relative to each other: each day less its mean over the columns."""
+    return block_length(columns - columns.mean(axis=1, keepdims=True))
+
+
+def range_pvalues(mean: Num[np.ndarray, " K"], resampled: Num[np.ndarray, "B K"]) -> Float[np.ndarray, " K"]:
+    """p-values `[K]` of models with `mean [K]` and bootstrap means `resampled [B, K]`, higher is better.
+
+    As long as two are left: the largest t among their differences against its bootstrap distribution gives the step's
+    p-value, and the worse model of that pair leaves. A model's p-value is the largest up to its step; the last has 1.
+    """
+    lead = mean - mean[:, None]  # [i, j]: by how much j is better than i
+    drawn = resampled[:, None, :] - resampled[:, :, None] - lead
+    sd = np.sqrt((drawn**2).mean(axis=0))
+    # Models that differ by a constant are told apart by any draw.
+    t = np.divide(lead, sd, out=np.where(lead == 0, 0.0, np.copysign(np.inf, lead)), where=sd > 0)
+    drawn = np.divide(drawn, sd, out=np.zeros_like(drawn), where=sd > 0)
+    pvalues, left, reached = np.ones(len(mean)), np.arange(len(mean)), 0.0
+    while len(left) > 1:
+        among = t[np.ix_(left, left)]
+        largest = drawn[:, left[:, None], left].max(axis=(1, 2))
+        reached = max(reached, float((among.max() < largest).mean()))
+        worst = int(among.max(axis=1).argmax())
+        pvalues[left[worst]] = reached
+        left = np.delete(left, worst)
+    return pvalues

@@ -16,8 +16,16 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import FrameRow, Real, means
-from bench.stats import inference
-from bench.stats.confidence_set import model_confidence_set, relative_block
+from bench.stats.bootstrap import bootstrap_means, interval
+from bench.stats.inference import (
+    holm,
+    model_confidence_set,
+    newey_west_t,
+    pvalues_of,
+    relative_block,
+    variance_split,
+)
+from zoo.shapes import Float
 
 DIFFERENT, NO_EVIDENCE = "different", "no evidence of a difference"
 
@@ -86,15 +94,15 @@ class PairedDraws:
     """
 
     models: list[str]
-    columns: np.ndarray
-    means: np.ndarray
+    columns: Float[np.ndarray, "D M"]
+    means: Float[np.ndarray, "B M"]
 
     def difference(self, a: str, b: str) -> tuple[float, float, float]:
         """Mean daily difference a - b with its 95 % interval; NaN where the two share no set of days."""
         if a not in self.models or b not in self.models:
             return float("nan"), float("nan"), float("nan")
         i, j = self.models.index(a), self.models.index(b)
-        low, high = inference.interval((self.means[:, i] - self.means[:, j])[:, None], 1 - LEVEL)
+        low, high = interval((self.means[:, i] - self.means[:, j])[:, None], 1 - LEVEL)
         return float((self.columns[:, i] - self.columns[:, j]).mean()), float(low[0]), float(high[0])
 
 
@@ -106,7 +114,7 @@ def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> P
     models, columns = _shared(daily)
     if len(models) < 2 or len(columns) < 2:
         return PairedDraws([], np.empty((0, 0)), np.empty((draws, 0)))
-    means = inference.bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns))
+    means = bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns))
     return PairedDraws(models, columns, means)
 
 
@@ -124,9 +132,9 @@ def pair_frame(daily: pd.DataFrame, *, drawn: PairedDraws | None = None) -> pd.D
     first, second = np.triu_indices(len(drawn.models), 1)
     difference = drawn.means[:, first] - drawn.means[:, second]
     mean = (drawn.columns[:, first] - drawn.columns[:, second]).mean(axis=0)
-    low, high = inference.interval(difference, 1 - LEVEL)
-    pvalues = inference.pvalues_of(mean, difference)
-    adjusted = inference.holm(pvalues)
+    low, high = interval(difference, 1 - LEVEL)
+    pvalues = pvalues_of(mean, difference)
+    adjusted = holm(pvalues)
     quantile = NormalDist().inv_cdf
     return PairRow.frame(
         {
@@ -161,7 +169,7 @@ def significance_frame(
     for model in map(str, daily.columns):
         series = daily[model].to_numpy(dtype=float)
         seeds = by_seed.get(model, pd.DataFrame()).to_numpy(dtype=float).T
-        split = inference.variance_split(seeds) if seeds.size else None
+        split = variance_split(seeds) if seeds.size else None
         place = models.index(model) if model in models else None
         finite = series[np.isfinite(series)]
         rows.append(
@@ -171,7 +179,7 @@ def significance_frame(
                 "n_days": len(finite),
                 "n_seeds": len(seeds) if seeds.size else 0,
                 "rank_ic": finite.mean() if len(finite) else np.nan,
-                "nw_t": inference.newey_west_t(series),
+                "nw_t": newey_west_t(series),
                 "mcs_p": np.nan if chosen is None or place is None else chosen.pvalues[place],
                 "mcs_included": chosen is not None and place is not None and bool(chosen.included[place]),
                 "sd_seeds": split.seeds if split else np.nan,
@@ -183,7 +191,7 @@ def significance_frame(
     return SignificanceRow.frame(rows)
 
 
-def _shared(daily: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+def _shared(daily: pd.DataFrame) -> tuple[list[str], Float[np.ndarray, "D M"]]:
     """The comparable models and their scores `[D, M]` on the days they share."""
     models = comparable_models(daily)
     columns = daily[models].to_numpy(dtype=float)

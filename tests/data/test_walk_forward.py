@@ -15,8 +15,9 @@ from bench.records.store import RunStore
 from bench.report.build import build_document
 from bench.report.markdown import render_markdown
 from bench.runner import execute_plan
-from bench.scores.leaderboard import DRAWS, build_leaderboard
-from bench.stats.inference import bootstrap_means, half_width
+from bench.scores.leaderboard import build_leaderboard
+from bench.scores.rows import DRAWS
+from bench.stats.bootstrap import bootstrap_means, half_width
 from zoo.config import WalkForwardSplit
 from zoo.data.split import Fold, make_folds
 from zoo.errors import ConfigError

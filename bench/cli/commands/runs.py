@@ -175,7 +175,7 @@ def _trial_table(trials: list[TrialComparison]) -> Table | None:
 
 def _side_by_side(one: RunStore, other: RunStore, a: str, b: str) -> Table:
     """The main tables of two runs: the models of both, each column twice."""
-    from bench.report.tables.main import main_table, outdated_sentence
+    from bench.report.tables.main import main_table
     from bench.scores.leaderboard import build_leaderboard
     from bench.text.tables import Table
 

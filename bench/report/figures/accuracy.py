@@ -25,7 +25,7 @@ from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.kit.labels import place_labels
 from bench.report.figures.material import Material, rows_where
 from bench.scores.capture import NULL
-from bench.stats.inference import bootstrap_means, interval
+from bench.stats.bootstrap import bootstrap_means, interval
 from bench.text.cells import Cell, cell_of
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}

@@ -15,14 +15,12 @@ from typer.testing import CliRunner
 
 from bench.attribution.deletion import Deletion, measure_deletion
 from bench.attribution.frames import (
-    CurveRow,
     InterpretabilityRow,
     MethodRow,
     ProfileRow,
     _method_row,
     _scored,
     attribution_profiles,
-    deletion_curves,
     interpretability_frame,
     interpretability_scores,
 )
@@ -219,7 +217,6 @@ def test_the_frames_have_their_documented_columns_and_one_row_per_model(local):
         (interpretability_frame(local), MethodRow),
         (interpretability_scores(local), InterpretabilityRow),
         (attribution_profiles(local), ProfileRow),
-        (deletion_curves(local), CurveRow),
     ):
         assert list(frame.columns) == list(columns.dtypes())
         assert len(frame) > 0

@@ -10,7 +10,7 @@ import pytest
 
 from bench.metrics import Metric, Scored, list_metrics, metric, register_metric, register_summary, registry
 from bench.metrics.daily import check_metrics, daily_scores, summary
-from bench.scores.leaderboard import frame_columns
+from bench.scores.rows import frame_columns
 from zoo.errors import ConfigError
 from zoo.registry import load_plugin
 

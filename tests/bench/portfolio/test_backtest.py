@@ -608,14 +608,13 @@ def test_reading_needs_neither_torch_nor_arch(finished):
     code = """
 import sys
 from pathlib import Path
-from bench.scores.frames import decile_frame, histogram_frame, monthly_frame, score_frame
+from bench.scores.frames import decile_frame, histogram_frame, score_frame
 from bench.portfolio.frames import portfolio_daily, portfolio_frame
 from bench.report.tables.portfolio import cost_table, portfolio_table
 from bench.records.store import RunStore
 store = RunStore.open(Path(sys.argv[1]), "small")
 run = store.run()
-frames = [f(store, run) for f in (portfolio_daily, portfolio_frame, decile_frame, histogram_frame, monthly_frame,
-                                  score_frame)]
+frames = [f(store, run) for f in (portfolio_daily, portfolio_frame, decile_frame, histogram_frame, score_frame)]
 assert all(len(frame) for frame in frames)
 assert portfolio_table(frames[1]) and cost_table(frames[1])
 print(sorted({"torch", "arch", "matplotlib"} & set(sys.modules)))

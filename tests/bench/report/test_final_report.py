@@ -21,7 +21,7 @@ from bench.report import write_report
 from bench.report.build import build_document
 from bench.report.final import NAME, SCHEMA_VERSION, final_report
 from bench.report.final import schema as schema_of_types
-from bench.scores.leaderboard import frame_columns
+from bench.scores.rows import frame_columns
 
 
 @pytest.fixture(scope="module")

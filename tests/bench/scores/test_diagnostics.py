@@ -17,7 +17,7 @@ from bench.report.tables.portfolio import score_table
 from bench.scores.diagnostics import (
     BINS,
     DECILE_SERIES,
-    RECORD,
+    DIAGNOSTICS,
     bin_edges,
     deciles,
     diagnose,
@@ -27,11 +27,9 @@ from bench.scores.diagnostics import (
 from bench.scores.frames import (
     DecileRow,
     HistogramRow,
-    MonthRow,
     ScoreRow,
     decile_frame,
     histogram_frame,
-    monthly_frame,
     score_frame,
 )
 from bench.stats.bootstrap import bootstrap_means, interval
@@ -131,7 +129,7 @@ def test_days_of_equal_scores_and_days_without_any_are_left_out():
 def test_a_run_stores_the_diagnostics_of_every_trial(finished):
     store = RunStore.open(finished, "small")
     run = store.run()
-    assert set(read_evidence(store, RECORD).trials) == {t["key"] for t in run["trials"]}
+    assert set(read_evidence(store, DIAGNOSTICS).trials) == {t["key"] for t in run["trials"]}
     text = (store.folder / "diagnostics.json").read_text()
     assert "NaN" not in text
     for frame, columns, rows in (
@@ -155,7 +153,7 @@ def test_the_stored_figures_follow_from_scores_and_labels(finished):
     score = read_scores(store, key, plan.panel, test)
     label = raw_label(plan.panel, plan.config.data.label)[days]
     figures, daily = diagnose(score, label, plan.panel.member[days])
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     assert evidence.trials[key].items() >= figures.items()
     stored = evidence.daily[evidence.daily["key"] == key].drop(columns=["key", "datetime"])
     pd.testing.assert_frame_equal(stored.reset_index(drop=True), daily)
@@ -171,12 +169,12 @@ def test_measuring_again_does_nothing_and_another_label_is_measured(own_copy):
     before = path.stat().st_mtime_ns
     measure_diagnostics(plan, store, keys)
     assert path.stat().st_mtime_ns == before
-    evidence = read_evidence(store, RECORD)
+    evidence = read_evidence(store, DIAGNOSTICS)
     write_evidence(
-        store, RECORD, Evidence({}, {k: {**e, "settings": {}} for k, e in evidence.trials.items()}, evidence.daily)
+        store, DIAGNOSTICS, Evidence({}, {k: {**e, "settings": {}} for k, e in evidence.trials.items()}, evidence.daily)
     )
     measure_diagnostics(plan, store, keys)
-    again = read_evidence(store, RECORD)
+    again = read_evidence(store, DIAGNOSTICS)
     assert again.trials == evidence.trials
     pd.testing.assert_frame_equal(again.daily, evidence.daily)
 
@@ -212,7 +210,7 @@ def written(tmp_path: Path):
                 **{f"decile_{name}": [1.0 + fold] * 10 for name in ("names", "score", "train_label")},
             }
         store.write_run({"models": list(dict.fromkeys(m for m, _, _ in trials)), "trials": planned})
-        write_evidence(store, RECORD, Evidence({"bins": BINS}, entries, pd.concat(daily)))
+        write_evidence(store, DIAGNOSTICS, Evidence({"bins": BINS}, entries, pd.concat(daily)))
         return store
 
     return write
@@ -269,21 +267,8 @@ def test_a_run_without_diagnostics_has_empty_frames(tmp_path):
         (decile_frame, DecileRow),
         (histogram_frame, HistogramRow),
         (score_frame, ScoreRow),
-        (monthly_frame, MonthRow),
     ):
         frame = read(store, store.run())
         assert frame.empty
         assert list(frame.columns) == list(columns.dtypes())
     assert score_table(score_frame(store, store.run())) is None
-
-
-def test_the_ic_of_a_month_is_the_mean_over_its_days(finished):
-    store = RunStore.open(finished, "small")
-    frame = monthly_frame(store, store.run())
-    keys = [key_of_trial(finished, "tcn", seed=seed) for seed in (0, 1)]
-    daily = sum(pd.read_parquet(store.trial_folder(key) / "daily.parquet").set_index("datetime") for key in keys) / 2
-    expected = daily["rank_ic"].dropna().groupby(lambda day: f"{day:%Y-%m}").agg(["mean", "size"])
-    mine = frame[frame["model"] == "tcn"].set_index("month")
-    np.testing.assert_allclose(mine["rank_ic"], expected["mean"])
-    assert mine["days"].tolist() == expected["size"].tolist()
-    assert mine.index.tolist() == expected.index.tolist()

@@ -13,7 +13,8 @@ from cli_runs import SMALL, key_of_trial, run_cli
 
 from bench.experiment.formulas import formulas
 from bench.records.store import RunStore, key_of
-from bench.scores.leaderboard import build_leaderboard, frame_columns, write_frame
+from bench.scores.leaderboard import build_leaderboard, write_frame
+from bench.scores.rows import frame_columns
 from zoo.errors import ConfigError
 
 Series = Sequence[float]

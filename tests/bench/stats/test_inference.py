@@ -5,19 +5,19 @@ import pandas as pd
 import pytest
 
 from bench.stats.bootstrap import (
+    block_length,
+    bootstrap_means,
     fallback_block,
+    half_width,
+    interval,
     optimal_block,
     resampled_means,
     small_sample,
     stationary_days,
 )
 from bench.stats.inference import (
-    block_length,
-    bootstrap_means,
     false_positive_interval,
-    half_width,
     holm,
-    interval,
     model_confidence_set,
     newey_west_t,
     pvalues_of,

@@ -11,7 +11,8 @@ import pytest
 
 from bench.report.tables.significance import pair_significance_table, significance_table
 from bench.stats import inference
-from bench.stats.confidence_set import model_confidence_set, range_pvalues, relative_block
+from bench.stats.bootstrap import bootstrap_means
+from bench.stats.inference import model_confidence_set, range_pvalues, relative_block
 from bench.stats.pairs import (
     DIFFERENT,
     NO_EVIDENCE,
@@ -76,7 +77,7 @@ def test_pairs_hold_the_figures_of_the_statistics_they_name(daily, pairs):
     columns = daily.to_numpy()
     first, second = np.triu_indices(3, 1)
     difference = columns[:, first] - columns[:, second]
-    draws = inference.bootstrap_means(difference, draws=10_000, block=relative_block(columns))
+    draws = bootstrap_means(difference, draws=10_000, block=relative_block(columns))
     pvalues = inference.pvalues_of(difference.mean(axis=0), draws)
     np.testing.assert_array_equal(pairs["p"], pvalues)
     np.testing.assert_array_equal(pairs["p_holm"], inference.holm(pvalues))

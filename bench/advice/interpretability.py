@@ -66,4 +66,4 @@ def _native(facts: Facts, score: dict[str, Cell], sure: list[str]) -> list[Sente
     ]
 
 
-USE = Use("interpretability", "Interpretability", _answer)
+INTERPRETABILITY = Use("interpretability", "Interpretability", _answer)

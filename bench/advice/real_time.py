@@ -90,4 +90,4 @@ def _more_capture(eligible: list[str], capture: dict[str, Cell], p99: dict[str, 
     ]
 
 
-USE = Use("real_time", "Real-time inference", _answer)
+REAL_TIME = Use("real_time", "Real-time inference", _answer)
