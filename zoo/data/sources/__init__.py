@@ -206,7 +206,7 @@ def read_index(source: str | Path, symbol: str) -> pd.Series:
     """
     from zoo.data.sources import paths, qlib
 
-    path = Path() if str(source).startswith(("planted:", "installed:")) else paths.split_market(source)[0]
+    path = Path() if _scheme(source) else paths.split_market(source)[0]
     if (path / "features").is_dir() and (path / "calendars").is_dir():
         days, close = qlib.read_field(path, symbol, "close")
     else:

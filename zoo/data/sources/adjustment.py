@@ -18,8 +18,8 @@ def reading_notes(parts: Sequence[Part]) -> list[str]:
     told = [shorten(text) for text in told]
     if "symbol" not in roles:
         told.insert(1, "the file's name as symbol")
-    ignored = [shorten(column, 30) for column in columns if column not in roles.values()]
-    left = f"; ignored: {', '.join(ignored[:8])}{', ...' if len(ignored) > 8 else ''}" if ignored else ""
+    ignored = [column for column in columns if column not in roles.values()]
+    left = f"; ignored: {listed(ignored, 8, 30)}" if ignored else ""
     notes = [f"columns read: {', '.join(told)}{left}"]
     adjusted = [part for part in parts if "adj_close" in part.roles]
     both = [part for part in adjusted if "close" in part.roles]

@@ -99,9 +99,9 @@ def role_of(name: str, *, outright: bool = True) -> str | None:
     return (_OUTRIGHT if outright else _ANY).get(key(name))
 
 
-def listed(names: Iterable[object], limit: int = 3) -> str:
+def listed(names: Iterable[object], limit: int = 3, width: int = 40) -> str:
     """The first names and, where there are more, an ellipsis: `a, b, c, ...`."""
-    texts = [shorten(name, 40) for name in names]
+    texts = [shorten(name, width) for name in names]
     return ", ".join(texts[:limit]) + (", ..." if len(texts) > limit else "")
 
 

@@ -65,19 +65,20 @@ def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[
     what, names = to_names(table, roles["concept"])
     position = {text: k for k, text in enumerate(symbols.tolist())}
     stock = np.array([position.get(text, -1) for text in own], dtype=np.int64)[who]
+    dates = {role: to_days(table, roles[role], optional=True) for role in ("start", "end") if role in roles}
     low, high = np.zeros(len(who), np.int64), np.full(len(who), len(days) - 1, np.int64)
-    if "start" in roles:
-        low = _positions(table, roles["start"], days, "left", low)
-    if "end" in roles:
-        high = _positions(table, roles["end"], days, "right", high)
-    if {"start", "end"} <= set(roles):
-        _check_order(table, roles["start"], roles["end"])
+    if "start" in dates:
+        low = np.where(np.isnat(dates["start"]), low, np.searchsorted(days, dates["start"], side="left"))
+    if "end" in dates:
+        high = np.where(np.isnat(dates["end"]), high, np.searchsorted(days, dates["end"], side="right") - 1)
+    if len(dates) == 2 and (wrong := dates["start"] > dates["end"]).any():
+        problem = f"lies before {roles['start']!r} of the same row"
+        raise table.bad_cell(table.read(roles["end"]), roles["end"], int(wrong.argmax()), problem)
     inside = (stock >= 0) & (low <= high)
     if not (stock >= 0).any():
         near = f"the file has {shorten(own[0])!r}, the data {shorten(symbols[0])!r}" if own else "the file has no rows"
         raise DataError(f"{table.where}: none of its symbols is in the data; {near}")
-    dated = [to_days(table, roles[role], optional=True) for role in ("start", "end") if role in roles]
-    snapshot = all(np.isnat(dates[inside]).all() for dates in dated)
+    snapshot = all(np.isnat(dated[inside]).all() for dated in dates.values())
     used = sorted({names[k] for k in np.unique(what[inside])})
     if not used:
         raise DataError(f"{table.where}: no span touches the days of the data, {days[0]} .. {days[-1]}")
@@ -90,21 +91,6 @@ def read_concepts(table: Table, symbols: np.ndarray, days: np.ndarray) -> tuple[
     if strange:
         notes.append(f"{strange} symbols of {table.where} are not in the data and are left out")
     return built, notes
-
-
-def _positions(table: Table, column: str, days: np.ndarray, side: str, open_ended: np.ndarray) -> np.ndarray:
-    """Calendar positions of a column of days, both ends inclusive; `open_ended` where a cell is empty."""
-    dates = to_days(table, column, optional=True)
-    found = np.searchsorted(days, dates, side=side) - (side == "right")  # type: ignore[call-overload]
-    return np.where(np.isnat(dates), open_ended, found)
-
-
-def _check_order(table: Table, start: str, end: str) -> None:
-    first, last = to_days(table, start, optional=True), to_days(table, end, optional=True)
-    wrong = first > last
-    if wrong.any():
-        series = table.read(end)
-        raise table.bad_cell(series, end, int(wrong.argmax()), f"lies before {start!r} of the same row")
 
 
 def _spans(

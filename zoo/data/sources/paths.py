@@ -13,13 +13,13 @@ from zoo.data.panel import Panel
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table
 from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms, key, shorten
-from zoo.data.sources.folders import SUFFIXES, Entry, entries, suffix, table_paths
+from zoo.data.sources.folders import Entry, entries, suffix, table_paths
 from zoo.data.sources.layout.grid import join_fields, long_table
 from zoo.data.sources.long import tables_panel
 from zoo.data.sources.tables.zones import known_zone
 from zoo.errors import DataError, did_you_mean
 
-__all__ = ["SUFFIXES", "open_table", "open_tables", "path_panel", "source_files", "split_market"]
+__all__ = ["open_table", "open_tables", "path_panel", "source_files", "split_market"]
 
 QLIB_PARTS = {"calendars", "features", "instruments"}
 READABLE = (

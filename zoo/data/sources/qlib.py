@@ -16,7 +16,7 @@ import pandas as pd
 
 from zoo.data.panel import FIELDS, Panel
 from zoo.data.sources.cells import parse_dates
-from zoo.data.sources.columns import shorten
+from zoo.data.sources.columns import listed, shorten
 from zoo.data.sources.conventions.indices import is_index
 from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError, did_you_mean
@@ -76,10 +76,10 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
     if len(known) < len(spans):
         lost = [symbol for symbol in spans if symbol not in known]
         notes.append(f"{len(lost)} of its symbols have no features and are left out, such as {shorten(lost[0])}")
-    listed = {symbol.lower() for symbol in known}
-    beside = [symbol.upper() for symbol in folders if is_index(symbol) and symbol not in listed]
+    taken = {symbol.lower() for symbol in known}
+    beside = [symbol.upper() for symbol in folders if is_index(symbol) and symbol not in taken]
     if beside:
-        some = ", ".join(shorten(symbol) for symbol in sorted(beside)[:3]) + (", ..." if len(beside) > 3 else "")
+        some = listed(sorted(beside), width=60)
         notes.append(f"{len(beside)} in features/ beside the stocks, to measure against: {some}")
     return Panel(
         days=days,
@@ -185,12 +185,11 @@ def _calendar(path: Path) -> np.ndarray:
 
 
 def _instruments(path: Path, market: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:
-    folder = path / "instruments"
     there = markets(path)
     if market not in there:
-        listed = ", ".join(there) or "none"
-        raise DataError(f"{path}: no market {market!r}{did_you_mean(market, there)}; there are {listed}")
-    return instrument_spans(folder / f"{market}.txt", f"{path.name}/instruments/{market}.txt", days)
+        near = did_you_mean(market, there)
+        raise DataError(f"{path}: no market {market!r}{near}; there are {', '.join(there) or 'none'}")
+    return instrument_spans(path / "instruments" / f"{market}.txt", f"{path.name}/instruments/{market}.txt", days)
 
 
 def instrument_spans(file: Path, where: str, days: np.ndarray) -> dict[str, list[tuple[int, int]]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zoo.data.panel import FIELDS, Panel
+from zoo.data.sources.columns import PRICES
 
-PRICES = ("open", "high", "low", "close", "vwap")
 LIMITS = np.finfo(np.float32)
 
 
@@ -27,7 +27,7 @@ class Tally:
         self.missing[name] += int(np.isnan(values).sum())
         infinite = (values > LIMITS.max) | (values < LIMITS.min)
         refused = np.zeros(len(values), bool)
-        if name in PRICES or name in ("adj_close", "factor"):
+        if name in PRICES or name == "factor":
             refused = values < LIMITS.tiny
         elif name == "volume":
             refused = values < 0
@@ -80,9 +80,7 @@ def typical_vwap(panel: Panel) -> Panel:
         cut = sum(name in FIELDS[:cut] for name in fields)
         fields = (*fields[:cut], "vwap", *fields[cut:])
         stock_major = np.empty((panel.n_stocks, panel.n_days, len(fields)), dtype=np.float32)
-        old = [k for k, name in enumerate(fields) if name != "vwap"]
-        for into, source in zip(old, range(len(old)), strict=True):
-            stock_major[:, :, into] = panel.stock_major[:, :, source]
+        stock_major[:, :, [k for k, name in enumerate(fields) if name != "vwap"]] = panel.stock_major
     high, low, close = (panel.stock_major[:, :, panel.fields.index(name)] for name in ("high", "low", "close"))
     stock_major[:, :, fields.index("vwap")] = (high + low + close) / np.float32(3)
     kept = tuple(note for note in panel.notes if not note.startswith("no vwap:"))

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from zoo.data.panel import Panel
-from zoo.data.sources.conventions.sample import sampled
 
 SCALES = {100: "per cent", 10_000: "basis points"}
 _NEAR = 0.05  # of a scale: returns of total and of price differ by dividends on few days
 _SMALL = 1e-4  # returns below this are mostly rounding
+_VALUES = 4_000_000  # of one field: a whole market decides as well by every k-th stock
 _FITS = 1e-3  # largest median gap between a stored and a computed return
 
 
@@ -43,3 +43,9 @@ def settle_change(panel: Panel) -> Panel:
         values=panel.stock_major[:, :, keep].transpose(1, 0, 2),
         notes=(*panel.notes, "column change is not close(t) / close(t-1) - 1 and is left out"),
     )
+
+
+def sampled(panel: Panel, field: str) -> np.ndarray:
+    """`[n, D]` float64 values of one field of all stocks, of every k-th in a large panel."""
+    step = max(1, panel.n_stocks * panel.n_days // _VALUES)
+    return panel.stock_major[::step, :, panel.fields.index(field)].astype(np.float64)

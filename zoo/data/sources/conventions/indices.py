@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from zoo.data.panel import Panel
-from zoo.data.sources.columns import shorten
+from zoo.data.sources.columns import listed
 
 _CODES = {"SH": r"000\d{3}|880\d{3}", "SS": r"000\d{3}", "XSHG": r"000\d{3}", "SZ": r"399\d{3}", "XSHE": r"399\d{3}"}
 _CODES |= {"BJ": r"899\d{3}", "CSI": r"\w{6}"}
@@ -27,8 +27,8 @@ def without_indices(symbols: list[str]) -> tuple[list[str], list[str]]:
     indices = [symbol for symbol in symbols if is_index(symbol)]
     if not indices or len(indices) == len(symbols):
         return symbols, []
-    some = ", ".join(shorten(symbol) for symbol in indices[:3]) + (", ..." if len(indices) > 3 else "")
     word = "index is" if len(indices) == 1 else "indices are"
+    some = listed(indices, width=60)
     told = f"{len(indices)} {word} set aside from the stocks: {some} (data.indices: keep takes them as stocks)"
     return [symbol for symbol in symbols if not is_index(symbol)], [told]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
-from zoo.data.sources.conventions.sample import sampled
+from zoo.data.sources.conventions.change import sampled
 
 _JUMP = 0.05  # of log factor, at least: dividends move it by less, and no volume with it
 _DAYS = 5  # whose mean log volume is compared with that of as many before

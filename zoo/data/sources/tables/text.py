@@ -34,8 +34,8 @@ _BOMS = (
 )
 _GB2312 = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe])+")
 _CHINESE = tuple(s for tiers in PANEL_ROLES.values() for tier in tiers for s in tier if not s.isascii())
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _UTF16 = 0.1  # share of zero bytes, nearly all in one half of the pairs, above which these are characters of two bytes
-PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _bytes(path: Path, where: str) -> bytes | mmap.mmap:
     ending = path.suffix.lower()
     try:
         size = path.stat().st_size
-        if ending in PACKED:
+        if ending in (".zip", *_OPENERS):
             return _unpacked(path, ending, size, where)
         if size < _MAPPED:
             return path.read_bytes()
@@ -164,10 +164,8 @@ def _unpacked(path: Path, ending: str, size: int, where: str) -> bytes:
             if len(members) != 1:
                 raise DataError(f"{where}: holds {len(members):,} files; unpack it and give the directory")
             with archive.open(members[0]) as stream:
-                data = _limited(stream, size, where)
-                return data
-    opener = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[ending]
-    with opener(path, "rb") as stream:
+                return _limited(stream, size, where)
+    with _OPENERS[ending](path, "rb") as stream:
         return _limited(stream, size, where)
 
 
