@@ -10,8 +10,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before anything of the package: every call of these modules is held to the shapes and types of its signature.
 from jaxtyping import install_import_hook
 
-SHAPED = ["zoo.crosssection", "zoo.training.losses", "zoo.models", "bench.stats", "bench.metrics.daily"]
-SHAPED += ["bench.portfolio"]
+SHAPED = [
+    "zoo.crosssection",
+    "zoo.data.features",
+    "zoo.data.labels",
+    "zoo.training.losses",
+    "zoo.models",
+    "bench.stats",
+    "bench.metrics.daily",
+    "bench.portfolio",
+]
 install_import_hook(SHAPED, "typecheck.check")
 
 

@@ -61,7 +61,7 @@ class Batch:
     concepts: Tensor | None = None
 
     def __len__(self) -> int:
-        return self.x.shape[0]
+        return len(self.x)
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {f.name: value.to(device) for f in fields(self) if (value := getattr(self, f.name)) is not None}

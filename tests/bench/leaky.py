@@ -15,7 +15,7 @@ from bench.experiment.plan import make_plan
 from bench.leaks import Pieces, Subject, make_subject
 from zoo import trainer
 from zoo.config import UniverseConfig
-from zoo.data.features.base import ColumnFeatureSet
+from zoo.data.features.base import FeatureSet
 from zoo.data.features.raw import Raw
 from zoo.data.labels import raw_label, train_label
 from zoo.data.normalize import RobustStats
@@ -101,7 +101,7 @@ class WithLabel(Raw):
         return np.concatenate([super().source(panel)[:, :, :5], target[:, :, None]], axis=2)
 
 
-class Vendor(ColumnFeatureSet):
+class Vendor(FeatureSet):
     """A column that the data come with."""
 
     name = "vendor"

@@ -11,8 +11,7 @@ import zoo.registry
 from tests.models.golden import Golden
 from zoo.errors import ModelError
 from zoo.interop import load_reference_state, reference_key
-from zoo.models._sparsemax import sparsemax
-from zoo.models._tabnet import sparsity
+from zoo.models._tabnet import sparsemax, sparsity
 from zoo.models.tabnet import TabNet
 from zoo.network import Batch
 from zoo.training.losses import mse

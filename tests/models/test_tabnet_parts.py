@@ -6,9 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from zoo.models._ghost import GhostBatchNorm
-from zoo.models._sparsemax import sparsemax
-from zoo.models._tabnet import reconstruction_loss, sparsity
+from zoo.models._tabnet import GhostBatchNorm, reconstruction_loss, sparsemax, sparsity
 
 
 def same(found: Tensor, expected: Tensor, atol: float = 1e-6) -> None:

@@ -106,15 +106,6 @@ def write_features(
     return written, len(factors.names)
 
 
-def _check_date(option: str, date: str | None) -> None:
-    try:
-        np.asarray(date or "1970-01-01", dtype="datetime64[D]")
-    except ValueError:
-        raise ConfigError(
-            f"{option.replace('-', '_')} (--{option}): {date!r} is not a date; write YYYY-MM-DD"
-        ) from None
-
-
 def check_options(name: str, normalize: bool, fit_end: str | None, fit_start: str | None) -> None:
     """Raise the ConfigError that the options would meet whatever the data, before the data are read."""
     _feature_set(name)
@@ -125,8 +116,12 @@ def check_options(name: str, normalize: bool, fit_end: str | None, fit_start: st
             "normalize needs fit_end (--fit-end), the last day of the train segment: "
             "the statistics must not see what comes after it"
         )
-    _check_date("fit-start", fit_start)
-    _check_date("fit-end", fit_end)
+    for option, date in (("fit-start", fit_start), ("fit-end", fit_end)):
+        try:
+            np.asarray(date or "1970-01-01", dtype="datetime64[D]")
+        except ValueError:
+            name = option.replace("-", "_")
+            raise ConfigError(f"{name} (--{option}): {date!r} is not a date; write YYYY-MM-DD") from None
 
 
 class _Factors:

@@ -10,12 +10,13 @@ from zoo.crosssection import percentile_rank_rows
 from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.errors import DataError
+from zoo.shapes import Bool, Float
 
 _USUAL = 60  # days whose median is what is usual, the day itself included
 _DAYS = 256  # ranked at once
 
 
-def raw_label(panel: Panel, config: LabelConfig) -> np.ndarray:
+def raw_label(panel: Panel, config: LabelConfig) -> Float[np.ndarray, "D N"]:
     """`price(t + lag + horizon) / price(t + lag) - 1` for members at t; `[D, N]` float64, NaN where unknown.
 
     NaN also where `thin_days` has the day, the day of entry or that of exit: too few of the names can be compared.
@@ -43,7 +44,7 @@ def raw_label(panel: Panel, config: LabelConfig) -> np.ndarray:
     return label
 
 
-def thin_days(panel: Panel, min_breadth: float) -> np.ndarray:
+def thin_days(panel: Panel, min_breadth: float) -> Bool[np.ndarray, " D"]:
     """`[D]` bool, the days on which too few names trade to be compared with each other.
 
     Of the members of a day those with a close trade. Thin is a day on which their share is below `min_breadth` of
@@ -74,7 +75,7 @@ def breadth_notes(panel: Panel, config: LabelConfig) -> list[str]:
     ]
 
 
-def train_label(raw: np.ndarray, dtype: type[np.floating] = np.float64) -> np.ndarray:
+def train_label(raw: Float[np.ndarray, "D N"], dtype: type[np.floating] = np.float64) -> Float[np.ndarray, "D N"]:
     """Per-day percentile rank (average ranks) of `raw [D, N]`, minus 0.5, times 3.46: unit variance.
 
     A uniform variable has standard deviation 1 / sqrt(12) = 0.2887 and 3.46 * 0.2887 = 0.9988.

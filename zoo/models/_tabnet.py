@@ -1,19 +1,79 @@
-"""TabNet's encoder and decoder on flat rows `[S, n]`."""
+"""TabNet's encoder and decoder on flat rows `[S, n]`, with ghost batch norm (Hoffer et al. 2017, "Train longer,
+generalize better") and sparsemax (Martins & Astudillo 2016, ICML)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import glu
-
-from zoo.models._ghost import GhostBatchNorm
-from zoo.models._sparsemax import sparsemax
+from torch.autograd import Function
+from torch.nn import functional as F
 
 _HALF_VARIANCE = math.sqrt(0.5)
+Blocks = tuple[int, int, int]
+"""Shared and own gated blocks of a step, and the rows that are normalised together."""
+
+
+class GhostBatchNorm(nn.BatchNorm1d):
+    """Batch norm of `[S, n]` that in training normalises parts of the batch apart.
+
+    A batch of at most `virtual_batch_size` rows is one part; a larger one is cut by `torch.chunk` into
+    S // virtual_batch_size, each normalised by its own statistics and counted into the running ones in turn.
+    A part of one row has no variance: it is normalised by the running statistics and not counted into them.
+    In evaluation the running statistics normalise every row, so a row's result depends on that row only.
+    """
+
+    def __init__(self, n: int, virtual_batch_size: int | None = None, momentum: float = 0.01) -> None:
+        """`virtual_batch_size` None: the whole batch is one part."""
+        super().__init__(n, momentum=momentum)
+        self.virtual_batch_size = virtual_batch_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        size = self.virtual_batch_size
+        if not self.training or size is None or len(input) <= size:
+            return self._part(input)
+        return torch.cat([self._part(part) for part in input.chunk(len(input) // size)])
+
+    def _part(self, rows: Tensor) -> Tensor:
+        if len(rows) > 1 or not self.training:
+            return super().forward(rows)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        # Copies: a later batch moves the running statistics in place before this part's backward needs them.
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        return F.batch_norm(rows, mean, variance, self.weight, self.bias, eps=self.eps)
+
+
+class _Sparsemax(Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        # With the largest entry at 0 the threshold lies in [-1, 0): no digits are lost to a common offset.
+        z = z - z.amax(-1, keepdim=True)
+        ranked = z.sort(-1, descending=True).values
+        excess = ranked.cumsum(-1) - 1
+        rank = torch.arange(1, z.shape[-1] + 1, device=z.device, dtype=z.dtype)
+        size = (rank * ranked > excess).sum(-1, keepdim=True)
+        threshold = excess.gather(-1, size - 1) / size
+        p = (z - threshold).clamp_min(0)
+        ctx.save_for_backward(p > 0)
+        return p
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (support,) = ctx.saved_tensors
+        grad = grad_outputs[0] * support
+        return grad - support * (grad.sum(-1, keepdim=True) / support.sum(-1, keepdim=True))
+
+
+def sparsemax(z: Tensor) -> Tensor:
+    """The point of the probability simplex nearest to `z` along the last axis; most entries are exactly 0.
+
+    Exact by sorting, O(n log n); the gradient is the exact Jacobian I - 1 1^T / |support| on the support.
+    """
+    return _Sparsemax.apply(z)  # pyright: ignore[reportReturnType]
 
 
 def _gate_layers(n: int, width: int, count: int) -> nn.ModuleList:
@@ -36,9 +96,9 @@ class FeatureTransformer(nn.Module):
     def forward(self, x: Tensor, shared: Iterable[nn.Module]) -> Tensor:
         """`x [S, n]` -> `[S, width]`."""
         linears, norms = [*shared, *self.own], [*self.shared_norms, *self.own_norms]
-        h = glu(norms[0](linears[0](x)), dim=1)
+        h = F.glu(norms[0](linears[0](x)), dim=1)
         for linear, norm in zip(linears[1:], norms[1:], strict=True):
-            h = (h + glu(norm(linear(h)), dim=1)) * _HALF_VARIANCE
+            h = (h + F.glu(norm(linear(h)), dim=1)) * _HALF_VARIANCE
         return h
 
 
@@ -70,26 +130,21 @@ class Encoder(nn.Module):
         self,
         n: int,
         hidden_size: int,
-        *,
         n_d: int,
         n_a: int,
         n_steps: int,
-        n_shared: int,
-        n_ind: int,
+        blocks: Blocks,
         relax: float,
         update_prior: bool,
-        virtual_batch_size: int,
     ) -> None:
         super().__init__()
         width = n_d + n_a
         self.n_d, self.relax, self.update_prior = n_d, relax, update_prior
         self.norm = GhostBatchNorm(n)
-        self.shared = _gate_layers(n, width, n_shared)
-        self.first = FeatureTransformer(n, width, n_shared, n_ind, virtual_batch_size)
-        self.transforms = nn.ModuleList(
-            FeatureTransformer(n, width, n_shared, n_ind, virtual_batch_size) for _ in range(n_steps - 1)
-        )
-        self.masks = nn.ModuleList(MaskTransformer(n_a, n, virtual_batch_size) for _ in range(n_steps - 1))
+        self.shared = _gate_layers(n, width, blocks[0])
+        self.first = FeatureTransformer(n, width, *blocks)
+        self.transforms = nn.ModuleList(FeatureTransformer(n, width, *blocks) for _ in range(n_steps - 1))
+        self.masks = nn.ModuleList(MaskTransformer(n_a, n, blocks[2]) for _ in range(n_steps - 1))
         self.summary = nn.Linear(n_d, hidden_size)
 
     def forward(self, x: Tensor, prior: Tensor | None = None) -> Encoded:
@@ -112,14 +167,10 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Columns back from the encoder's summary: the sum of what `n_steps` steps reconstruct."""
 
-    def __init__(
-        self, hidden_size: int, n: int, *, n_steps: int, n_shared: int, n_ind: int, virtual_batch_size: int
-    ) -> None:
+    def __init__(self, hidden_size: int, n: int, n_steps: int, blocks: Blocks) -> None:
         super().__init__()
-        self.shared = _gate_layers(hidden_size, n, n_shared)
-        self.transforms = nn.ModuleList(
-            FeatureTransformer(hidden_size, n, n_shared, n_ind, virtual_batch_size) for _ in range(n_steps)
-        )
+        self.shared = _gate_layers(hidden_size, n, blocks[0])
+        self.transforms = nn.ModuleList(FeatureTransformer(hidden_size, n, *blocks) for _ in range(n_steps))
         self.outputs = nn.ModuleList(nn.Linear(n, n) for _ in range(n_steps))
 
     def forward(self, summary: Tensor) -> Tensor:

@@ -102,22 +102,22 @@ class LightGBM(WholeModel):
         """Scores `[S]` of rows `x [S, T, F]`; zeros before `fit`."""
         if not len(self.booster):
             return x.new_zeros(len(x))
-        if self._parsed is None:
-            import lightgbm
-
-            text = self.booster.cpu().numpy().tobytes().decode()
-            self._parsed = lightgbm.Booster(model_str=text)
-        scores = self._parsed.predict(x.detach().flatten(1).cpu().numpy(), num_threads=1)
+        scores = self._trees().predict(x.detach().flatten(1).cpu().numpy(), num_threads=1)
         return torch.from_numpy(np.asarray(scores)).to(x)
 
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`cells [T, F]`: gain of the splits on each input, the same for every row."""
         if not len(self.booster):
             return {"cells": torch.zeros(batch.x.shape[1:])}
-        import lightgbm
+        gain = self._trees().feature_importance("gain")
+        return {"cells": torch.from_numpy(gain).float().view(batch.x.shape[1:])}
 
-        booster = lightgbm.Booster(model_str=self.booster.cpu().numpy().tobytes().decode())
-        return {"cells": torch.from_numpy(booster.feature_importance("gain")).float().view(batch.x.shape[1:])}
+    def _trees(self) -> lightgbm.Booster:
+        if self._parsed is None:
+            import lightgbm
+
+            self._parsed = lightgbm.Booster(model_str=self.booster.cpu().numpy().tobytes().decode())
+        return self._parsed
 
     def fit(self, train: Rows, valid: Rows, config: Any) -> dict[str, Any]:
         """Grow trees on the labelled rows of `train`, keep the round with the best valid IC.
@@ -148,11 +148,8 @@ class LightGBM(WholeModel):
         valid_label, valid_day = _labels(valid, "valid")
         kept = _even_share(day, self.max_rows, np.random.default_rng(seed))
         if len(kept) < len(label):
-            _log.warning(
-                "lightgbm: %d of %d train rows used, the same share of every day (max_rows)",
-                len(kept),
-                len(label),
-            )
+            used = (len(kept), len(label))
+            _log.warning("lightgbm: %d of %d train rows used, the same share of every day (max_rows)", *used)
         train_set = lightgbm.Dataset(_stream(train, kept), label=label[kept], params=params)
         everything = np.arange(len(valid_label))
         valid_set = lightgbm.Dataset(_stream(valid, everything), label=valid_label, reference=train_set, params=params)

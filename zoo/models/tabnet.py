@@ -108,29 +108,10 @@ class TabNet(Network):
         self.sparsity_weight = sparsity_weight
         self.pretrain_hidden, self.pretrain_target = pretrain_hidden, pretrain_target
         n = n_features * lookback
-        self.encoder = Encoder(
-            n,
-            hidden_size,
-            n_d=n_d,
-            n_a=n_a,
-            n_steps=n_steps,
-            n_shared=n_shared,
-            n_ind=n_ind,
-            relax=relax,
-            update_prior=update_prior,
-            virtual_batch_size=virtual_batch_size,
-        )
+        blocks = (n_shared, n_ind, virtual_batch_size)
+        self.encoder = Encoder(n, hidden_size, n_d, n_a, n_steps, blocks, relax, update_prior)
         self.head = nn.Linear(hidden_size, 1)
-        self.decoder: Decoder | None = None
-        if pretrain:
-            self.decoder = Decoder(
-                hidden_size,
-                n,
-                n_steps=n_steps,
-                n_shared=n_shared,
-                n_ind=n_ind,
-                virtual_batch_size=virtual_batch_size,
-            )
+        self.decoder = Decoder(hidden_size, n, n_steps, blocks) if pretrain else None
         self.stages = ("pretrain", "main") if pretrain else ("main",)
         self.stage = "main"
         self.register_load_state_dict_pre_hook(_drop_unused_decoder)

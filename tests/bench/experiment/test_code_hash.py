@@ -11,7 +11,7 @@ from zoo import registry
 
 PLUGIN = """
 from helper import width
-from zoo.models import _sparsemax
+from zoo.models import _tabnet
 from zoo.network import Network
 from zoo.registry import register_model
 
@@ -30,7 +30,7 @@ def names(model: str) -> set[str]:
 @pytest.mark.parametrize(
     ("model", "private"),
     [
-        ("tabnet", {"_tabnet.py", "_ghost.py", "_sparsemax.py"}),
+        ("tabnet", {"_tabnet.py"}),
         ("hist", {"_cosine.py"}),
         ("gats", {"_attention.py"}),
         ("tra", {"_transport.py"}),
@@ -57,7 +57,7 @@ def test_a_plugin_counts_with_the_files_beside_it(tmp_path: Path, monkeypatch: p
     registry.load_plugin(tmp_path / "plugged.py")
     files = source_files("plugged")
     assert files[0] == (tmp_path / "plugged.py").resolve()
-    assert {"helper.py", "_sparsemax.py"} <= {file.name for file in files}
+    assert {"helper.py", "_tabnet.py"} <= {file.name for file in files}
     before = source_hash("plugged")
     (tmp_path / "helper.py").write_text("width = 4\n")
     source_hash.cache_clear()

@@ -19,6 +19,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from zoo.shapes import Num
+
 PARTS = {2: (1, 1), 3: (2, 1), 5: (3, 2), 10: (5, 5), 20: (10, 10), 30: (20, 10), 60: (30, 30)}
 """The lengths of the later and the earlier part of each window."""
 
@@ -28,7 +30,7 @@ FLAT = 2e-5
 State = tuple[np.ndarray, ...]
 
 
-def days_ago(values: np.ndarray, d: int, fill: float = np.nan) -> np.ndarray:
+def days_ago(values: Num[np.ndarray, "n D"], d: int, fill: float = np.nan) -> Num[np.ndarray, "n D"]:
     """`values [n, D]` as they were d calendar days ago, `fill` before the first."""
     out = np.empty_like(values)
     out[:, :d] = fill

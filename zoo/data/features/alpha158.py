@@ -26,6 +26,7 @@ from zoo.data.features import _order as order
 from zoo.data.features import _rolling as rolling
 from zoo.data.panel import FIELDS, Panel
 from zoo.errors import ConfigError, DataError, did_you_mean
+from zoo.shapes import Float
 
 WINDOWS = (5, 10, 20, 30, 60)
 _TINY = 1e-12
@@ -41,15 +42,13 @@ class _Moves:
         self._down = rolling.Totals(np.maximum(-change, 0))
 
     def up(self, d: int) -> np.ndarray:
-        """Share of the gains in all moves of a window."""
+        """Share of the gains in all moves of a window; `down` that of the losses, `net` their difference."""
         return self._up.total(d) / self._all(d)
 
     def down(self, d: int) -> np.ndarray:
-        """Share of the losses."""
         return self._down.total(d) / self._all(d)
 
     def net(self, d: int) -> np.ndarray:
-        """Share of the gains less that of the losses."""
         return (self._up.total(d) - self._down.total(d)) / self._all(d)
 
     def _all(self, d: int) -> np.ndarray:
@@ -77,57 +76,19 @@ class _Block:
         self.age = np.cumsum(self.alive, axis=1)
         self.masks = rolling.Masks()
 
-    @cached_property
-    def close(self) -> rolling.Trend:
-        return rolling.Trend(self.C, self.masks)
-
-    @cached_property
-    def quantiles(self) -> order.Quantiles:
-        return order.Quantiles(self.C, shares=(0.8, 0.2))
-
-    @cached_property
-    def ranks(self) -> order.Ranks:
-        return order.Ranks(self.C)
-
-    @cached_property
-    def high(self) -> order.Maxima:
-        return order.Maxima(self.H, self.alive)
-
-    @cached_property
-    def minus_low(self) -> order.Maxima:
-        return order.Maxima(-self.L, self.alive)
-
-    @cached_property
-    def volume(self) -> rolling.Moments:
-        return rolling.Moments(self.V, self.masks)
-
-    @cached_property
-    def moved_volume(self) -> rolling.Moments:
-        return rolling.Moments(np.abs(self.C / self.C1 - 1) * self.V, self.masks)
-
-    @cached_property
-    def level_corr(self) -> rolling.Correlation:
-        return rolling.Correlation(self.C, np.log(self.V + 1), self.masks)
-
-    @cached_property
-    def change_corr(self) -> rolling.Correlation:
-        return rolling.Correlation(self.C / self.C1, np.log(self.V / self.V1 + 1), self.masks)
-
-    @cached_property
-    def moves(self) -> _Moves:
-        return _Moves(self.C - self.C1, self.masks)
-
-    @cached_property
-    def volume_moves(self) -> _Moves:
-        return _Moves(self.V - self.V1, self.masks)
-
-    @cached_property
-    def _rises(self) -> rolling.Totals:
-        return rolling.Totals(self.C > self.C1)
-
-    @cached_property
-    def _falls(self) -> rolling.Totals:
-        return rolling.Totals(self.C < self.C1)
+    close = cached_property(lambda b: rolling.Trend(b.C, b.masks))
+    quantiles = cached_property(lambda b: order.Quantiles(b.C, shares=(0.8, 0.2)))
+    ranks = cached_property(lambda b: order.Ranks(b.C))
+    high = cached_property(lambda b: order.Maxima(b.H, b.alive))
+    minus_low = cached_property(lambda b: order.Maxima(-b.L, b.alive))
+    volume = cached_property(lambda b: rolling.Moments(b.V, b.masks))
+    moved_volume = cached_property(lambda b: rolling.Moments(np.abs(b.C / b.C1 - 1) * b.V, b.masks))
+    level_corr = cached_property(lambda b: rolling.Correlation(b.C, np.log(b.V + 1), b.masks))
+    change_corr = cached_property(lambda b: rolling.Correlation(b.C / b.C1, np.log(b.V / b.V1 + 1), b.masks))
+    moves = cached_property(lambda b: _Moves(b.C - b.C1, b.masks))
+    volume_moves = cached_property(lambda b: _Moves(b.V - b.V1, b.masks))
+    _rises = cached_property(lambda b: rolling.Totals(b.C > b.C1))
+    _falls = cached_property(lambda b: rolling.Totals(b.C < b.C1))
 
     def days(self, d: int) -> np.ndarray:
         """Calendar days in each window."""
@@ -138,7 +99,6 @@ class _Block:
         return self._rises.total(d) / self.days(d)
 
     def falls(self, d: int) -> np.ndarray:
-        """Share of days that closed lower."""
         return self._falls.total(d) / self.days(d)
 
     def high_at(self, d: int) -> np.ndarray:
@@ -221,10 +181,10 @@ ALPHA158_20_NAMES: tuple[str, ...] = (
 def alpha158(
     panel: Panel,
     columns: Sequence[str] | None = None,
-    out: np.ndarray | None = None,
+    out: Float[np.ndarray, "n D F"] | None = None,
     stocks: slice | None = None,
     workers: int | None = None,
-) -> np.ndarray:
+) -> Float[np.ndarray, "n D F"]:
     """The factors `columns` (default: all, `ALPHA158_NAMES`) as `[stock, day, factor]` float32.
 
     Stocks are computed in small blocks that do not affect each other, so results larger than memory are

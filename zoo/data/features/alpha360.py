@@ -17,6 +17,7 @@ from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
 from zoo.errors import ConfigError
+from zoo.shapes import Bool, Float
 
 _CLOSE, _VOLUME = 0, 5
 _TINY = np.float32(1e-12)
@@ -41,14 +42,14 @@ class Alpha360(FeatureSet):
         self.lookback = lookback
         self.warmup = lookback - 1
 
-    def source(self, panel: Panel) -> np.ndarray:
+    def source(self, panel: Panel) -> Float[np.ndarray, "N D F"]:
         out = np.empty((panel.n_stocks, panel.n_days, len(self.columns)), dtype=np.float32)
         for stocks in stock_blocks(panel.stock_major):
             for f, name in enumerate(self.columns):
                 out[stocks, :, f] = panel.series(name, stocks)
         return out
 
-    def window_to_features(self, window: Tensor) -> Tensor:
+    def window_to_features(self, window: Float[Tensor, "S T F"]) -> Float[Tensor, "S T F"]:
         last = window[:, -1:, :]
         divisor = last[:, :, _CLOSE : _CLOSE + 1].repeat(1, 1, _WIDE * len(self.columns))
         divisor[:, :, _VOLUME :: len(self.columns)] = last[:, :, _VOLUME:] + float(_TINY)
@@ -56,7 +57,9 @@ class Alpha360(FeatureSet):
         wide = window.reshape(len(window), self.lookback // _WIDE, divisor.shape[2])
         return wide.div_(divisor).view(window.shape)
 
-    def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
+    def fit_stats(
+        self, source: Float[np.ndarray, "N D F"], member: Bool[np.ndarray, "D N"], train: DayRange
+    ) -> RobustStats:
         absent = ~member[train.start : train.stop].T
         before = min(self.lookback - 1, train.start)
 

@@ -17,6 +17,7 @@ from zoo.data.normalize import RobustStats, fit_robust
 from zoo.data.pages import release
 from zoo.data.panel import FIELDS, Panel
 from zoo.data.split import DayRange
+from zoo.shapes import Bool, Float
 
 _TOGETHER = 16  # columns: 64 bytes, a cache line
 _BLOCK = 1 << 25  # values of a source that are looked at before its pages are released: 128 MiB
@@ -44,21 +45,26 @@ class FeatureSet(ABC):
         return len(self.columns)
 
     @abstractmethod
-    def source(self, panel: Panel) -> np.ndarray:
+    def source(self, panel: Panel) -> Float[np.ndarray, "N D F"]:
         """The columns that windows are cut from, `[N, D, F]` float32, C-contiguous, NaN = missing.
 
         Where they are large they may be mapped from a file (`zoo.data.features.mapped`).
         """
 
-    @abstractmethod
-    def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
-        """Robust z-score statistics over the member rows (`member [D, N]`) of the train days, and of no other day."""
+    def fit_stats(
+        self, source: Float[np.ndarray, "N D F"], member: Bool[np.ndarray, "D N"], train: DayRange
+    ) -> RobustStats:
+        """Robust z-score statistics over the member rows (`member [D, N]`) of the train days, and of no other day.
 
-    def window_to_features(self, window: Tensor) -> Tensor:
+        By default one pair a column, whose values do not depend on the window they are seen in.
+        """
+        return fit_robust(_member_columns(source, member, train), (source.shape[2],))
+
+    def window_to_features(self, window: Float[Tensor, "S T F"]) -> Float[Tensor, "S T F"]:
         """Raw features of raw windows `[S, T, F]`, in place where possible; by default the window itself."""
         return window
 
-    def present(self, panel: Panel) -> np.ndarray | None:
+    def present(self, panel: Panel) -> Bool[np.ndarray, "N D"] | None:
         """`[N, D]` bool, the days on which a stock has a row, where windows fill those that are missing.
 
         A missing row inside a window is that of the last day before it in the window that has one, else that of the
@@ -68,13 +74,6 @@ class FeatureSet(ABC):
 
     stats_per_lag: ClassVar[bool] = False
     """True where every (lag, column) has statistics of its own; False where a column has one pair for all lags."""
-
-
-class ColumnFeatureSet(FeatureSet):
-    """A feature set whose value at (day, stock, column) does not depend on the window it is seen in."""
-
-    def fit_stats(self, source: np.ndarray, member: np.ndarray, train: DayRange) -> RobustStats:
-        return fit_robust(_member_columns(source, member, train), (source.shape[2],))
 
 
 def _member_columns(source: np.ndarray, member: np.ndarray, train: DayRange) -> Iterator[np.ndarray]:

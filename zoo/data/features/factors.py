@@ -12,13 +12,14 @@ import numpy as np
 from zoo.data.features import _order, _rolling
 from zoo.data.features import alpha158 as definitions
 from zoo.data.features.alpha158 import ALPHA158_20_NAMES, ALPHA158_NAMES, WINDOWS, alpha158
-from zoo.data.features.base import ColumnFeatureSet
+from zoo.data.features.base import FeatureSet
 from zoo.data.features.mapped import mapped_columns
 from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
+from zoo.shapes import Bool, Float
 
 
-class Alpha158(ColumnFeatureSet):
+class Alpha158(FeatureSet):
     """158 factors of price and volume, over any lookback; published results use them flat (lookback 1).
 
     A row is missing where the stock is neither a member nor has any value; a member that is suspended has a row, of
@@ -32,14 +33,14 @@ class Alpha158(ColumnFeatureSet):
         self.lookback = lookback
         self.warmup = lookback - 1 + max(WINDOWS)
 
-    def source(self, panel: Panel) -> np.ndarray:
+    def source(self, panel: Panel) -> Float[np.ndarray, "N D F"]:
         def compute(stocks: slice) -> np.ndarray:
             return alpha158(panel, self.columns, stocks=stocks)
 
         shape = (panel.n_stocks, panel.n_days, len(self.columns))
         return mapped_columns(self.name, lambda: _key(panel, self.columns), shape, compute)
 
-    def present(self, panel: Panel) -> np.ndarray:
+    def present(self, panel: Panel) -> Bool[np.ndarray, "N D"]:
         present = panel.member.T.copy()
         for stocks in stock_blocks(panel.stock_major):
             present[stocks] |= np.isfinite(panel.stock_major[stocks]).any(axis=2)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.data.features.base import ColumnFeatureSet
+from zoo.data.features.base import FeatureSet
 from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
+from zoo.shapes import Float
 
 _VOLUME_DAYS = 20
 
 
-class Raw(ColumnFeatureSet):
+class Raw(FeatureSet):
     """open, high, low, close over the last present close before t, minus 1; volume over its own recent mean, in logs.
 
     volume(t) = log((V(t) + 1) / (mean of the present V over the last 20 days, t included, + 1)). No value reads
@@ -26,7 +27,7 @@ class Raw(ColumnFeatureSet):
         self.lookback = lookback
         self.warmup = lookback - 1 + _VOLUME_DAYS
 
-    def source(self, panel: Panel) -> np.ndarray:
+    def source(self, panel: Panel) -> Float[np.ndarray, "N D F"]:
         out = np.empty((panel.n_stocks, panel.n_days, len(self.columns)), dtype=np.float32)
         for stocks in stock_blocks(panel.stock_major):
             before = previous_present(panel.series("close", stocks))
@@ -37,7 +38,7 @@ class Raw(ColumnFeatureSet):
         return out
 
 
-def previous_present(values: np.ndarray) -> np.ndarray:
+def previous_present(values: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:
     """The last finite value strictly before each day; `[N, D]` -> `[N, D]`, NaN before the first."""
     days = np.arange(values.shape[1])
     latest = np.maximum.accumulate(np.where(np.isfinite(values), days, -1), axis=1)
@@ -46,7 +47,7 @@ def previous_present(values: np.ndarray) -> np.ndarray:
     return np.where(before >= 0, found, np.nan).astype(values.dtype)
 
 
-def trailing_mean(values: np.ndarray, days: int) -> np.ndarray:
+def trailing_mean(values: Float[np.ndarray, "N D"], days: int) -> Float[np.ndarray, "N D"]:
     """Mean of the finite values of the last `days` days, t included; `[N, D]` -> `[N, D]` float64.
 
     Summed afresh per window rather than as a difference of running sums: a cumulative sum carries the rounding of
