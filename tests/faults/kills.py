@@ -286,7 +286,7 @@ _CONVERT = ("data", "convert", "planted:local?stocks=120&days=300", "{here}/conv
 KILL = (Way(signal.SIGKILL), Way(signal.SIGKILL, group=True))
 ASK = (Way(signal.SIGTERM), Way(signal.SIGHUP), Way(signal.SIGINT, group=True))
 SCENARIOS = {
-    "a run in one process or two": Scenario((_run(1), _run(1), _run(2)), (*KILL, *ASK), 0.6, trials),
+    "a run in one process or two": Scenario((_run(1), _run(1), _run(1), _run(2)), (*KILL, *ASK), 0.6, trials),
     "timing": Scenario(
         ((*_TIME, "--scenarios", "one_day", "--results", "{here}/results"),), (*KILL, *ASK), 0.2, timings
     ),
