@@ -44,8 +44,9 @@ def main() -> None:
     importlib.import_module("torch._dynamo")  # by the first optimiser that is made
     for package in (bench, zoo):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            with suppress(ImportError):  # of what is not installed
-                importlib.import_module(module.name)
+            if not module.name.endswith("__main__"):
+                with suppress(ImportError):  # of what is not installed
+                    importlib.import_module(module.name)
     gc.freeze()  # otherwise each command looks through, and so copies, all that is imported
     for line in iter(sys.stdin.readline, ""):
         stderr, *arguments = json.loads(line)

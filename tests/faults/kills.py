@@ -125,7 +125,7 @@ class Forked:
         if self.code is None:
             if not select.select([self.forks.server.stdout], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("bench", timeout or 0)
-            self.code = self.forks.answer()
+            self.code = self.forks.exit_code()
         return self.code
 
 
@@ -133,27 +133,38 @@ class Forks:
     """Starts commands by forking, one at a time; see `forks`."""
 
     def __init__(self) -> None:
+        self.server, self.waited_for = self._begin(), False
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(Path(__file__).with_name("forks.py"))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
-        self.server = subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, **pipes)
+        return subprocess.Popen(command, cwd=ROOT, env=os.environ | ENVIRONMENT, **pipes)
 
     def start(self, command: tuple[str, ...], here: Path) -> Forked:
         """The command, as `start` does."""
+        if self.waited_for:
+            # A test ended by its time limit left a command whose exit code nobody has read.
+            self.end()
+            self.server = self._begin()
         assert self.server.stdin is not None
         arguments = [str(here / "stderr"), *(part.format(here=here) for part in command)]
         self.server.stdin.write((json.dumps(arguments) + "\n").encode())
-        return Forked(self.answer(), self)
+        forked = Forked(self._answer(), self)
+        self.waited_for = True
+        return forked
 
-    def answer(self) -> int:
+    def exit_code(self) -> int:
+        """That of the command that was started last, once it has ended."""
+        code, self.waited_for = self._answer(), False
+        return code
+
+    def _answer(self) -> int:
         assert self.server.stdout is not None
         return int(self.server.stdout.readline())
 
     def end(self) -> None:
-        assert self.server.stdin is not None
-        assert self.server.stdout is not None
-        self.server.stdin.close()
-        self.server.wait()
-        self.server.stdout.close()
+        self.server.kill()
+        self.server.communicate()
 
 
 def kill_again_and_again(

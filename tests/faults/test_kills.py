@@ -20,6 +20,7 @@ def forks():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are counted in /proc")
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_is_lost_and_nobody_lives_on_however_often_it_is_killed(name, tmp_path, forks):
     scenario = SCENARIOS[name]
