@@ -10,8 +10,9 @@ ARGS ?=
 run: $(INSTALLED)  ## the main job: train, compare, write results/comparison.md; a run of its own beside the committed ones
 	$(BIN)/python -m bench run --name first --models alstm,tcn $(ARGS)
 
-test: $(INSTALLED)  ## the test suite
-	$(BIN)/python -m pytest $(ARGS)
+# Whole files to each of two processes, in the order of the files: a file's tests share what takes long to make.
+test: $(INSTALLED)  ## the test suite, on two cores
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED)  ## style, types, import contracts
 	$(BIN)/ruff check .

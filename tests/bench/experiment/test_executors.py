@@ -25,6 +25,7 @@ def training_loss(self, batch, loss):
     (here / "pid.part").rename(here / "pid")
     while not (here / "go").exists():
         torch.randn(60, 60) @ torch.randn(60, 60)
+        time.sleep(0.01)
     return super().training_loss(batch, loss)
 """
 
