@@ -53,8 +53,8 @@ def parse_yaml(text: str) -> tuple[Any, yaml.Node | None]:
             return None, None
         _measure(root, {})
         return loader.construct_document(root), root
-    except RecursionError:
-        raise yaml.YAMLError("sections are nested too deeply") from None
+    except RecursionError:  # What libyaml would not read this far.
+        raise yaml.YAMLError(_TOO_LARGE) from None
     finally:
         loader.dispose()
 

@@ -97,7 +97,7 @@ class PairedDraws:
     columns: Float[np.ndarray, "D M"]
     means: Float[np.ndarray, "B M"]
 
-    def difference(self, a: str, b: str) -> tuple[float, float, float]:
+    def difference(self, a: str, b: str | None) -> tuple[float, float, float]:
         """Mean daily difference a - b with its 95 % interval; NaN where the two share no set of days."""
         if a not in self.models or b not in self.models:
             return float("nan"), float("nan"), float("nan")
