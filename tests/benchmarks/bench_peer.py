@@ -27,9 +27,10 @@ from typing import Any
 import torch
 
 from tests.benchmarks import peer_forms
-from zoo import kernels, parts
+from zoo import kernels
 from zoo.network import Batch, Network
 from zoo.registry import build, get_spec
+from zoo.training import parts
 from zoo.training.losses import mse
 
 LOOKBACK, FEATURES, CONCEPTS = 60, 6, 60
