@@ -11,7 +11,6 @@ typedef struct {
     const float *mask; /* [layers - 1, steps, batch, hidden]: dropout between layers, scaled; 0: none */
 } Input;
 
-static long most(long a, long b) { return a > b ? a : b; }
 static long widest(const Shape *s) { return ROUND_UP(most(s->features, s->hidden), LANES); }
 
 /* Rows of the block that starts at row b0. */

@@ -12,9 +12,6 @@
 #ifndef BLOCK
 #define BLOCK 96 /* rows that go through all layers and steps together */
 #endif
-#define UNIT_FROM 32 /* hidden units from which the matrix unit is faster */
-
-INLINE float *aligned(float *p) { return (float *)ROUND_UP((uintptr_t)p, 64); }
 
 typedef struct {
     int64_t lstm, batch, steps, features, hidden, layers;

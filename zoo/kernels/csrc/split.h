@@ -11,6 +11,7 @@
 
 typedef uint32_t Pair;
 #define TILE 256 /* pairs of a tile */
+#define UNIT_FROM 32 /* units of a layer from which it is faster */
 #define TILES_OF(n, k) (((n) + 15) / 16 * (((k) + 31) / 32) * 3)
 
 #if defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__linux__)
@@ -116,8 +117,8 @@ INLINE void split_tiles(const int two_rows, const int two_columns, long blocks, 
 /* C [m, n] (+)= A B; C has room for rows and columns rounded up to 16. */
 static void split_product(long m, long n, long k, const Pair *left, const Pair *right, float *c, long ldc, int add) {
     const long blocks = (k + 31) / 32, step = blocks * 3 * TILE;
-    for (long j = 0; j < n; j += 32)
-        for (long i = 0; i < m; i += 32) {
+    for (long i = 0; i < m; i += 32)
+        for (long j = 0; j < n; j += 32) {
             const Pair *a = left + i / 16 * step, *b = right + j / 16 * step;
             const int two_rows = i + 16 < m, two_columns = j + 16 < n;
             float *at = c + i * ldc + j;
