@@ -22,6 +22,11 @@ typedef struct {
     float *x; /* [batch, steps, features]; 0: not wanted */
 } Outside;
 
+static void fetch_lines(void *work, long share) {
+    Ahead *ahead = work;
+    for (; share-- > 0 && ahead->next < ahead->end; ahead->next += 64) __builtin_prefetch(ahead->next, 0, 2);
+}
+
 /* Adds to the packed gradients of all layers, which end at `sums`; the weights end at `packed`. */
 static void backward_block(const Input *in, const float *packed, float *sums, const Outside *d, long b0,
                            const float *stash, float *work) {
@@ -67,16 +72,17 @@ static void backward_block(const Input *in, const float *packed, float *sums, co
             const float *before = gates + (t - 1) * 4 * size;
             Ahead ahead = {(const char *)before, (const char *)(t ? before + 4 * size : before)};
             const float *x = layer_input(in, &y, l, t, b0, rows, below, room);
+            const Meanwhile fetching = {fetch_lines, &ahead, 3};
             if (on_unit(&y)) {
                 split_right(rows, ldg - LANES, d_gates, ldg, right);
                 split_left(y.features, rows, x, 1, y.padded_features, left);
-                split_product(y.features, used, rows, left, right, d_input, used, 1);
+                split_product(y.features, used, rows, left, right, d_input, used, 1, &fetching);
                 if (t) {
                     split_left(y.hidden, rows, g.h, 1, y.padded, left);
-                    split_product(y.hidden, used, rows, left, right + TILES_OF(h_gates, rows) * TILE, d_hidden, used, 1);
+                    split_product(y.hidden, used, rows, left, right + TILES_OF(h_gates, rows) * TILE, d_hidden, used, 1, &fetching);
                 }
                 split_left(rows, used, d_gates + h_gates, ldg, 1, left);
-                if (t) split_product(rows, y.padded, used, left, state_weights, d_state, y.padded, 1);
+                if (t) split_product(rows, y.padded, used, left, state_weights, d_state, y.padded, 1, &fetching);
             } else {
                 Product to_weights = {y.features, used, rows, x, 1, y.padded_features, d_gates + x_gates, ldg, d_input, used, 1, &ahead};
                 product(&to_weights);
@@ -91,7 +97,7 @@ static void backward_block(const Input *in, const float *packed, float *sums, co
             if (!l && !d->x) continue;
             if (on_unit(&y)) {
                 if (!s->lstm) split_left(rows, used, d_gates + x_gates, ldg, 1, left);
-                split_product(rows, y.padded_features, used, left, input_weights, d_here, y.padded_features, 0);
+                split_product(rows, y.padded_features, used, left, input_weights, d_here, y.padded_features, 0, &fetching);
             } else {
                 Product to_input = {rows, y.padded_features, used, d_gates + x_gates, ldg, 1, packed, y.padded_features,
                                     d_here, y.padded_features, 0, &ahead};

@@ -17,31 +17,56 @@
 TILES(gru, GRU_ROWS)
 TILES(lstm, LSTM_ROWS)
 
-/* All sums of a layer's step [rows][lds], less their starts, for all units at once. */
-static void unit_sums(const Layer *y, const CellTile *t, long rows, const Pair *weights, Pair *left, float *sums) {
-    const long p = y->padded, columns = y->gates * p;
-    const Pair *state = weights + TILES_OF(columns, y->features) * TILE;
-    split_left(rows, y->features, t->x, t->ldx, 1, left);
-    split_product(rows, columns, y->features, left, weights, sums, t->lds, 0);
-    if (!t->h) return;
-    split_left(rows, y->hidden, t->h, t->ldh, 1, left);
-    if (y->gates == 4) {
-        split_product(rows, columns, y->hidden, left, state, sums, t->lds, 1);
-        return;
+/* Steps of some rows and vectors of units whose sums are made, taken while the matrix unit makes the next ones. */
+typedef struct {
+    CellTile tile;
+    const float *starts; /* [vectors][4][LANES] */
+    float *gates;        /* [vectors][all][4][LANES] or 0 */
+    long all, first, i, last, j, vectors;
+    int lstm;
+} Pending;
+
+static void take_steps(void *work, long count) {
+    Pending *p = work;
+    CellTile *t = &p->tile;
+    for (; count-- > 0 && p->j < p->vectors; p->i + 1 < p->last ? p->i++ : (p->i = p->first, p->j++)) {
+        const float *starts = p->starts + p->j * 4 * LANES, *sums = t->sums + p->i * t->lds + p->j * LANES;
+        vf sum[4];
+        for (int g = 0; g < 4; g++) sum[g] = load(starts + g * LANES) + load(sums + g * t->ldh);
+        if (!p->lstm && !t->h) sum[3] = load(starts + 3 * LANES); /* q is of the state alone */
+        t->unit = p->j * LANES, t->gates = p->gates ? p->gates + p->j * p->all * 4 * LANES : 0;
+        if (p->lstm) lstm_step(t, p->i, sum);
+        else gru_step(t, p->i, sum);
     }
-    split_product(rows, 2 * p, y->hidden, left, state, sums + p, t->lds, 1);
-    split_product(rows, p, y->hidden, left, state + TILES_OF(2 * p, y->hidden) * TILE, sums + 3 * p, t->lds, 0);
 }
 
-static void unit_steps(const CellTile *t, long rows, int lstm) {
-    vf start[4], sum[4];
-    for (int g = 0; g < 4; g++) start[g] = load(t->bias + g * LANES);
-    for (long i = 0; i < rows; i++) {
-        for (int g = 0; g < 4; g++) sum[g] = start[g] + load(t->sums + i * t->lds + g * t->ldh + t->unit);
-        if (!lstm && !t->h) sum[3] = start[3]; /* q is of the state alone */
-        if (lstm) lstm_step(t, i, sum);
-        else gru_step(t, i, sum);
-    }
+/* A layer's step on the matrix unit: 32 rows by two vectors of units at a time. left: room for both operands. */
+static void unit_step(const Layer *y, const CellTile *t, long rows, const float *starts, const Pair *weights, Pair *left,
+                      float *sums, float *gates) {
+    const int lstm = y->gates == 4;
+    const long x_blocks = (y->features + 31) / 32, h_blocks = t->h ? (y->hidden + 31) / 32 : 0;
+    const Pair *state = weights + TILES_OF(y->gates * y->padded, y->features) * TILE;
+    Pair *left_h = left + TILES_OF(rows, y->features) * TILE;
+    Pending pending = {*t, starts, gates, rows, 0, 0, 0, 0, 0, lstm};
+    const long shares = SHARES * (lstm ? 4 : 3) * (x_blocks + h_blocks);
+    const Meanwhile meanwhile = {take_steps, &pending, (63 + shares) / shares};
+    split_left(rows, y->features, t->x, t->ldx, 1, left);
+    if (t->h) split_left(rows, y->hidden, t->h, t->ldh, 1, left_h);
+    for (long i = 0; i < rows; i += 32)
+        for (long j = 0; j < y->vectors; j += 2) {
+            for (long g = 0; g < 4; g++) {
+                const long at = g * y->vectors + j, at_h = lstm ? at : at - y->vectors; /* n is not a gate of the state */
+                Span spans[2] = {{x_blocks, left + i / 16 * x_blocks * 3 * TILE, weights + at * x_blocks * 3 * TILE},
+                                 {h_blocks, left_h + i / 16 * h_blocks * 3 * TILE, state + at_h * h_blocks * 3 * TILE}};
+                const int from = !lstm && g == 3, to = !lstm && g == 0 ? 1 : 2;
+                split_span(i + 16 < rows, j + 1 < y->vectors, spans + from, to - from,
+                           sums + i * t->lds + g * y->padded + j * LANES, t->lds, 0, &meanwhile);
+            }
+            take_steps(&pending, 64);
+            pending.first = pending.i = i, pending.last = i + 32 < rows ? i + 32 : rows;
+            pending.j = j, pending.vectors = j + 2 < y->vectors ? j + 2 : y->vectors;
+        }
+    take_steps(&pending, 64);
 }
 
 int64_t zoo_lanes(void) { return LANES; }
@@ -56,7 +81,7 @@ int64_t zoo_forward_floats(const Shape *s) {
     Layer y = layer_of(s, 0, 0);
     const long rows = rows_of(s, 0), wide = widest(s);
     long total = rows * (wide + 3 * s->steps * y.padded) + LANES;
-    if (on_unit(&y)) total += TILES_OF(rows, wide) * TILE + most(ROUND_UP(rows, 16), wide) * row_of_sums(&y);
+    if (on_unit(&y)) total += 2 * TILES_OF(rows, wide) * TILE + most(ROUND_UP(rows, 16), wide) * row_of_sums(&y);
     for (long l = 0; l < s->layers; l++) {
         y = layer_of(s, l, 0);
         total += forward_weights(&y);
@@ -84,17 +109,17 @@ static void forward_block(const Input *in, const float *packed, const float *con
             tile.h_out = h + t * size, tile.c_out = c + t * size, tile.sums = sums, tile.lds = row_of_sums(&y);
             if (on_unit(&y)) {
                 Pair *left = (Pair *)(sums + ROUND_UP(rows, 16) * tile.lds);
-                unit_sums(&y, &tile, rows, (Pair *)(packed + loop_weights(&y)), left, sums);
-            }
-            for (long j = 0; j < y.vectors; j++) {
-                tile.unit = j * LANES;
-                tile.weight = packed + j * (y.features + y.hidden) * y.gates * LANES;
-                tile.bias = packed + tile_weights(&y) + j * 4 * LANES;
-                tile.gates = gates ? gates + (t * y.vectors + j) * rows * 4 * LANES : 0;
-                if (on_unit(&y)) unit_steps(&tile, rows, s->lstm);
-                else if (s->lstm) lstm_tiles(&tile, rows);
-                else gru_tiles(&tile, rows);
-            }
+                unit_step(&y, &tile, rows, packed + tile_weights(&y), (Pair *)(packed + loop_weights(&y)), left, sums,
+                          gates ? gates + t * y.vectors * rows * 4 * LANES : 0);
+            } else
+                for (long j = 0; j < y.vectors; j++) {
+                    tile.unit = j * LANES;
+                    tile.weight = packed + j * (y.features + y.hidden) * y.gates * LANES;
+                    tile.bias = packed + tile_weights(&y) + j * 4 * LANES;
+                    tile.gates = gates ? gates + (t * y.vectors + j) * rows * 4 * LANES : 0;
+                    if (s->lstm) lstm_tiles(&tile, rows);
+                    else gru_tiles(&tile, rows);
+                }
             if (out && l == s->layers - 1)
                 copy_rows(rows, y.hidden, tile.h_out, y.padded, out + (b0 * s->steps + t) * y.hidden,
                           s->steps * y.hidden);

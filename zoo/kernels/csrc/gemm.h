@@ -84,7 +84,7 @@ static void product(const Product *p) {
 
 /* On the matrix unit where the right operand was cut for it. */
 static void multiply(const Product *p, const Pair *left, const Pair *right) {
-    if (right) split_product(p->m, p->n, p->k, left, right, p->c, p->ldc, p->add);
+    if (right) split_product(p->m, p->n, p->k, left, right, p->c, p->ldc, p->add, 0);
     else product(p);
 }
 

@@ -10,7 +10,22 @@
 #include "simd.h"
 
 typedef uint32_t Pair;
+
+/* A sum over k: `blocks` of 32 elements, starting at the tiles of the first rows and columns. */
+typedef struct {
+    long blocks;
+    const Pair *left, *right;
+} Span;
+
+/* Work of the vector units that a product is mixed with, a share after every four tile products: both go on at once. */
+typedef struct {
+    void (*some)(void *work, long share);
+    void *work;
+    long share;
+} Meanwhile;
+
 #define TILE 256 /* pairs of a tile */
+#define SHARES 6 /* of a block of 32 elements */
 #define UNIT_FROM 32 /* units of a layer from which it is faster */
 #define TILES_OF(n, k) (((n) + 15) / 16 * (((k) + 31) / 32) * 3)
 
@@ -74,9 +89,9 @@ static void split_right(long k, long n, const float *b, long ldb, Pair *to) {
 }
 
 /* Two by two tiles of C in registers 0 .. 3; 4 and 5 hold A's, 6 and 7 B's. A step reloads one side only. */
-INLINE void split_tiles(const int two_rows, const int two_columns, long blocks, const Pair *a, const Pair *b, float *c,
-                        long ldc, int add) {
-    const long next = blocks * 3 * TILE, bytes = 4 * ldc;
+INLINE void split_tiles(const int two_rows, const int two_columns, const Span *spans, int count, float *c, long ldc,
+                        int add, const Meanwhile *meanwhile) {
+    const long bytes = 4 * ldc;
     float *below = c + 16 * ldc;
     if (add) {
         _tile_loadd(0, c, bytes);
@@ -96,14 +111,19 @@ INLINE void split_tiles(const int two_rows, const int two_columns, long blocks, 
     _tile_dpbf16ps(0, 4, 6);                              \
     if (two_columns) { _tile_dpbf16ps(1, 4, 7); }         \
     if (two_rows) { _tile_dpbf16ps(2, 5, 6); }            \
-    if (two_rows && two_columns) { _tile_dpbf16ps(3, 5, 7); }
-    for (long k = 0; k < blocks; k++, a += 3 * TILE, b += 3 * TILE) {
-        LEFT(2) RIGHT(0) ADD_UP
-        LEFT(1) ADD_UP
-        RIGHT(1) ADD_UP
-        LEFT(0) ADD_UP
-        RIGHT(2) ADD_UP
-        RIGHT(0) ADD_UP
+    if (two_rows && two_columns) { _tile_dpbf16ps(3, 5, 7); }\
+    if (meanwhile) meanwhile->some(meanwhile->work, meanwhile->share);
+    for (const Span *span = spans; span < spans + count; span++) {
+        const long next = span->blocks * 3 * TILE;
+        const Pair *a = span->left, *b = span->right, *end = a + next;
+        for (; a < end; a += 3 * TILE, b += 3 * TILE) {
+            LEFT(2) RIGHT(0) ADD_UP
+            LEFT(1) ADD_UP
+            RIGHT(1) ADD_UP
+            LEFT(0) ADD_UP
+            RIGHT(2) ADD_UP
+            RIGHT(0) ADD_UP
+        }
     }
 #undef LEFT
 #undef RIGHT
@@ -114,18 +134,22 @@ INLINE void split_tiles(const int two_rows, const int two_columns, long blocks, 
     if (two_rows && two_columns) { _tile_stored(3, below + 16, bytes); }
 }
 
+static void split_span(int two_rows, int two_columns, const Span *spans, int count, float *c, long ldc, int add,
+                       const Meanwhile *meanwhile) {
+    if (two_rows && two_columns) split_tiles(1, 1, spans, count, c, ldc, add, meanwhile);
+    else if (two_rows) split_tiles(1, 0, spans, count, c, ldc, add, meanwhile);
+    else if (two_columns) split_tiles(0, 1, spans, count, c, ldc, add, meanwhile);
+    else split_tiles(0, 0, spans, count, c, ldc, add, meanwhile);
+}
+
 /* C [m, n] (+)= A B; C has room for rows and columns rounded up to 16. */
-static void split_product(long m, long n, long k, const Pair *left, const Pair *right, float *c, long ldc, int add) {
+static void split_product(long m, long n, long k, const Pair *left, const Pair *right, float *c, long ldc,
+                          int add, const Meanwhile *meanwhile) {
     const long blocks = (k + 31) / 32, step = blocks * 3 * TILE;
     for (long i = 0; i < m; i += 32)
         for (long j = 0; j < n; j += 32) {
-            const Pair *a = left + i / 16 * step, *b = right + j / 16 * step;
-            const int two_rows = i + 16 < m, two_columns = j + 16 < n;
-            float *at = c + i * ldc + j;
-            if (two_rows && two_columns) split_tiles(1, 1, blocks, a, b, at, ldc, add);
-            else if (two_rows) split_tiles(1, 0, blocks, a, b, at, ldc, add);
-            else if (two_columns) split_tiles(0, 1, blocks, a, b, at, ldc, add);
-            else split_tiles(0, 0, blocks, a, b, at, ldc, add);
+            const Span span = {blocks, left + i / 16 * step, right + j / 16 * step};
+            split_span(i + 16 < m, j + 16 < n, &span, 1, c + i * ldc + j, ldc, add, meanwhile);
         }
 }
 #else
@@ -134,7 +158,10 @@ static void begin_tiles(void) {}
 static void end_tiles(void) {}
 static void split_left(long m, long k, const float *a, long row, long step, Pair *to) {}
 static void split_right(long k, long n, const float *b, long ldb, Pair *to) {}
-static void split_product(long m, long n, long k, const Pair *left, const Pair *right, float *c, long ldc, int add) {}
+static void split_span(int two_rows, int two_columns, const Span *spans, int count, float *c, long ldc, int add,
+                       const Meanwhile *meanwhile) {}
+static void split_product(long m, long n, long k, const Pair *left, const Pair *right, float *c, long ldc, int add,
+                          const Meanwhile *meanwhile) {}
 #endif
 
 #endif
