@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.kernels.usable import usable
+from tests.kernels.usable import computed_by, usable
 from zoo.kernels.feed_forward import feed_forward
 
 pytestmark = pytest.mark.skipif(not usable(), reason="no C compiler was found, or $ZOO_RECURRENT is torch")
+
+
+@pytest.fixture(autouse=True, params=["unit", "loops"])
+def _by(request: pytest.FixtureRequest) -> Iterator[None]:
+    with computed_by(request.param) as possible:
+        if not possible:
+            pytest.skip("this CPU has no matrix unit")
+        yield
 
 
 def both(h: Tensor, inner: nn.Linear, outer: nn.Linear) -> list[list[Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.kernels.usable import usable
+from tests.kernels.usable import computed_by, usable
 from zoo import kernels
 from zoo.kernels.recurrent import GRU, LSTM
 
@@ -23,9 +24,13 @@ CLOSE = 1e-5
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.fixture(autouse=True)
-def _on_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=["unit", "loops"])
+def _on_the_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(kernels.VARIABLE, "kernel")
+    with computed_by(request.param) as possible:
+        if not possible:
+            pytest.skip("this CPU has no matrix unit")
+        yield
 
 
 def pair(kind: str, features: int, hidden: int, layers: int = 1, dropout: float = 0.0) -> tuple[Any, Any]:

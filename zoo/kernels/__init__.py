@@ -17,7 +17,7 @@ from zoo.kernels.build import BuildError, Built, build
 
 VARIABLE = "ZOO_RECURRENT"
 CHOICES = ("auto", "kernel", "torch")
-SOURCE_DIGEST = "73895ac6b865bb36"
+SOURCE_DIGEST = "51e646f3ffc749c4"
 """`zoo.kernels.build.source_digest()`: through this line a trial's key changes with the C source."""
 _VECTORS = {16: "avx512", 8: "avx2"}
 
@@ -54,11 +54,11 @@ def library() -> Built | None:
 
 
 def recurrent_backend() -> str:
-    """What computes recurrent nets on the CPU, for reports: `own kernel (gcc 12, avx512)`, `torch (...)`."""
+    """What computes recurrent nets on the CPU, for reports: `own kernel (gcc 12, avx512, amx)`, `torch (...)`."""
     found = library()
     if found is not None:
         vectors = _VECTORS.get(found.library.zoo_lanes(), "128-bit vectors")
-        return f"own kernel ({found.compiler}, {vectors})"
+        return f"own kernel ({found.compiler}, {vectors}{', amx' if found.library.zoo_has_unit() else ''})"
     why = _attempt() if choice() == "auto" else None
     return f"torch ({why})" if isinstance(why, str) else f"torch ({VARIABLE}=torch)"
 

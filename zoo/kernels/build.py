@@ -116,7 +116,7 @@ def _compile(command: list[str], path: Path) -> None:
     os.close(handle)
     try:
         for tune in TUNE:
-            flags = [*FLAGS, *([tune] if tune else []), "-o", temporary, *map(str, sorted(SOURCE.glob("*.c")))]
+            flags = [*FLAGS, *([tune] if tune else []), "-o", temporary, *map(str, sorted(SOURCE.glob("*.c"))), "-lm"]
             try:
                 done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=SECONDS)
             except subprocess.TimeoutExpired:
@@ -138,6 +138,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "zoo_forward_floats",
         "zoo_backward_floats",
         "zoo_feed_forward_floats",
+        "zoo_attention_floats",
     ):
         getattr(library, name).restype = ctypes.c_int64
     return library

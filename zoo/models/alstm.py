@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from zoo.kernels.attention import attend
 from zoo.layers import Dropout, RnnType, recurrent
 from zoo.network import Batch, Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
@@ -61,18 +62,17 @@ class ALSTM(Network):
         self.head = nn.Linear(2 * hidden_size, 1)
         self.dropout = Dropout(dropout)
 
-    def _attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Recurrent outputs `[S, T, H]` and their weights `[S, T]`."""
-        outputs, _ = self.rnn(torch.tanh(self.embed(x)))
-        hidden = self.dropout(self.attention(outputs))
-        return outputs, torch.softmax(self.attention_score(torch.tanh(hidden))[:, :, 0], dim=1)
+    def _attend(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The recurrent net's last state, its mean over steps by attention, both `[S, H]`, and the weights `[S, T]`."""
+        outputs, state = self.rnn(torch.tanh(self.embed(x)))
+        last = state[0][-1] if isinstance(state, tuple) else state[-1]
+        return last, *attend(outputs, self.attention, self.attention_score, self.dropout)
 
     def forward(self, x: Windows, *, day: Days | None = None, concepts: Membership | None = None) -> Scores:
-        outputs, weights = self._attend(x)
-        context = (weights[:, None] @ outputs)[:, 0]
-        return self.head(torch.cat([outputs[:, -1], context], dim=1))[:, 0]
+        last, context, _ = self._attend(x)
+        return self.head(torch.cat([last, context], dim=1))[:, 0]
 
     @torch.no_grad()
     def explain(self, batch: Batch) -> dict[str, Tensor]:
         """`time [S, T]`: the attention each step receives; rows sum to 1."""
-        return {"time": self._attend(batch.x)[1]}
+        return {"time": self._attend(batch.x)[2]}

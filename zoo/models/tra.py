@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from zoo.errors import ModelError
+from zoo.kernels.attention import attend
 from zoo.layers import recurrent
 from zoo.models._transport import min_max, squared_errors, transport
 from zoo.network import Batch, Days, EpochContext, Loss, Membership, Network, Scores, Windows
@@ -40,8 +41,7 @@ class _Backbone(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`x [S, T, F]` -> summary z `[S, 2H]`, time weights `[S, T]`."""
         outputs, (last, _) = self.rnn(x)
-        weights = self.importance(torch.tanh(self.attend(outputs))).squeeze(2).softmax(1)
-        context = (weights.unsqueeze(1) @ outputs).squeeze(1)
+        context, weights = attend(outputs, self.attend, self.importance)
         return torch.cat([last.mean(0), context], dim=1), weights
 
 

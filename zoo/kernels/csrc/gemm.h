@@ -6,7 +6,7 @@
 #ifndef ZOO_GEMM_H
 #define ZOO_GEMM_H
 
-#include "simd.h"
+#include "split.h"
 
 #ifndef LINES_AHEAD
 #define LINES_AHEAD 16
@@ -80,6 +80,12 @@ static void product(const Product *p) {
     if (p->n - j >= 2 * LANES) product_column(2, p, j), j += 2 * LANES;
 #endif
     if (p->n - j >= LANES) product_column(1, p, j);
+}
+
+/* On the matrix unit where the right operand was cut for it. */
+static void multiply(const Product *p, const Pair *left, const Pair *right) {
+    if (right) split_product(p->m, p->n, p->k, left, right, p->c, p->ldc, p->add, 0);
+    else product(p);
 }
 
 #endif

@@ -7,6 +7,18 @@
 
 #include "tile.h"
 
+/* From the sums n (of the input), r, z, q. */
+INLINE void gru_step(const CellTile *t, long i, const vf sum[4]) {
+    vf q = sum[3], r = sigmoid_of_half(sum[1]), z = sigmoid_of_half(sum[2]);
+    vf n = tanh_of(sum[0] + r * q);
+    vf before = t->h ? load(t->h + i * t->ldh + t->unit) : (vf){0};
+    store(t->h_out + i * t->ldh + t->unit, n + z * (before - n));
+    if (t->gates) {
+        float *kept = t->gates + i * 4 * LANES;
+        store(kept, n), store(kept + LANES, r), store(kept + 2 * LANES, z), store(kept + 3 * LANES, q);
+    }
+}
+
 INLINE void gru_tile(const int rows, const CellTile *t, long i0) {
     const float *x = t->x + i0 * t->ldx, *h = t->h ? t->h + i0 * t->ldh : 0, *w = t->weight;
     vf sum[GRU_ROWS][3], from_input[GRU_ROWS];
@@ -35,14 +47,8 @@ INLINE void gru_tile(const int rows, const CellTile *t, long i0) {
         }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++) {
-        vf q = sum[i][0], r = sigmoid_of_half(sum[i][1]), z = sigmoid_of_half(sum[i][2]);
-        vf n = tanh_of(from_input[i] + r * q);
-        vf before = h ? load(h + i * t->ldh + t->unit) : (vf){0};
-        store(t->h_out + (i0 + i) * t->ldh + t->unit, n + z * (before - n));
-        if (t->gates) {
-            float *kept = t->gates + (i0 + i) * 4 * LANES;
-            store(kept, n), store(kept + LANES, r), store(kept + 2 * LANES, z), store(kept + 3 * LANES, q);
-        }
+        const vf all[4] = {from_input[i], sum[i][1], sum[i][2], sum[i][0]};
+        gru_step(t, i0 + i, all);
     }
 }
 

@@ -7,7 +7,7 @@
 #ifndef ZOO_LAYOUT_H
 #define ZOO_LAYOUT_H
 
-#include "simd.h"
+#include "split.h"
 
 #ifndef BLOCK
 #define BLOCK 96 /* rows that go through all layers and steps together */
@@ -45,7 +45,18 @@ static long kept_layer(const Shape *s, const Layer *y, long rows) { return kept_
 
 /* [vectors][features | hidden][gates][LANES], then the starts of the sums [vectors][4][LANES]. */
 static long tile_weights(const Layer *y) { return y->vectors * (y->features + y->hidden) * y->gates * LANES; }
-static long forward_weights(const Layer *y) { return tile_weights(y) + y->vectors * 4 * LANES; }
+static long loop_weights(const Layer *y) { return tile_weights(y) + y->vectors * 4 * LANES; }
+
+/* Whether the matrix unit computes this layer: by its width alone, so that a row's bits do not depend on the batch. */
+static int on_unit(const Layer *y) { return y->hidden >= UNIT_FROM && matrix_unit(); }
+static long row_of_sums(const Layer *y) { return 4 * y->padded + LANES; } /* + LANES: rows must not share cache sets */
+
+/* Right operands of the sums for the matrix unit, of the input and of the state, behind the loops' weights. */
+static long split_weights(const Layer *y) {
+    const long columns = y->gates * y->padded;
+    return on_unit(y) ? (TILES_OF(columns, y->features) + TILES_OF(columns, y->hidden)) * TILE : 0;
+}
+static long forward_weights(const Layer *y) { return loop_weights(y) + split_weights(y); }
 
 /* Gates behind a sigmoid are halved, see `sigmoid_of_half`; by torch's order: GRU r z n, LSTM i f g o. */
 static float scale(int gate) { return gate == 2 ? 1.0f : 0.5f; }
@@ -74,8 +85,28 @@ static void pack_forward(const Layer *y, float *to) {
         }
 }
 
+static void split_forward(const Layer *y, Pair *to, float *room) {
+    const long columns = y->gates * y->padded;
+    for (int side = 0; side < 2; side++) {
+        const int *order = side ? state_order(y) : input_order(y);
+        const float *from = side ? y->state : y->input;
+        const long width = side ? y->hidden : y->features;
+        memset(room, 0, width * columns * sizeof(float));
+        for (long g = 0; g < y->gates; g++)
+            for (long u = 0; u < y->hidden; u++)
+                for (long k = 0; k < width; k++)
+                    room[k * columns + g * y->padded + u] = scale(order[g]) * from[(order[g] * y->hidden + u) * width + k];
+        split_right(width, columns, room, columns, to);
+        to += TILES_OF(columns, width) * TILE;
+    }
+}
+
 /* Rows are gates in the order of the loops: input [gates * padded][padded_features], state [..][padded]. */
-static long backward_weights(const Layer *y) { return y->gates * y->padded * (y->padded_features + y->padded); }
+static long row_weights(const Layer *y) { return y->gates * y->padded * (y->padded_features + y->padded); }
+static long backward_weights(const Layer *y) {
+    const long used = y->gates * y->padded, tiles = TILES_OF(y->padded_features, used) + TILES_OF(y->padded, used);
+    return row_weights(y) + (on_unit(y) ? tiles * TILE : 0);
+}
 
 static void pack_rows(const Layer *y, const int *order, const float *from, long width, float *to, long ld) {
     for (long g = 0; g < y->gates; g++)
@@ -84,15 +115,21 @@ static void pack_rows(const Layer *y, const int *order, const float *from, long 
 }
 
 static void pack_backward(const Layer *y, float *to) {
-    memset(to, 0, backward_weights(y) * sizeof(float));
+    const long used = y->gates * y->padded;
+    float *state = to + used * y->padded_features;
+    memset(to, 0, row_weights(y) * sizeof(float));
     pack_rows(y, input_order(y), y->input, y->features, to, y->padded_features);
-    pack_rows(y, state_order(y), y->state, y->hidden, to + y->gates * y->padded * y->padded_features, y->padded);
+    pack_rows(y, state_order(y), y->state, y->hidden, state, y->padded);
+    if (!on_unit(y)) return;
+    Pair *pairs = (Pair *)(to + row_weights(y));
+    split_right(used, y->padded_features, to, y->padded_features, pairs);
+    split_right(used, y->padded, state, y->padded, pairs + TILES_OF(y->padded_features, used) * TILE);
 }
 
-/* Gradients of the input's and the state's weights, transposed: [features][gates * padded] and [hidden][..], since a
-   narrow input then costs what it is wide; then [4][padded] of the sums' starts. */
+/* Gradients of the input's and the state's weights, transposed: [padded_features][gates * padded] and [padded][..],
+   since a narrow input then costs what it is wide; then [4][padded] of the sums' starts. */
 static long gradients(const Layer *y) {
-    return (y->features + y->hidden) * y->gates * y->padded + 4 * y->padded;
+    return (y->padded_features + y->padded) * y->gates * y->padded + 4 * y->padded;
 }
 
 static void unpack_columns(const Layer *y, const int *order, const float *from, long width, float *to) {
@@ -103,8 +140,8 @@ static void unpack_columns(const Layer *y, const int *order, const float *from, 
 }
 
 static void unpack_gradients(const Layer *y, const float *from, float *const to[4]) {
-    const float *state = from + y->features * y->gates * y->padded;
-    const float *bias = state + y->hidden * y->gates * y->padded;
+    const float *state = from + y->padded_features * y->gates * y->padded;
+    const float *bias = state + y->padded * y->gates * y->padded;
     unpack_columns(y, input_order(y), from, y->features, to[0]);
     unpack_columns(y, state_order(y), state, y->hidden, to[1]);
     const long skipped = y->gates == 4 ? 0 : y->padded; /* n is not a gate of the state, q not one of the input */

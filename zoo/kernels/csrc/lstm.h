@@ -18,6 +18,19 @@ INLINE void lstm_sums(const int rows, vf sum[LSTM_ROWS][4], const float *x, long
     }
 }
 
+INLINE void lstm_step(const CellTile *t, long i, const vf sum[4]) {
+    const long at = i * t->ldh + t->unit;
+    vf in = sigmoid_of_half(sum[0]), forget = sigmoid_of_half(sum[1]), out = sigmoid_of_half(sum[3]);
+    vf g = tanh_of(sum[2]), c = in * g;
+    if (t->h) c += forget * load(t->c + at);
+    store(t->c_out + at, c);
+    store(t->h_out + at, out * tanh_of(c));
+    if (t->gates) {
+        float *kept = t->gates + i * 4 * LANES;
+        store(kept, in), store(kept + LANES, forget), store(kept + 2 * LANES, g), store(kept + 3 * LANES, out);
+    }
+}
+
 INLINE void lstm_tile(const int rows, const CellTile *t, long i0) {
     vf sum[LSTM_ROWS][4];
     for (int g = 0; g < 4; g++) {
@@ -28,17 +41,7 @@ INLINE void lstm_tile(const int rows, const CellTile *t, long i0) {
     lstm_sums(rows, sum, t->x + i0 * t->ldx, t->ldx, t->features, t->weight);
     if (t->h) lstm_sums(rows, sum, t->h + i0 * t->ldh, t->ldh, t->hidden, t->weight + t->features * 4 * LANES);
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-        vf in = sigmoid_of_half(sum[i][0]), forget = sigmoid_of_half(sum[i][1]), out = sigmoid_of_half(sum[i][3]);
-        vf g = tanh_of(sum[i][2]), c = in * g;
-        if (t->h) c += forget * load(t->c + (i0 + i) * t->ldh + t->unit);
-        store(t->c_out + (i0 + i) * t->ldh + t->unit, c);
-        store(t->h_out + (i0 + i) * t->ldh + t->unit, out * tanh_of(c));
-        if (t->gates) {
-            float *kept = t->gates + (i0 + i) * 4 * LANES;
-            store(kept, in), store(kept + LANES, forget), store(kept + 2 * LANES, g), store(kept + 3 * LANES, out);
-        }
-    }
+    for (int i = 0; i < rows; i++) lstm_step(t, i0 + i, sum[i]);
 }
 
 /* Gradients of the sums from those of h' in `d_state` (then 0) and of c' in `d_cell` (then that of c).

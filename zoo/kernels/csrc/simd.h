@@ -31,6 +31,9 @@
 #define INLINE static inline __attribute__((always_inline))
 #define ROUND_UP(n, to) (((n) + (to) - 1) / (to) * (to))
 
+INLINE long most(long a, long b) { return a > b ? a : b; }
+INLINE float *aligned(float *p) { return (float *)ROUND_UP((uintptr_t)p, 64); }
+
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
 typedef float vf_unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
