@@ -17,7 +17,7 @@ from bench.experiment.formulas import read_daily
 from bench.experiment.plan import Plan, make_plan
 from bench.experiment.trial import Trial, run_trial
 from bench.metrics.daily import daily_scores
-from bench.records.machine import torch_threads, versions
+from bench.records.machine import resolve_device, torch_threads
 from bench.records.store import RunStore, known
 from bench.scores.compare import TrialComparison, compare_frames, compare_records
 from zoo.data.labels import raw_label, train_label
@@ -32,7 +32,7 @@ class Retrained:
         comparison: of the two.
         same_code: whether the sources of the model and the trainer are those of then, as the trial's key tells.
         rank_ic: of then, and of now.
-        then, now: versions of what the numbers depend on.
+        then, now: device, and versions of what the numbers depend on.
     """
 
     comparison: TrialComparison
@@ -62,7 +62,9 @@ def plan_of(store: RunStore, source: str | None = None) -> Plan:
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         ) from None
     data = config.data.model_copy(update={"source": source or config.data.source})
-    plan = make_plan(config.model_copy(update={"data": data}), ",".join(run["models"]))
+    # Where the run's device is not there, the processor: last digits differ then, and both devices are told.
+    device = run["device"] if run["device"] == "cpu" else resolve_device("auto")
+    plan = make_plan(config.model_copy(update={"data": data, "device": device}), ",".join(run["models"]))
     stored, here = run["data"]["fingerprint"], plan.panel.fingerprint
     if stored != here:
         raise DataError(
@@ -108,9 +110,15 @@ def retrain(
             verdict = compare_records(store, record, anew, anew.record(trial.key) or {})
         comparison = TrialComparison(trial.model, trial.fold, trial.seed, *verdict)
         rank_ic = known(record["metrics"]["rank_ic"]), known(made["metrics"]["rank_ic"])
-        done.append(Retrained(comparison, trial.key == record["key"], rank_ic, record["versions"], versions()))
+        done.append(
+            Retrained(comparison, trial.key == record["key"], rank_ic, _environment(record), _environment(made))
+        )
         on_done(done[-1])
     return done
+
+
+def _environment(record: dict[str, Any]) -> dict[str, str]:
+    return {"device": record["device"], **record["versions"]}
 
 
 def _stored(plan: Plan, store: RunStore) -> list[tuple[Trial, dict[str, Any]]]:

@@ -18,8 +18,8 @@ def test_a_run_made_here_is_bit_identical_from_its_scores_and_from_training_anew
     anew = [line for line in answer.out.splitlines() if line.startswith("trained anew")]
     assert len(anew) == 2
     assert all("bit-identical (scores)" in line and "the code has changed" not in line for line in anew)
-    assert "environment then: python" in answer.out
-    assert "environment here: python" in answer.out
+    assert "environment then: device cpu, python" in answer.out
+    assert "environment here: device cpu, python" in answer.out
 
 
 def test_scores_that_do_not_give_the_stored_metrics_are_told(own_copy):
