@@ -39,7 +39,8 @@ class Part:
 def read_keys(table: Table, advice: str) -> Part:
     roles = recognise(table.columns, table.where)
     if "date" not in roles:
-        if not roles and not np.isnat(parse_dates(pd.Series(table.columns, dtype=object))).all():
+        texts = pd.Series(table.columns, dtype=object)
+        if not roles and not (np.isnat(parse_dates(texts)).all() and pd.to_numeric(texts, errors="coerce").isna().any()):
             first = ", ".join(shorten(name, 20) for name in table.columns[:4])
             raise DataError(f"{table.where}: its header line holds values ({first}), no names; put one above them")
         raise missing("date", table.columns, table.where, advice)

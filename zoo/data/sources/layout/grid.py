@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
 
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import listed, role_of
-from zoo.data.sources.layout import Layout
+from zoo.data.sources.layout import Layout, field_of
 from zoo.data.sources.tables.dates import parse_moments
 from zoo.errors import DataError
 
+_BAR_COLUMNS = 15  # more are stocks
+_BAR_LEAST, _BAR_ROWS = 5, 1000
+_BAR_STEADY, _BAR_NOISE = 0.5, 1e-9
+_BAR_RANGE = 1.2  # high / low of most bars, also of months
 _NEGATIVE = 0.01  # share of negative values from which on these are no prices
 
 
@@ -91,6 +96,9 @@ def joined(table: Table, blocks: Sequence[Block]) -> Table:
 
 
 def _wide(table: Table, layout: Layout) -> list[Block]:
+    numbers = {column: to_floats(table, column) for column in layout.cells}
+    if layout.field is not None and field_of(table.where.rpartition("/")[2]) is None:
+        _refuse_bar(table, numbers)
     days, rows = _once(table, layout.roles["date"])
     by_field: dict[str, dict[str, str]] = {}
     for column, (stock, name) in layout.cells.items():
@@ -104,9 +112,40 @@ def _wide(table: Table, layout: Layout) -> list[Block]:
         table.tell("one column per stock and field")
     blocks = []
     for name, columns in by_field.items():
-        values = np.stack([to_floats(table, column)[rows] for column in columns.values()], axis=1)
+        values = np.stack([numbers[column][rows] for column in columns.values()], axis=1)
         blocks.append(Block(table, name, days, list(columns), _prices(table, name, values), rows))
     return blocks
+
+
+def _refuse_bar(table: Table, numbers: Mapping[str, np.ndarray]) -> None:
+    """Raise where columns are the open, high, low and close of one stock under names that are not known.
+
+    One of them is never below and one never above two others, all within a bar's range, which does not drift as the
+    ratio of two stocks does.
+    """
+    if not 4 <= len(numbers) <= _BAR_COLUMNS:
+        return
+    values = np.stack([column[:_BAR_ROWS] for column in numbers.values()])
+    for high, low in permutations(range(len(values)), 2):
+        known = np.isfinite(values[[high, low]]).all(axis=0) & (values[low] > 0)
+        if known.sum() < _BAR_LEAST or (values[high] < values[low])[known].any():
+            continue
+        spread = np.log(values[high, known] / values[low, known])
+        steadiness = np.mean(np.diff(spread) ** 2) / max(np.var(spread), _BAR_NOISE)  # 2 of noise, near 0 of a random walk
+        drifts = np.var(spread) > _BAR_NOISE and steadiness < _BAR_STEADY
+        if drifts or np.median(spread) > np.log(_BAR_RANGE):
+            continue
+        inside = ((values >= values[low]) & (values <= values[high]) | ~known).all(axis=1)
+        between = [k for k in np.flatnonzero(inside).tolist() if k not in (high, low)]
+        for one, two in combinations(between, 2):
+            crossing = (values[one] > values[two])[known].any() and (values[one] < values[two])[known].any()
+            if crossing or steadiness > 2 * _BAR_STEADY or np.var(spread) <= _BAR_NOISE:
+                names = list(numbers)
+                raise DataError(
+                    f"{table.where}: {names[high]!r} is never below and {names[low]!r} never above {names[one]!r} and "
+                    f"{names[two]!r}: these are no stocks but the prices of one; name the columns open, high, low, "
+                    f"close and volume (or the file after its field, as close.csv, if they are stocks)"
+                )
 
 
 def _once(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
