@@ -131,7 +131,9 @@ def _refuse_bar(table: Table, numbers: Mapping[str, np.ndarray]) -> None:
         if known.sum() < _BAR_LEAST or (values[high] < values[low])[known].any():
             continue
         spread = np.log(values[high, known] / values[low, known])
-        steadiness = np.mean(np.diff(spread) ** 2) / max(np.var(spread), _BAR_NOISE)  # 2 of noise, near 0 of a random walk
+        steadiness = np.mean(np.diff(spread) ** 2) / max(
+            np.var(spread), _BAR_NOISE
+        )  # 2 of noise, near 0 of a random walk
         drifts = np.var(spread) > _BAR_NOISE and steadiness < _BAR_STEADY
         if drifts or np.median(spread) > np.log(_BAR_RANGE):
             continue

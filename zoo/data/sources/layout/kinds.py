@@ -38,7 +38,7 @@ def names_are_dates(names: Sequence[str]) -> list[bool]:
     likely = [bool(_DATE.fullmatch(name.strip())) for name in names]
     if sum(likely) < 3:
         return [False] * len(names)
-    at = np.flatnonzero(likely)
+    at = np.flatnonzero(likely).tolist()
     dated = np.zeros(len(names), dtype=bool)
     dated[at] = ~np.isnat(parse_moments(np.array([names[k].strip() for k in at], dtype=np.str_)).days)
     return dated.tolist()
