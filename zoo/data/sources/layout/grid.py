@@ -16,8 +16,9 @@ from zoo.data.sources.tables.dates import parse_moments
 from zoo.errors import DataError
 
 _BAR_COLUMNS = 15  # more are stocks
-_BAR_LEAST, _BAR_ROWS = 5, 1000
-_BAR_STEADY, _BAR_NOISE = 0.5, 1e-9
+_BAR_LEAST, _BAR_ROWS = 15, 1000
+_BAR_STEADY, _BAR_NOISE = 20, 1e-9  # three times what random walks have; what rounding adds
+_BAR_WRONG = 0.02  # rows of which a bar may be wrong
 _BAR_RANGE = 1.2  # high / low of most bars, also of months
 _NEGATIVE = 0.01  # share of negative values from which on these are no prices
 
@@ -120,34 +121,43 @@ def _wide(table: Table, layout: Layout) -> list[Block]:
 def _refuse_bar(table: Table, numbers: Mapping[str, np.ndarray]) -> None:
     """Raise where columns are the open, high, low and close of one stock under names that are not known.
 
-    One of them is never below and one never above two others, all within a bar's range, which does not drift as the
-    ratio of two stocks does.
+    One of them is hardly ever below and one hardly ever above two others, all within a bar's range, and none of
+    their ratios drifts as that of two stocks does.
     """
     if not 4 <= len(numbers) <= _BAR_COLUMNS:
         return
+    names = list(numbers)
     values = np.stack([column[:_BAR_ROWS] for column in numbers.values()])
-    for high, low in permutations(range(len(values)), 2):
-        known = np.isfinite(values[[high, low]]).all(axis=0) & (values[low] > 0)
-        if known.sum() < _BAR_LEAST or (values[high] < values[low])[known].any():
+    priced = np.where(values > 0, values, np.nan)
+    together = [
+        {k for k in range(len(names)) if k != one and _steady(priced[one], priced[k])} for one in range(len(names))
+    ]
+    for high, low in permutations(range(len(names)), 2):
+        if high not in together[low] or np.mean(priced[high] < priced[low]) > _BAR_WRONG:
             continue
-        spread = np.log(values[high, known] / values[low, known])
-        steadiness = np.mean(np.diff(spread) ** 2) / max(
-            np.var(spread), _BAR_NOISE
-        )  # 2 of noise, near 0 of a random walk
-        drifts = np.var(spread) > _BAR_NOISE and steadiness < _BAR_STEADY
-        if drifts or np.median(spread) > np.log(_BAR_RANGE):
-            continue
-        inside = ((values >= values[low]) & (values <= values[high]) | ~known).all(axis=1)
-        between = [k for k in np.flatnonzero(inside).tolist() if k not in (high, low)]
+        between = [
+            k
+            for k in sorted(together[high] & together[low])
+            if np.mean((priced[k] > priced[high]) | (priced[k] < priced[low])) <= _BAR_WRONG
+        ]
         for one, two in combinations(between, 2):
-            crossing = (values[one] > values[two])[known].any() and (values[one] < values[two])[known].any()
-            if crossing or steadiness > 2 * _BAR_STEADY or np.var(spread) <= _BAR_NOISE:
-                names = list(numbers)
+            if two in together[one]:
                 raise DataError(
                     f"{table.where}: {names[high]!r} is never below and {names[low]!r} never above {names[one]!r} and "
                     f"{names[two]!r}: these are no stocks but the prices of one; name the columns open, high, low, "
                     f"close and volume (or the file after its field, as close.csv, if they are stocks)"
                 )
+
+
+def _steady(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether the ratio of two columns is near 1 and changes as noise does: von Neumann's ratio, 2 of noise, is
+    about 6 / rows of a random walk."""
+    ratio = np.log(one / two)
+    ratio = ratio[np.isfinite(ratio)]
+    if len(ratio) < _BAR_LEAST or np.median(np.abs(ratio)) > np.log(_BAR_RANGE):
+        return False
+    spread = float(np.var(ratio))
+    return spread < _BAR_NOISE or float(np.mean(np.diff(ratio) ** 2)) > spread * min(1.0, _BAR_STEADY / len(ratio))
 
 
 def _once(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
