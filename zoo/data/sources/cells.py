@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from zoo.data.sources.columns import role_of, shorten
+from zoo.data.sources.columns import listed, role_of, shorten
 from zoo.data.sources.tables.dates import NAT, Moments, parse_dates, parse_moments
+from zoo.data.sources.tables.names import bare_names
 from zoo.data.sources.tables.numbers import BLANK, dotted_thousands, parse_numbers
 from zoo.data.sources.tables.zones import in_zone, own_days
 from zoo.errors import DataError
@@ -258,7 +259,7 @@ def to_names(table: Table, column: str, *, optional: bool = False) -> tuple[np.n
         raw = [_name(value) for value in values]
     except unreadable() as error:
         raise table.bad_column(column, error) from None
-    texts = [text.strip() for text in raw]
+    texts = bare_names(raw)
     names = list(dict.fromkeys(text for text in texts if text))
     position = {name: k for k, name in enumerate(names)}
     into = np.array([position.get(text, -1) for text in texts] + [-1], dtype=np.int32)
@@ -268,9 +269,13 @@ def to_names(table: Table, column: str, *, optional: bool = False) -> tuple[np.n
     for k, name in enumerate(names):
         if "\0" in name and (codes == k).any():
             raise table.bad_cell(series, column, int((codes == k).argmax()), "holds a NUL character")
-    blanks = [text for text, name in zip(raw, texts, strict=True) if name and text != name]
+    changed = [(text, name) for text, name in zip(raw, texts, strict=True) if name and text != name]
+    blanks = [text for text, name in changed if text.strip() == name]
     if blanks:
         table.tell(f"blanks around names are cut, such as {blanks[0]!r}", column)
+    marked = [f"{text!r} = {name}" for text, name in changed if text.strip() != name]
+    if marked:
+        table.tell(f"full-width letters and marks of spreadsheets in names are taken off: {listed(marked)}", column)
     return codes, names
 
 

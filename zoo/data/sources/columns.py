@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -13,10 +14,11 @@ Synonyms: TypeAlias = tuple[tuple[str, ...], ...]
 
 PANEL_ROLES: Mapping[str, Synonyms] = {
     "date": (
-        ("date", "tradedate", "tradingdate", "tradingday", "日期", "交易日期", "交易日"),
+        ("date", "dates", "tradedate", "tradingdate", "tradingday", "日期", "交易日期", "交易日"),
         ("datetime", "timestamp"),
-        ("time", "day", "dt", "时间"),
-        ("index", "level0", "unnamed0", "indexlevel0", "t"),
+        ("time", "day", "dt", "opentime", "时间"),
+        ("t",),
+        ("index", "level0", "unnamed0", "indexlevel0"),
     ),
     "symbol": (
         (
@@ -26,11 +28,11 @@ PANEL_ROLES: Mapping[str, Synonyms] = {
         ("name", "stock", "sym", "tic", "secid", "asset", "名称", "股票名称", "证券简称"),
         ("level1", "indexlevel1"),
     ),
-    "open": (("open", "openprice", "openingprice", "开盘", "开盘价", "今开"), ("o",)),
-    "high": (("high", "highprice", "最高", "最高价"), ("h",)),
-    "low": (("low", "lowprice", "最低", "最低价"), ("l",)),
+    "open": (("open", "openprice", "openingprice", "pxopen", "开盘", "开盘价", "今开"), ("o",)),
+    "high": (("high", "highprice", "pxhigh", "最高", "最高价"), ("h",)),
+    "low": (("low", "lowprice", "pxlow", "最低", "最低价"), ("l",)),
     "close": (
-        ("close", "closeprice", "closingprice", "closelast", "收盘", "收盘价"),
+        ("close", "closeprice", "closingprice", "closelast", "pxlast", "收盘", "收盘价"),
         ("last", "lastprice", "prc", "最新价", "c"),
     ),
     "adj_close": (
@@ -40,7 +42,7 @@ PANEL_ROLES: Mapping[str, Synonyms] = {
         ),
     ),
     "vwap": (("vwap",), ("avgprice", "averageprice", "vw", "均价", "成交均价")),
-    "volume": (("volume", "vol", "tradedvolume", "sharevolume", "成交量", "成交量手", "成交量股"), ("v",)),
+    "volume": (("volume", "vol", "tradedvolume", "sharevolume", "pxvolume", "成交量", "成交量手", "成交量股"), ("v",)),
     "factor": (("factor", "复权因子"),),
     "change": (("change",),),
     "sector": (("sector", "gicssector"),),
@@ -59,10 +61,13 @@ CONCEPT_ROLES: Mapping[str, Synonyms] = {
 }
 
 
+_NUMBERED = re.compile(r"^\s*[0-9]{1,2}[.)]\s+")
+
+
 @lru_cache(maxsize=1 << 16)
 def key(name: str) -> str:
-    """The letters and digits of a column name, lower case: `Adj. Close` -> `adjclose`."""
-    return "".join(ch for ch in name.casefold() if ch.isalnum())
+    """The letters and digits of a column name, lower case: `Adj. Close` and `5. adj close` -> `adjclose`."""
+    return "".join(ch for ch in _NUMBERED.sub("", name, count=1).casefold() if ch.isalnum())
 
 
 def recognise(columns: Sequence[str], where: str, roles: Mapping[str, Synonyms] = PANEL_ROLES) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,10 @@ _NO_DATA = (".txt", ".md", ".rst", ".log", ".json", ".yaml", ".yml", ".py", ".pd
 _COPY = re.compile(r"(?i)(.+?)(?: ?\([1-9][0-9]?\)|[ _-]+copy(?: ?\(?[0-9]+\)?)?|( - | )?副本)")
 _HIVE = re.compile(r"([^=/]+)=([^=/]*)")
 _YEAR = re.compile(r"[0-9]{4}([-_]?[0-9]{2}){0,2}")
+
+
+_WORDS = 8
+_DATED = re.compile(r"(.+?)[ _.-]((?:19|20)[0-9]{2}(?:[-_]?[0-9]{2}){0,2})")
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,17 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
     stems = {path: path.name[: len(path.name) - len(suffix(path))] for path in paths}
     copies, renamed = _copies(paths, stems)
     kept = [path for path in paths if path not in copies]
-    names = _symbols(kept, stems)
+    names, from_folders, joined = _symbols(kept, stems, root)
     found = []
     for path in kept:
         where = path.relative_to(root).as_posix()
         pairs = [match for part in Path(where).parts[:-1] if (match := _HIVE.fullmatch(part))]
         found.append(Entry(path, where, names[path], {match[1]: unquote(match[2]) for match in pairs}))
     notes = []
+    if from_folders:
+        notes.append(f"files are named alike: where no column names the stock it is the folder's name, {from_folders}")
+    if joined:
+        notes.append(f"files of a stock by years are joined where no column names the stock: {listed(joined, 5)}")
     if copies:
         notes.append(f"copies of other files are left out: {listed((path.name for path in copies), 5)}")
     if renamed:
@@ -107,12 +116,12 @@ def _is_table(path: Path) -> bool:
     """Whether a text has a line that names a column of dates and another one."""
     from zoo.data.sources.tables.text import look_at
 
-    if path.stat().st_size == 0:
-        return False
     try:
+        if path.stat().st_size == 0:
+            return False
         header = look_at(path, path.name, PANEL_ROLES).header
         return len(header) > 1 and "date" in recognise(header, path.name)
-    except DataError:
+    except (DataError, OSError):
         return False
 
 
@@ -120,9 +129,14 @@ def _copies(paths: list[Path], stems: dict[Path, str]) -> tuple[list[Path], list
     """Second downloads beside the first, equal to it, and those that stand alone and are renamed in `stems`."""
     by_name = {(path.parent, stem): path for path, stem in stems.items()}
     copies, renamed = [], []
+    known = {(path.parent, stem.casefold(), _size(path)): path for path, stem in stems.items()}
+
     for path in paths:
         match = _COPY.fullmatch(stems[path])
         if match is None:
+            others = (known.get((path.parent, part, _size(path))) for part in _parts(stems[path].casefold()))
+            if any(one is not None and filecmp.cmp(path, one, shallow=False) for one in others):
+                copies.append(path)
             continue
         first = by_name.get((path.parent, match[1].strip()))
         if first is None:
@@ -137,10 +151,36 @@ def _copies(paths: list[Path], stems: dict[Path, str]) -> tuple[list[Path], list
     return copies, renamed
 
 
-def _symbols(paths: list[Path], stems: Mapping[Path, str]) -> dict[Path, str]:
-    """The stock that each file's name gives, or its folder's where all files are named alike (`AAPL/daily.csv`)."""
+def _parts(stem: str) -> Iterator[str]:
+    """The names within a name: of `copy of aapl` aapl, of `brk_b_1` brk_b; not those of many words."""
+    starts = [match.start() for match in re.finditer(r"(?<![^\W_])[^\W_]", stem)]
+    ends = [match.end() for match in re.finditer(r"[^\W_](?![^\W_])", stem)]
+    if len(starts) <= _WORDS:
+        yield from (stem[low:high] for low in starts for high in ends if 0 < high - low < len(stem))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of a link to nothing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _symbols(paths: list[Path], stems: Mapping[Path, str], root: Path) -> tuple[dict[Path, str], str, list[str]]:
+    """The stock that each file's name gives, or its folder's where all files are named alike (`AAPL/daily.csv`) or
+    as years (`AAPL/2019.csv`), without years that tell files of one stock apart (`AAPL_2018`, `AAPL_2019`).
+
+    Returns:
+        path -> stock; the first of them where they are folders' names; the stocks of which files are joined.
+    """
     folders = [path.parent.name for path in paths]
+    years = bool(paths) and all(_YEAR.fullmatch(stems[path]) and path.parent != root for path in paths)
     alike = len(paths) > 1 and len({stems[path] for path in paths}) == 1 and len(set(folders)) == len(paths)
-    if alike and not all(_YEAR.fullmatch(folder) for folder in folders):
-        return {path: path.parent.name for path in paths}
-    return {path: stems[path] for path in paths}
+    if (alike or years) and not any(_YEAR.fullmatch(folder) or _HIVE.fullmatch(folder) for folder in folders):
+        return {path: path.parent.name for path in paths}, folders[0], []
+    dated = {path: match[1] for path in paths if (match := _DATED.fullmatch(stems[path]))}
+    joined = sorted({stock for stock, number in Counter(dated.values()).items() if number > 1})
+    if not joined:
+        return {path: stems[path] for path in paths}, "", []
+    return {path: dated.get(path, stems[path]) for path in paths}, "", joined

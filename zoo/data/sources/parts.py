@@ -39,7 +39,9 @@ class Part:
 def read_keys(table: Table, advice: str) -> Part:
     roles = recognise(table.columns, table.where)
     if "date" not in roles:
-        if not roles and not np.isnat(parse_dates(pd.Series(table.columns, dtype=object))).all():
+        texts = pd.Series(table.columns, dtype=object)
+        numbers = pd.Series(pd.to_numeric(texts, errors="coerce"))
+        if not roles and (not np.isnat(parse_dates(texts)).all() or (len(texts) > 0 and numbers.notna().all())):
             first = ", ".join(shorten(name, 20) for name in table.columns[:4])
             raise DataError(f"{table.where}: its header line holds values ({first}), no names; put one above them")
         raise missing("date", table.columns, table.where, advice)
@@ -81,7 +83,7 @@ def place_on_grid(parts: Sequence[Part], name: str) -> tuple[np.ndarray, np.ndar
     if int(occupied.sum()) < sum(len(part.day) for part in parts):
         raise _duplicate(parts, days, symbols)
     other = [f"{text} = {one}" for text, one in spelling.items() if text != one]
-    notes = [f"{len(other):,} spellings differ in case only and are one stock: {listed(other)}"] if other else []
+    notes = [f"{len(other):,} spellings {_differ(other)} and are one stock: {listed(other)}"] if other else []
     return days, np.array(symbols, dtype=np.str_), notes
 
 
@@ -89,7 +91,7 @@ def _spellings(parts: Sequence[Part], rows: Counter[str]) -> dict[str, str]:
     """Every symbol that has rows -> how it is spelled in most of them; those that share days stay apart."""
     by_fold: dict[str, list[str]] = {}
     for text in sorted((text for text, number in rows.items() if number), key=lambda text: (-rows[text], text)):
-        by_fold.setdefault(text.casefold(), []).append(text)
+        by_fold.setdefault(_fold(text), []).append(text)
     result = {texts[0]: texts[0] for texts in by_fold.values()}
     for texts in by_fold.values():
         taken: set[int] = set(_days_of(parts, texts[0])) if len(texts) > 1 else set()
@@ -100,6 +102,18 @@ def _spellings(parts: Sequence[Part], rows: Counter[str]) -> dict[str, str]:
     return result
 
 
+def _differ(symbols: Sequence[str]) -> str:
+    """In what spellings of stocks differ, one spelling of each given."""
+    numbers = [symbol.partition(" = ")[0].isdigit() for symbol in symbols]
+    what = "leading zeros" if all(numbers) else "case or leading zeros" if any(numbers) else "case"
+    return f"differ in {what} only"
+
+
+def _fold(symbol: str) -> str:
+    """What spellings of one stock share: case does not count, nor do the zeros before a number that programs lose."""
+    return symbol.lstrip("0") if symbol.isdigit() else symbol.casefold()
+
+
 def _days_of(parts: Sequence[Part], text: str) -> list[int]:
     return [
         day for part in parts if text in part.names for day in part.day[part.stock == part.names.index(text)].tolist()
@@ -107,21 +121,26 @@ def _days_of(parts: Sequence[Part], text: str) -> list[int]:
 
 
 def check_twins(close: np.ndarray, symbols: np.ndarray) -> list[str]:
-    """A note on symbols that differ in case alone and trade on the same days; `close` is `[D, N]`.
+    """A note on symbols that differ in case or zeros alone and trade on the same days; `close` is `[D, N]`.
 
     Raises:
         DataError: their prices are the same: one of them is a copy.
     """
     by_fold: dict[str, list[int]] = {}
     for k, symbol in enumerate(symbols.tolist()):
-        by_fold.setdefault(symbol.casefold(), []).append(k)
+        by_fold.setdefault(_fold(symbol), []).append(k)
     twins = [(group[0], other) for group in by_fold.values() for other in group[1:]]
     for one, two in twins:
         both = np.isfinite(close[:, one]) & np.isfinite(close[:, two])
         if both.sum() > 1 and (close[both, one] == close[both, two]).all():
-            raise DataError(f"{symbols[one]} and {symbols[two]} differ in case only and have the same prices; keep one")
+            raise DataError(
+                f"{symbols[one]} and {symbols[two]} {_differ([symbols[one]])} and have the same prices; keep one"
+            )
     names = listed(f"{symbols[one]} and {symbols[two]}" for one, two in twins)
-    return [f"symbols that differ in case only trade on the same days and are two stocks: {names}"] if twins else []
+    if not twins:
+        return []
+    how = _differ([symbols[one] for one, _ in twins])
+    return [f"symbols that {how} trade on the same days and are two stocks: {names}"]
 
 
 def _check_size(n_days: int, n_stocks: int, n_rows: int, name: str) -> None:

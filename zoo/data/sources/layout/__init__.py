@@ -133,9 +133,10 @@ def _wide(names: Sequence[str], kinds: Mapping[str, Kind], rows: Sequence[Sequen
         name for name in names if kinds[name] in ("date", "text", "int") and role_of(name, outright=False) == "date"
     ]
     tiers = PANEL_ROLES["date"]
-    dates.sort(key=lambda name: next(k for k, tier in enumerate(tiers) if key(name) in tier))
+    dates.sort(key=lambda name: (kinds[name] != "date", next(k for k, tier in enumerate(tiers) if key(name) in tier)))
     date = dates[0] if dates else names[0] if names and kinds[names[0]] == "date" else None
-    if date is None:
+    # A header that holds a date itself is a row of values.
+    if date is None or kinds_of([date], [[date]])[date] == "date":
         return None
     others = [name for name in names if name != date and not _is_counter(name, kinds)]
     if len(set(others)) < len(others) or any(kinds[name] in ("text", "date") for name in others):

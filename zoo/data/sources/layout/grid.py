@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, permutations
 
 import numpy as np
 import pandas as pd
 
 from zoo.data.sources.cells import Table, to_days, to_floats, to_names
 from zoo.data.sources.columns import listed, role_of
-from zoo.data.sources.layout import Layout
+from zoo.data.sources.layout import Layout, field_of
 from zoo.data.sources.tables.dates import parse_moments
 from zoo.errors import DataError
 
+_BAR_COLUMNS = 15  # more are stocks
+_BAR_LEAST, _BAR_ROWS = 15, 1000
+_BAR_STEADY, _BAR_NOISE = 20, 1e-9  # three times what random walks have; what rounding adds
+_BAR_WRONG = 0.02  # rows of which a bar may be wrong
+_BAR_RANGE = 1.2  # high / low of most bars, also of months
 _NEGATIVE = 0.01  # share of negative values from which on these are no prices
 
 
@@ -91,6 +97,9 @@ def joined(table: Table, blocks: Sequence[Block]) -> Table:
 
 
 def _wide(table: Table, layout: Layout) -> list[Block]:
+    numbers = {column: to_floats(table, column) for column in layout.cells}
+    if layout.field is not None and field_of(table.where.rpartition("/")[2]) is None:
+        _refuse_bar(table, numbers)
     days, rows = _once(table, layout.roles["date"])
     by_field: dict[str, dict[str, str]] = {}
     for column, (stock, name) in layout.cells.items():
@@ -104,9 +113,51 @@ def _wide(table: Table, layout: Layout) -> list[Block]:
         table.tell("one column per stock and field")
     blocks = []
     for name, columns in by_field.items():
-        values = np.stack([to_floats(table, column)[rows] for column in columns.values()], axis=1)
+        values = np.stack([numbers[column][rows] for column in columns.values()], axis=1)
         blocks.append(Block(table, name, days, list(columns), _prices(table, name, values), rows))
     return blocks
+
+
+def _refuse_bar(table: Table, numbers: Mapping[str, np.ndarray]) -> None:
+    """Raise where columns are the open, high, low and close of one stock under names that are not known.
+
+    One of them is hardly ever below and one hardly ever above two others, all within a bar's range, and none of
+    their ratios drifts as that of two stocks does.
+    """
+    if not 4 <= len(numbers) <= _BAR_COLUMNS:
+        return
+    names = list(numbers)
+    values = np.stack([column[:_BAR_ROWS] for column in numbers.values()])
+    priced = np.where(values > 0, values, np.nan)
+    together = [
+        {k for k in range(len(names)) if k != one and _steady(priced[one], priced[k])} for one in range(len(names))
+    ]
+    for high, low in permutations(range(len(names)), 2):
+        if high not in together[low] or np.mean(priced[high] < priced[low]) > _BAR_WRONG:
+            continue
+        between = [
+            k
+            for k in sorted(together[high] & together[low])
+            if np.mean((priced[k] > priced[high]) | (priced[k] < priced[low])) <= _BAR_WRONG
+        ]
+        for one, two in combinations(between, 2):
+            if two in together[one]:
+                raise DataError(
+                    f"{table.where}: {names[high]!r} is never below and {names[low]!r} never above {names[one]!r} and "
+                    f"{names[two]!r}: these are no stocks but the prices of one; name the columns open, high, low, "
+                    f"close and volume (or the file after its field, as close.csv, if they are stocks)"
+                )
+
+
+def _steady(one: np.ndarray, two: np.ndarray) -> bool:
+    """Whether the ratio of two columns is near 1 and changes as noise does: von Neumann's ratio, 2 of noise, is
+    about 6 / rows of a random walk."""
+    ratio = np.log(one / two)
+    ratio = ratio[np.isfinite(ratio)]
+    if len(ratio) < _BAR_LEAST or np.median(np.abs(ratio)) > np.log(_BAR_RANGE):
+        return False
+    spread = float(np.var(ratio))
+    return spread < _BAR_NOISE or float(np.mean(np.diff(ratio) ** 2)) > spread * min(1.0, _BAR_STEADY / len(ratio))
 
 
 def _once(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,9 @@ from zoo.data.sources.tables.dates import parse_moments
 
 _OTHERS = frozenset({"dividends", "stocksplits", "capitalgains", "repaired", "amount", "turnover", "openinterest"})
 _FIELDS = ("open", "high", "low", "close", "adj_close", "vwap", "volume", "factor", "change")
-_CORNERS = frozenset({"", "ticker", "tickers", "symbol", "symbols", "price", "attributes", "field", "date", "unnamed0"})
+_CORNERS = frozenset(
+    {"", "ticker", "tickers", "symbol", "symbols", "price", "attributes", "field", "date", "dates", "unnamed0"}
+)
 _LONGEST = 200  # characters of a name; what is longer is no name of a stock and a field
 _TUPLE = re.compile(r"""\(['"](.*)['"], ['"](.*)['"]\)""")
 _WORD = r"(adj(?:usted)?[ _.]?close|open|high|low|close|vwap|volume)"

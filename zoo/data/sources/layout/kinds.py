@@ -34,9 +34,11 @@ def _kind(cells: Sequence[str]) -> Kind:
 
 
 def names_are_dates(names: Sequence[str]) -> list[bool]:
-    """Which names are dates with the year first."""
+    """Which names are dates."""
     likely = [bool(_DATE.fullmatch(name.strip())) for name in names]
     if sum(likely) < 3:
         return [False] * len(names)
-    texts = np.array([name.strip() if ok else "-" for name, ok in zip(names, likely, strict=True)], dtype=np.str_)
-    return (~np.isnat(parse_moments(texts).days)).tolist()
+    at = np.flatnonzero(likely).tolist()
+    dated = np.zeros(len(names), dtype=bool)
+    dated[at] = ~np.isnat(parse_moments(np.array([names[k].strip() for k in at], dtype=np.str_)).days)
+    return dated.tolist()

@@ -16,6 +16,7 @@ _TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})[0-9:.,]*\s*(.*)|[T ][0-9]{1,2}:.*|[0-9
 _YEAR_FIRST = r"^([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))" + _TIME
 _YEAR_LAST = r"^([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})" + _TIME
 _NAMED = r"^(?:([A-Za-z]{3})[a-z]*\.?[- ]([0-9]{1,2})|([0-9]{1,2})[- ]([A-Za-z]{3})[a-z]*\.?),?[- ]([0-9]{4})$"
+_FIRST_MONTH = np.datetime64("1950-01-01")
 _UTC = frozenset({"Z", "UTC", "+00:00", "+0000", "+00"})
 # Digits of an epoch -> its unit; ten digits are seconds from 2001 on.
 _EPOCHS = {10: "s", 13: "ms", 16: "us", 19: "ns"}
@@ -65,7 +66,7 @@ def parse_moments(texts: np.ndarray) -> Moments:
         series = series.str.replace(r"[年月]", "-", regex=True).str.replace("日", "", regex=False)
     parts = series.str.extract(_YEAR_FIRST)
     if not parts[0].notna().any():
-        return _other_kinds(series)
+        return _most_of_one_kind(series)
     month, day = (parts[k].where(parts[k].notna(), parts[k + 2]) for k in (2, 3))
     return Moments(civil(_number(parts[0]), _number(month), _number(day)), _seconds(parts, 6))
 
@@ -93,6 +94,24 @@ def _seconds(parts: pd.DataFrame, at: int) -> np.ndarray | None:
     zone = parts[at + 2].fillna("").str.strip().str.upper()
     free = timed & ((zone == "") | zone.isin(_UTC)).to_numpy(dtype=bool)
     return np.where(free, _number(parts[at]) * 3600 + _number(parts[at + 1]) * 60, -1)
+
+
+def _most_of_one_kind(series: pd.Series) -> Moments:
+    """As `_other_kinds`; where most texts are of one kind and some are none, these alone are no dates."""
+    found = _other_kinds(series)
+    if found.told or not np.isnat(found.days).all():
+        return found
+    for pattern in (_YEAR_LAST, _NAMED, r"^[0-9]{6,19}(?:\.0+)?$"):
+        alike = series.str.fullmatch(pattern).to_numpy(dtype=bool)
+        if len(series) / 2 < alike.sum() < len(series):
+            most = _other_kinds(series.loc[alike])
+            days = np.full(len(series), NAT)
+            days[alike] = most.days
+            seconds = None if most.seconds is None else np.full(len(series), -1)
+            if seconds is not None:
+                seconds[alike] = most.seconds
+            return Moments(days, seconds, most.told)
+    return found
 
 
 def _other_kinds(series: pd.Series) -> Moments:
@@ -136,6 +155,9 @@ def _short_years(digits: pd.Series) -> Moments:
     def dates(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
         return civil(np.where(year + 2000 > latest, year + 1900, year + 2000), month, day)
 
+    months = civil(one * 100 + two, three, 1)
+    if not np.isnat(months).any() and months.min() >= _FIRST_MONTH and (one * 100 + two <= latest).all():
+        return Moments(np.full(len(digits), NAT), told="could be YYMMDD or YYYYMM; write YYYY-MM-DD")
     days = dates(one, two, three)
     if np.isnat(days).any():
         return Moments(np.full(len(digits), NAT))

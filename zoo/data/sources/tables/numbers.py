@@ -8,14 +8,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-BLANK = frozenset({"", "nan", "none", "null", "na", "n/a", "nat", "<na>", "-", "--", "n.a.", "#n/a", "nil"})
+BLANK = frozenset(
+    {"", "nan", "none", "null", "na", "n/a", "nat", "<na>", "-", "--", "n.a.", "#n/a", "#n/a n/a", "#n/an/a", "nil"}
+)
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "bn": 1e9, "mn": 1e6, "t": 1e12, "万": 1e4, "亿": 1e8}
 _CURRENCY = r"(?:[$€£¥￥₹₩]|(?:USD|EUR|GBP|GBX|CNY|RMB|HKD|JPY|INR|CHF|US\$|HK\$|Rs\.?)(?=[\s0-9.(-])|(?:USD|EUR|CNY)$)"
 _PLAIN = re.compile(r"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\s*")
 _PLAIN_LINES = re.compile(r"(?:-?[0-9]+(?:\.[0-9]+)?\n)*")
 _EXPONENT = "(?:[eE][-+]?[0-9]+)?"
+_LAKHS = "[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}"  # Indian: 12,34,567
 _GROUPED = {
-    ".": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]+)?(?:\.[0-9]*)?{_EXPONENT}"),
+    ".": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|{_LAKHS}|[0-9]+)?(?:\.[0-9]*)?{_EXPONENT}"),
     ",": re.compile(rf"[-+]?(?:[0-9]{{1,3}}(?:\.[0-9]{{3}})+|[0-9]+)?(?:,[0-9]*)?{_EXPONENT}"),
 }
 _DOTTED = re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+")
@@ -82,7 +85,9 @@ def parse_numbers(texts: pd.Series, mark: str | None) -> tuple[np.ndarray, np.nd
     told: set[str] = set()
     bare = cleaned.str.replace(_CURRENCY, "", regex=True)
     if (bare != cleaned).any():
-        told.add("currency signs are taken off")
+        signs = cleaned[bare != cleaned].str.extract(f"({_CURRENCY})")[0].unique()
+        several = f" (of several currencies: {', '.join(sorted(map(str, signs)))})" if len(signs) > 1 else ""
+        told.add(f"currency signs are taken off{several}")
     scale = np.ones(len(texts))
     percent = bare.str.endswith("%").to_numpy(dtype=bool)
     if percent.any():

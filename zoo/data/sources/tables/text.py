@@ -85,7 +85,9 @@ def look_at(path: Path, where: str, roles: Mapping[str, Synonyms]) -> Text:
     if not any(line.strip() for line in lines):
         raise DataError(f"{where}: row 1 is blank; it must name the columns")
     given = re.fullmatch(r'\s*"?sep=(.)"?[\s,;]*', lines[0], re.IGNORECASE)
-    at, separator = _header(lines, given[1] if given else None, 1 if given else 0, roles)
+    # A separator that is named but not there is a wrong one.
+    named = given[1] if given and any(given[1] in line for line in lines[1:_WHOLE_LINES]) else None
+    at, separator = _header(lines, named, 1 if given else 0, roles)
     header = cells_of(lines[at], separator)
     if not header:
         raise DataError(f"{where}: row {at + 1} is blank; it must name the columns")
