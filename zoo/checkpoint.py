@@ -16,7 +16,7 @@ from zoo import registry, trainer
 from zoo.config import DataConfig
 from zoo.data.features import make_feature_set
 from zoo.data.normalize import RobustStats
-from zoo.data.pages import stock_blocks
+from zoo.data.pages import release, stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
@@ -116,8 +116,13 @@ def _prediction_fold(panel: Panel, warmup: int, start: str | None, end: str | No
 
 def known_fields(panel: Panel, names: Iterable[str], days: slice = slice(None)) -> tuple[str, ...]:
     """Those of some fields that have a value on the days."""
-    blocks = list(stock_blocks(panel.stock_major))
-    return tuple(name for name in names if any(np.isfinite(panel.series(name, b)[:, days]).any() for b in blocks))
+
+    def known(name: str) -> bool:
+        return any(np.isfinite(panel.series(name, b)[:, days]).any() for b in stock_blocks(panel.stock_major))
+
+    found = tuple(name for name in names if known(name))
+    release(panel.stock_major)
+    return found
 
 
 def _check_fields(panel: Panel, trained: tuple[str, ...], days: slice) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.features.raw import previous_present
+from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel, presence
 from zoo.data.sources.conventions.scale import NEAR, UNDONE_DAYS, ScaleBreaks, scale_breaks
 
@@ -183,22 +184,35 @@ def _whole_days(title: str, where: Any, **values: np.ndarray) -> Problem:
 
 def jumps(panel: Panel, breaks: ScaleBreaks) -> Problem:
     """Closes more than 40 % from the one before, but for `breaks`; a remark tells those that come back."""
-    close = panel.field("close").T.astype(np.float64)
-    before = previous_present(close)
-    far = np.abs(close / before - 1) > JUMP
-    far[breaks.stock[breaks.field == "close"], breaks.day[breaks.field == "close"]] = False
-    stock, day = np.nonzero(far)
-    now, then = close[stock, day], before[stock, day]
+    stock, day, now, then = _steps(panel, lambda ratio: np.abs(ratio - 1) > JUMP)
+    on_close = breaks.field == "close"
+    far = ~np.isin(stock * panel.n_days + day, breaks.stock[on_close] * panel.n_days + breaks.day[on_close])
+    stock, day, now, then = stock[far], day[far], now[far], then[far]
+    close = panel.field("close")
     is_undone = np.zeros(len(day), dtype=bool)
     for ahead in range(1, UNDONE_DAYS + 1):
-        later = np.minimum(day + ahead, close.shape[1] - 1)
+        later = np.minimum(day + ahead, panel.n_days - 1)
         # Back to where it came from, by at least three quarters of the way in logs.
-        back = np.abs(np.log(close[stock, later] / then)) < NEAR * np.abs(np.log(now / then))
-        is_undone |= back & (day + ahead < close.shape[1])
+        back = np.abs(np.log(close[later, stock].astype(np.float64) / then)) < NEAR * np.abs(np.log(now / then))
+        is_undone |= back & (day + ahead < panel.n_days)
     remark = np.where(is_undone, f"undone within {UNDONE_DAYS} days", "").astype(object)
     summary = f"undone within {UNDONE_DAYS} days, so perhaps bad prints: {is_undone.sum()}" if is_undone.any() else ""
     values = {"close": now, "before it": then, "": remark}
     return Problem("close jumps by more than 40 %", False, day, stock, values, summary)
+
+
+def _steps(
+    panel: Panel, chosen: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Stock and day of the closes whose ratio to the one before is `chosen`, and both closes; some stocks at a time."""
+    parts = []
+    for block in stock_blocks(panel.stock_major):
+        close = panel.series("close", block).astype(np.float64)
+        before = previous_present(close)
+        stock, day = np.nonzero(chosen(close / before))
+        parts.append((stock + block.start, day, close[stock, day], before[stock, day]))
+    stock, day, now, then = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return stock, day, now, then
 
 
 def splits(panel: Panel) -> Problem:
@@ -207,11 +221,9 @@ def splits(panel: Panel) -> Problem:
     A split by 1/2 doubles the shares traded: the median volume of the 10 days after over that of the 10 days
     before must move by `VOLUME_MOVE` as much, 1.4 to 5.7 times. Without volume nothing is suspected.
     """
-    close = panel.field("close").T.astype(np.float64)
-    ratio = close / previous_present(close)
     names, fractions = np.array(list(FRACTIONS), dtype=object), np.log(list(FRACTIONS.values()))
-    stock, day = np.nonzero(np.abs(np.log(ratio)) > 0.3)
-    move = np.log(ratio[stock, day])
+    stock, day, now, then = _steps(panel, lambda ratio: np.abs(np.log(ratio)) > 0.3)
+    move = np.log(now / then)
     nearest = np.abs(move[:, None] - fractions).argmin(axis=1)
     near = np.abs(move - fractions[nearest]) < np.log1p(SPLIT_TOLERANCE)
     stock, day, move, nearest = stock[near], day[near], move[near], nearest[near]

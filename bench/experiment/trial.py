@@ -21,6 +21,7 @@ from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
+from zoo.data.labels import train_label
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import make_folds
@@ -163,7 +164,8 @@ def run_trial(
     if missing:
         # Every model is compared on the same rows; leaving some out would flatter it.
         raise ModelError(f"{missing} of the {dataset.test.n_rows} test scores are not finite numbers")
-    daily = daily_scores(scores, dataset.raw_label[test], dataset.train_label[test])
+    label = dataset.raw_label[test]
+    daily = daily_scores(scores, label, train_label(label))
     daily.insert(0, "datetime", dataset.panel.days[test].astype("datetime64[ns]"))
     defaults = {name: p.default for name, p in spec.parameters.items()}
     record = {

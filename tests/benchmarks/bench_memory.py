@@ -8,7 +8,7 @@ fields, stocks that are listed and delisted over all of history) and runs every 
 peak resident memory is the system's count of it: pages of mapped files that it touched included. The bar is 2.5 times
 the panel that the stage works on, and 700 MB. The cache lies in the folder; stages after the first find the panel in
 it. `run` is `bench run` of linear and lightgbm on the universe of the `--top` most traded: training, one-day latency,
-portfolios, diagnostics.
+portfolios, diagnostics; `report` is its report.
 """
 
 from __future__ import annotations
@@ -130,7 +130,26 @@ def whole_run(source: str, top: int) -> int:
     return plan.panel.values.nbytes
 
 
-READ, RUN = "panel, read from the folder", "run"
+def inspected(source: str, top: int) -> int:
+    """`bench data inspect`, which makes all checks of `bench data validate`."""
+    from bench.data.inspect import inspect_panel
+
+    panel = _opened(source, 0)
+    inspect_panel(panel, source)
+    return panel.values.nbytes
+
+
+def reported(source: str, top: int) -> int:
+    """`bench report` of the run before it; reads records, no panel."""
+    from bench.records.runs import last_run
+    from bench.report import write_report
+
+    results = Path(source).parent / "results"
+    write_report(results, last_run(results))
+    return 0
+
+
+READ, INSPECT, RUN, REPORT = "panel, read from the folder", "inspect", "run", "report"
 STAGES: dict[str, Callable[[str, int], int]] = {
     "imports": lambda source, top: 0,
     READ: opened,
@@ -139,7 +158,9 @@ STAGES: dict[str, Callable[[str, int], int]] = {
     "raw": windows_of("raw"),
     "alpha158": windows_of("alpha158"),
     "alpha360": windows_of("alpha360"),
+    INSPECT: inspected,
     RUN: whole_run,
+    REPORT: reported,
 }
 """Those named for features: features, labels, and batches for training."""
 
@@ -175,8 +196,9 @@ def table(folder: Path, n_stocks: int, n_days: int, top: int, skipped: list[str]
     )
     held = True
     for universe in (0, top) if top else (0,):
-        # The second time the folder has been read; a run is that of the smaller universe.
-        for stage in (s for s in STAGES if s not in skipped and s != (READ if universe else RUN)):
+        # The second time the folder has been read and inspected; a run is that of the smaller universe.
+        elsewhere = (READ, INSPECT) if universe else (RUN, REPORT)
+        for stage in (s for s in STAGES if s not in (*skipped, *elsewhere)):
             result = in_child(stage, market, universe)
             bar = TIMES * result["panel"] + MORE
             ratio = f"{result['peak'] / result['panel']:6.1f}" if result["panel"] else ""

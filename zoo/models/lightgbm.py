@@ -8,8 +8,10 @@ trees is chosen by mean daily IC of the valid rows, the measure by which network
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ModelError
-from zoo.models._select import daily_ic
+from zoo.models._select import DailyIC
 from zoo.network import Batch, Days, Membership, Rows, Scores, WholeModel, Windows
 from zoo.registry import register_model
 
@@ -144,19 +146,15 @@ class LightGBM(WholeModel):
             "bin_construct_sample_cnt": _BIN_SAMPLE,
             "verbosity": -1,
         }
-        label, day = _labels(train, "train")
-        valid_label, valid_day = _labels(valid, "valid")
-        kept = _even_share(day, self.max_rows, np.random.default_rng(seed))
-        if len(kept) < len(label):
-            used = (len(kept), len(label))
-            _log.warning("lightgbm: %d of %d train rows used, the same share of every day (max_rows)", *used)
-        train_set = lightgbm.Dataset(_stream(train, kept), label=label[kept], params=params)
-        everything = np.arange(len(valid_label))
-        valid_set = lightgbm.Dataset(_stream(valid, everything), label=valid_label, reference=train_set, params=params)
-        target, days = torch.from_numpy(valid_label), torch.from_numpy(valid_day)
+        train_set, n_rows = _train_set(train, self.max_rows, seed, params)
+        label, day = _labels(valid, "valid")
+        valid_set = lightgbm.Dataset(_stream(valid, np.arange(len(label))), label, reference=train_set, params=params)
+        valid_set.construct()
+        daily_ic = DailyIC(torch.from_numpy(label), torch.from_numpy(day))
+        _return_freed_memory()
 
         def mean_ic(scores: np.ndarray, _: lightgbm.Dataset) -> tuple[str, float, bool]:
-            ic = daily_ic(torch.from_numpy(np.asarray(scores)), target, days).nanmean()
+            ic = daily_ic(torch.from_numpy(np.asarray(scores))).nanmean()
             return "ic", float(ic.nan_to_num(nan=-1.0)), True
 
         booster = lightgbm.train(
@@ -174,8 +172,8 @@ class LightGBM(WholeModel):
         return {
             "rounds": booster.best_iteration,
             "valid_ic": float(booster.best_score["valid"]["ic"]),
-            "rows": len(label),
-            "rows_used": len(kept),
+            "rows": n_rows,
+            "rows_used": train_set.num_data(),
         }
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
@@ -184,6 +182,18 @@ class LightGBM(WholeModel):
             self.booster = self.booster.new_zeros(stored.shape)
             self._parsed = None
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _train_set(rows: Rows, most: int | None, seed: int, params: dict[str, Any]) -> tuple[lightgbm.Dataset, int]:
+    """At most `most` labelled rows in binned form, and how many there are in all."""
+    import lightgbm
+
+    label, day = _labels(rows, "train")
+    kept = _even_share(day, most, np.random.default_rng(seed))
+    if len(kept) < len(label):
+        used = (len(kept), len(label))
+        _log.warning("lightgbm: %d of %d train rows used, the same share of every day (max_rows)", *used)
+    return lightgbm.Dataset(_stream(rows, kept), label=label[kept], params=params).construct(), len(label)
 
 
 def _labels(rows: Rows, segment: str) -> tuple[np.ndarray, np.ndarray]:
@@ -201,6 +211,12 @@ def _even_share(day: np.ndarray, most: int | None, generator: np.random.Generato
         return np.arange(len(day))
     shuffled_within_days = np.lexsort((generator.random(len(day)), day))
     return np.sort(shuffled_within_days[np.arange(most) * len(day) // most])
+
+
+def _return_freed_memory() -> None:
+    """glibc keeps what finding the bins has taken, 240 MB at 120 columns, while training takes as much elsewhere."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _stream(rows: Rows, kept: np.ndarray) -> Any:

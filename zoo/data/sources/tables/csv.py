@@ -7,11 +7,12 @@ import re
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from zoo.data.sources.cells import UNREADABLE, Table
+from zoo.data.sources.cells import UNREADABLE, YEARS, Table
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms
 from zoo.data.sources.layout import Layout, recognise_layout
 from zoo.data.sources.tables.numbers import are_plain, decimal_mark
@@ -19,6 +20,7 @@ from zoo.data.sources.tables.text import Text, look_at, refuse_nul
 from zoo.errors import DataError
 
 TEXT_ROLES = ("date", "symbol", "sector", "industry", "concept", "start", "end")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 EMPTY = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "none", "-"]
 
 
@@ -54,7 +56,9 @@ def csv_table(
         k: k not in numeric or k in written for k, name in enumerate(names) if name in layout.wanted or name in keep
     }
     start, first_row = _below(text, below), text.line + below + 1
-    columns = _by_pyarrow(text, start, names, wanted)
+    date = layout.roles.get("date")
+    days = names.index(date) if date is not None and date not in keep else None
+    columns = _by_pyarrow(text, start, names, wanted, days)
     if columns is None:
         columns = _by_pandas(text, start, names, wanted, where, first_row)
     columns = _filled({names[k]: series for k, series in columns.items()})
@@ -96,8 +100,13 @@ def _below(text: Text, n_lines: int) -> int:
     return start
 
 
-def _by_pyarrow(text: Text, start: int, names: list[str], wanted: dict[int, bool]) -> dict[int, pd.Series] | None:
-    """Position -> values, text where `wanted` says so; None where pandas must do it: only it knows rows and reasons."""
+def _by_pyarrow(
+    text: Text, start: int, names: list[str], wanted: dict[int, bool], days: int | None
+) -> dict[int, pd.Series] | None:
+    """Position -> values, text where `wanted` says so; None where pandas must do it: only it knows rows and reasons.
+
+    The column `days` is one of days where all of its cells are `YYYY-MM-DD`, text as any other otherwise.
+    """
     try:
         import pyarrow as pa
         import pyarrow.csv
@@ -112,6 +121,11 @@ def _by_pyarrow(text: Text, start: int, names: list[str], wanted: dict[int, bool
         return None
     labels = [str(k) for k in range(len(names))]
     as_text = pa.dictionary(pa.int32(), pa.string())
+    types = {str(k): as_text if texts else pa.float64() for k, texts in wanted.items()}
+    if days in wanted and all(_DAY.fullmatch(row[days]) for row in text.rows if days < len(row)):
+        types[str(days)] = pa.date32()
+    else:
+        days = None
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(pa.py_buffer(data).slice(start)),
@@ -119,24 +133,36 @@ def _by_pyarrow(text: Text, start: int, names: list[str], wanted: dict[int, bool
             parse_options=pyarrow.csv.ParseOptions(delimiter=text.separator, quote_char=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=[str(k) for k in wanted],
-                column_types={str(k): as_text if texts else pa.float64() for k, texts in wanted.items()},
+                column_types=types,
                 null_values=EMPTY,
                 strings_can_be_null=False,
                 check_utf8=False,
             ),
         )
     except (pa.ArrowException, *UNREADABLE):
-        return None
+        return None if days is None else _by_pyarrow(text, start, names, wanted, None)
+    if days is not None and not _usual_days(table.column(str(days))):
+        return _by_pyarrow(text, start, names, wanted, None)
     columns = {}
     for k in wanted:
         column = table.column(str(k)).combine_chunks()
-        if wanted[k]:
+        if k == days:
+            columns[k] = pd.Series(column.to_numpy(zero_copy_only=False).astype("datetime64[s]"))
+        elif wanted[k]:
             column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
             values = pd.Index(column.dictionary.to_numpy(zero_copy_only=False), dtype=object)
             columns[k] = pd.Series(pd.Categorical.from_codes(column.indices.to_numpy(), values))
         else:
             columns[k] = pd.Series(column.to_numpy(zero_copy_only=False))
     return columns
+
+
+def _usual_days(column: Any) -> bool:
+    """Whether no cell is empty and no year is one that no market has: such cells are told as they are written."""
+    if column.null_count or not len(column):
+        return False
+    days = column.to_numpy()
+    return days.min() >= YEARS[0] and days.max() < YEARS[1]
 
 
 def _by_pandas(
