@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from bench.experiment.config import load_config
 from bench.experiment.events import Limits
@@ -17,7 +17,7 @@ from bench.interface.result import Result
 from bench.interface.run import Conduct, run_experiment
 from bench.interface.settings import command_of, configure, dotted_settings, seed_list
 from bench.records.store import RunStore
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +96,10 @@ def compare(
         raise ConfigError(
             "compare(): markets are several runs, and this compares within one: call it with data='planted:"
             f"{experiment.markets[0]}' and so on, or run them all: python -m bench run"
+        )
+    if executor not in get_args(Kind):
+        raise ConfigError(
+            f"compare(): executor '{executor}'{did_you_mean(executor, get_args(Kind))}: must be processes or ray"
         )
     limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
     conduct = Conduct(str(jobs), executor, address, limits, fresh, accept_data, tuple(files), figures)

@@ -94,8 +94,8 @@ def command_of(
     for key, value in settings.items():
         if key == "data.source":
             arguments += ["--data", str(value)]
-        elif key == "seeds":
-            arguments += ["--seeds", ",".join(map(str, value)) + ("," * (len(value) == 1))]
+        elif key == "seeds" and list(value) == list(range(len(value))):
+            arguments += ["--seeds", str(len(value))]
         else:
             arguments += ["--set", f"{key}={json.dumps(value, default=str, ensure_ascii=False)}"]
     return arguments
