@@ -51,7 +51,7 @@ def test_every_command_it_names_is_one(command: str):
 
 def test_its_python_runs_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    zoo.load_panel("planted:local?stocks=20&days=400").to_frame().reset_index().to_parquet("prices.parquet")
+    zoo.load_panel("planted:local?stocks=10&days=400").to_frame().reset_index().to_parquet("prices.parquet")
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) == 2
     namespace: dict[str, Any] = {}

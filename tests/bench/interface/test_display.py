@@ -36,7 +36,7 @@ def test_the_place_decides_on_the_display(monkeypatch):
 
 
 def test_a_notebook_is_shown_one_bar_that_is_redrawn_as_trials_end(tmp_path, plugin):
-    file = plugin("breaking", 'def training_loss(self, batch):\n    raise RuntimeError("<b>no luck</b>")')
+    file = plugin("breaking", 'def training_loss(self, *given):\n    raise RuntimeError("<b>no luck</b>")')
     pages: list[list[str]] = []
 
     def show(html: str) -> Any:
