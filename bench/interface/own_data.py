@@ -97,9 +97,11 @@ def _hash(flat: pd.DataFrame) -> str:
     """12 hex digits over names, types and cells."""
     from pandas.util import hash_pandas_object
 
+    hashed: Any = hash_pandas_object
+
     digest = hashlib.blake2b("\0".join(f"{c}\0{kind}" for c, kind in flat.dtypes.items()).encode(), digest_size=6)
     try:
-        digest.update(np.asarray(hash_pandas_object(flat, index=False)).tobytes())
+        digest.update(np.asarray(hashed(flat, index=False)).tobytes())
     except TypeError as error:
         raise DataError(f"the frame holds cells that are neither numbers, texts nor dates ({error})") from None
     return digest.hexdigest()
