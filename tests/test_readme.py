@@ -6,10 +6,12 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+import zoo
 from bench.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -45,3 +47,15 @@ def test_every_file_it_points_to_exists():
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"`(?:python -m )?bench ([a-z]+)", README))))
 def test_every_command_it_names_is_one(command: str):
     assert CliRunner().invoke(app, shlex.split(f"{command} --help")).exit_code == 0
+
+
+def test_its_python_runs_from_top_to_bottom(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    zoo.load_panel("planted:local?stocks=10&days=400").to_frame().reset_index().to_parquet("prices.parquet")
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    namespace: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, namespace)
+    assert namespace["again"].verdict == namespace["result"].verdict
+    assert len(namespace["scores"]) > len(namespace["tomorrow"]) > 0

@@ -2,7 +2,7 @@
 
 >>> panel = zoo.load_panel("prices.parquet")
 >>> model = zoo.build("gru", n_features=6, lookback=60)
->>> scores = zoo.load("results/runs/quick/trials/1f0c...").predict(panel)
+>>> scores = zoo.load("quick", model="gru", seed=0).predict(panel)
 >>> model.load_state_dict(zoo.interop.load_reference_state("gru", "weights.npz"))
 
 Names are imported on first use, so that `import zoo` costs nothing.
@@ -54,3 +54,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -21,7 +21,7 @@ from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset
-from zoo.errors import DataError, ModelError
+from zoo.errors import DataError, ModelError, did_you_mean
 from zoo.network import Network
 
 FORMAT = 1
@@ -47,6 +47,11 @@ class Forecaster:
     stats: RobustStats
     model: Network
     fields: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        numbers = sum(p.numel() for p in self.model.parameters())
+        trained = f", {numbers:,} parameters" if numbers else ""
+        return f"<Forecaster {self.name}: {self.data.features} features of {self.data.lookback} days{trained}>"
 
     def predict(
         self,
@@ -173,31 +178,77 @@ def save(folder: Path, model: Network, name: str, params: dict[str, Any], datase
     (folder / HEADER).write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
 
 
-def load(path: str | Path) -> Forecaster:
-    """The trained model stored in a folder (a trial of a finished run).
+def load(
+    path: str | Path,
+    *,
+    model: str | None = None,
+    seed: int | None = None,
+    fold: int | None = None,
+    results: str | Path = "results",
+) -> Forecaster:
+    """A trained model: the one stored in a folder, or one of a finished run.
+
+    Args:
+        path: the folder of a trial, or a run: its name, or its folder.
+        model, seed: which of the run's; may be left out where there is but one.
+        fold: default: the last one.
+        results: folder of the runs that have names.
 
     Raises:
-        ModelError: nothing is stored there, it was written by another format version, or its weights do not fit.
+        ModelError: nothing is stored there, it was written by another format version, or its weights do not fit; no
+            such run, model, seed or fold, or several.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(path)
     if not (folder / HEADER).is_file():
-        raise ModelError(f"{folder} holds no trained model ({HEADER} is missing)")
+        folder = _trial_folder(folder, Path(results), {"model": model, "seed": seed, "fold": fold})
+    elif (model, seed, fold) != (None, None, None):
+        raise ModelError(f"{folder} holds one trained model; model, seed and fold choose of a run")
     try:
         header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
         if header["format"] != FORMAT:
             raise ModelError(f"{folder}: written in format {header['format']}, this version reads {FORMAT}")
-        model = registry.build(
+        network = registry.build(
             header["model"], n_features=header["n_features"], lookback=header["lookback"], **header["params"]
         )
         state = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
-        model.load_state_dict(state)
+        network.load_state_dict(state)
         stats = RobustStats(tensors["features.center"].numpy(), tensors["features.scale"].numpy())
         data = DataConfig.model_validate(header["data"])
         fields = None if header.get("fields") is None else tuple(map(str, header["fields"]))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {error}") from error
-    return Forecaster(header["model"], header["params"], data, stats, model.eval(), fields)
+    return Forecaster(header["model"], header["params"], data, stats, network.eval(), fields)
+
+
+def _trial_folder(run: Path, results: Path, asked: dict[str, Any]) -> Path:
+    """The folder of the one trial of a run that was asked for; of several folds the last."""
+    runs = results / "runs"
+    folder = next((f for f in (run, runs / run) if (f / "run.json").is_file()), None)
+    if folder is None:
+        near = did_you_mean(str(run), [f.parent.name for f in runs.glob("*/run.json")])
+        raise ModelError(f"{run} holds no trained model ({HEADER} is missing), and is no run under {runs}{near}")
+    try:
+        trials = json.loads((folder / "run.json").read_text(encoding="utf-8"))["trials"]
+        chosen = [trial for trial in trials if all(value in (None, trial[key]) for key, value in asked.items())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / 'run.json'} cannot be read: {error}") from error
+    for key in ("fold", "model", "seed"):
+        known = sorted({trial[key] for trial in trials if key == "model" or asked["model"] in (None, trial["model"])})
+        if asked[key] is not None and asked[key] not in known:
+            near = did_you_mean(str(asked[key]), map(str, known))
+            raise ModelError(
+                f"run '{folder.name}' has no {key} {asked[key]!r}{near}; it has {', '.join(map(str, known))}"
+            )
+    if asked["fold"] is None:
+        chosen = [trial for trial in chosen if trial["fold"] == max(t["fold"] for t in chosen)]
+    for key in ("model", "seed"):
+        if len(several := sorted({trial[key] for trial in chosen})) > 1:
+            raise ModelError(f"run '{folder.name}' has several: choose a {key} of {', '.join(map(str, several))}")
+    found = folder / "trials" / chosen[0]["key"]
+    if not (found / HEADER).is_file():
+        raise ModelError(f"{found} holds no trained model ({HEADER} is missing): the trial failed or is not run yet")
+    return found

@@ -1,4 +1,4 @@
-"""What commands print: text, tables and, on a terminal, what moves while one waits."""
+"""What commands print: tables, JSON and, on a terminal, a bar while one waits."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
-from bench.text.printable import one_line, printable
+from bench.interface.console import out, say
+from bench.text.printable import one_line
 
 if TYPE_CHECKING:
     from bench.text.tables import Table
 
-out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 _LONGEST_CELL = 200  # characters that are shown
 
@@ -54,11 +54,6 @@ def progress(text: str, *, in_bytes: bool = False) -> Iterator[Step]:
             shown.update(task, description=what, completed=done, total=total)
 
         yield step
-
-
-def say(text: str) -> None:
-    """Plain text, on a line of its own."""
-    out.print(escape(printable(text)))
 
 
 def print_json(value: Any) -> None:
@@ -90,16 +85,6 @@ def _print_what_fits(table: Table, headers: list[str], rows: list[list[str]]) ->
     out.print(rich_table)
     if shown < len(headers):
         say(f"(no room for: {', '.join(headers[shown:])}; the report has them)")
-
-
-@contextmanager
-def status(text: str) -> Iterator[None]:
-    """A spinner on a terminal while something slow happens; silent elsewhere."""
-    if out.is_terminal:
-        with out.status(escape(printable(text))):
-            yield
-    else:
-        yield
 
 
 def elapsed(began: float) -> str:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from bench.cli.console import say
-from bench.experiment.presets import DEFAULT_CONFIG
-from zoo.errors import ConfigError
+from bench.interface.console import say
+from bench.interface.prepare import prepare
 
 if TYPE_CHECKING:
     from bench.experiment.config import ExperimentConfig
@@ -34,7 +33,6 @@ NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Parse the data 
 SkipOption = Annotated[
     bool, typer.Option("--skip-bad-files", help="Go on without the files of a directory that are broken; told.")
 ]
-_MOST_SEEDS = 10_000
 LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run; default: the last one.")]
 
 
@@ -51,18 +49,13 @@ class ModelOptions:
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         """The configuration: `changes` (by key, `__` for a dot, None: none) over --set over the file."""
-        from bench.experiment.config import load_config, parse_override
-        from bench.experiment.naming import run_name
+        from bench.experiment.config import parse_override
+        from bench.interface.settings import configure
 
         prepare(self.plugin)
         every = dict(parse_override(text) for text in self.overrides or [])
         every |= {key.replace("__", "."): value for key, value in changes.items() if value is not None}
-        file = self.config or DEFAULT_CONFIG
-        experiment = load_config(file, every)
-        if "name" in every:
-            return experiment
-        source = load_config(file).data.source if "data.source" in every else experiment.data.source
-        return experiment.model_copy(update={"name": run_name(experiment, file, source)})
+        return configure(self.config, every)
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,9 @@ class RunOptions(DataOptions):
     ] = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
-        seeds = None if self.seeds is None else _seeds(self.seeds)
+        from bench.interface.settings import seed_list
+
+        seeds = None if self.seeds is None else seed_list(self.seeds)
         return super().experiment(seeds=seeds, device=self.device, name=self.name, **changes)
 
 
@@ -122,33 +117,6 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     expanded.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
     expanded.__annotations__ = {name: annotation for name, annotation, _ in parameters}
     return expanded
-
-
-def _seeds(text: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"--seeds {text}: must be a count (3) or a list of numbers (0,5,7)") from None
-    if "," in text:
-        return numbers
-    if numbers[0] < 1:
-        raise ConfigError(f"--seeds {text}: at least one seed is needed")
-    if numbers[0] > _MOST_SEEDS:
-        raise ConfigError(f"--seeds {text}: at most {_MOST_SEEDS:,} seeds; a list (0,5,7) names single ones")
-    return list(range(numbers[0]))
-
-
-def prepare(plugins: list[Path] | None = None, no_cache: bool = False) -> None:
-    """Register what the user's files add, and parse data anew; worker processes inherit the latter."""
-    if plugins:
-        from zoo.registry import load_plugin
-
-        for path in plugins:
-            load_plugin(path)
-    if no_cache:
-        from zoo.data.cache import disable_cache
-
-        disable_cache()
 
 
 def say_formulas(names: list[str], safe: bool) -> None:

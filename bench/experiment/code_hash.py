@@ -57,6 +57,12 @@ def code_of(file: Path) -> str:
     return ast.dump(tree)
 
 
+def forget_sources() -> None:
+    """From now on files are read again: a plugin may have been changed since."""
+    for cached in (source_hash, code_of, _imports):
+        cached.cache_clear()
+
+
 @lru_cache
 def _imports(file: Path, module: str) -> list[str]:
     """Dotted names that a file may import as modules, inside functions too."""

@@ -153,8 +153,13 @@ def _by_name(models: Any) -> Any:
     return dict.fromkeys(part.strip() for part in models.split(",")) if isinstance(models, str) else models
 
 
-def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None) -> ExperimentConfig:
+def load_config(
+    path: str | Path | None, overrides: dict[str, Any] | None = None, told: str = "--set"
+) -> ExperimentConfig:
     """The experiment of a YAML file (None: all defaults), with dotted `overrides` applied on top.
+
+    Args:
+        told: what an error calls the place that overrides come from.
 
     Raises:
         ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
@@ -166,11 +171,11 @@ def load_config(path: str | Path | None, overrides: dict[str, Any] | None = None
     if "models" in document:
         document["models"] = _by_name(document["models"])
     for dotted, value in overrides.items():
-        _assign(document, dotted, value)
+        _assign(document, dotted, value, told)
     try:
         return ExperimentConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(_explain(error, document, lines, file, list(overrides))) from None
+        raise ConfigError(_explain(error, document, lines, file, list(overrides), told)) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -197,7 +202,7 @@ def _switch_split(document: dict[str, Any], overrides: dict[str, Any]) -> None:
         data["split"] = {key: split[key] for key in ("embargo", "force") if key in split}
 
 
-def _assign(document: dict[str, Any], dotted: str, value: Any) -> None:
+def _assign(document: dict[str, Any], dotted: str, value: Any, told: str) -> None:
     *parents, last = dotted.split(".")
     here = document
     for parent in parents:
@@ -205,7 +210,7 @@ def _assign(document: dict[str, Any], dotted: str, value: Any) -> None:
             here[parent] = {}
         here = here[parent]
         if not isinstance(here, dict):
-            raise ConfigError(f"--set {dotted}: '{parent}' is a value, not a section")
+            raise ConfigError(f"{told} {dotted}: '{parent}' is a value, not a section")
     here[last] = value
 
 
@@ -215,6 +220,7 @@ def _explain(
     lines: dict[tuple[str, ...], int],
     file: Path | None,
     overrides: list[str],
+    told: str,
 ) -> str:
     messages = []
     for problem in error.errors():
@@ -225,10 +231,10 @@ def _explain(
             path, value = (*path, "mode"), value.get("mode") if isinstance(value, dict) else value
         dotted = ".".join(path)
         if any(dotted == key or dotted.startswith(f"{key}.") for key in overrides):
-            where = "--set"
+            where = told
         else:
             where = str(file or "configuration") + (f", line {lines[path]}" if path in lines else "")
-            where += " with --set" if any(key.startswith(f"{dotted}.") for key in overrides) else ""
+            where += f" with {told}" if any(key.startswith(f"{dotted}.") for key in overrides) else ""
         if problem["type"] == "extra_forbidden":
             known = _known_keys(path[:-1], document)
             messages.append(f"{where}: unknown key '{dotted}'{did_you_mean(path[-1], known)}")

@@ -9,6 +9,8 @@ import pandas as pd
 
 from bench.records.store import RunStore
 from zoo import checkpoint
+from zoo.checkpoint import Forecaster
+from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.errors import ConfigError, did_you_mean
 
@@ -27,34 +29,66 @@ def predict_run(
     end: str | None = None,
     skip_bad_files: bool = False,
 ) -> pd.Series:
-    """Scores of a run's model on new data, mean over its seeds unless one is named.
-
-    Returns:
-        float32 Series `score` indexed (datetime, instrument); `attrs["notes"]` holds the notes on the data.
+    """Scores of a run's model on new data, mean over its seeds unless one is named; see `mean_scores`.
 
     Raises:
         ConfigError: no such run, model, seed or fold.
         DataError: the data cannot be read or holds too little history.
     """
-    store = RunStore.open(results, name)
+    forecasters = load_forecasters(RunStore.open(results, name), model, seed=seed, fold=fold)
+    return mean_scores(forecasters.values(), source, start=start, end=end, skip_bad_files=skip_bad_files)
+
+
+def load_forecasters(
+    store: RunStore, model: str, *, seed: int | None = None, fold: int | None = None
+) -> dict[int, Forecaster]:
+    """The trained models of a run by seed, of one fold (default: the last).
+
+    Raises:
+        ConfigError: the run has no such model, or no whole trial of it.
+    """
     run = store.run()
     if model not in run["models"]:
-        raise ConfigError(f"run '{name}' has no model '{model}'{did_you_mean(model, run['models'])}")
+        raise ConfigError(f"run '{store.name}' has no model '{model}'{did_you_mean(model, run['models'])}")
     last = max(t["fold"] for t in run["trials"])
     chosen = [
         t
         for t in run["trials"]
         if t["model"] == model and t["fold"] == (last if fold is None else fold) and seed in (None, t["seed"])
     ]
-    finished = [t["key"] for t in chosen if store.is_done(t["key"])]
+    finished = {t["seed"]: t["key"] for t in chosen if store.is_done(t["key"])}
     if not finished:
         asked = f" with seed {seed}" if seed is not None else ""
         asked += f" in fold {fold}" if fold is not None else ""
-        raise ConfigError(f"run '{name}' has no whole trial of '{model}'{asked}; run it again to restore it")
-    forecasters = [checkpoint.load(store.trial_folder(key)) for key in finished]
-    data = forecasters[0].data
-    panel = open_panel(data.model_copy(update={"skip_bad_files": data.skip_bad_files or skip_bad_files}), source)
-    scores = [f.predict(panel, start=start, end=end) for f in forecasters]
+        raise ConfigError(f"run '{store.name}' has no whole trial of '{model}'{asked}; run it again to restore it")
+    return {number: checkpoint.load(store.trial_folder(key)) for number, key in finished.items()}
+
+
+def mean_scores(
+    forecasters: Iterable[Forecaster],
+    source: Panel | pd.DataFrame | str | Path,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    skip_bad_files: bool = False,
+) -> pd.Series:
+    """The mean of the scores of models of one run and fold on new data, read once.
+
+    Args:
+        source: as `Forecaster.predict` takes it.
+
+    Returns:
+        float32 Series `score` indexed (datetime, instrument); `attrs["notes"]` holds the notes on the data.
+
+    Raises:
+        DataError: as `Forecaster.predict`.
+    """
+    several = list(forecasters)
+    data = several[0].data
+    if not isinstance(source, Panel):
+        data = data.model_copy(update={"skip_bad_files": data.skip_bad_files or skip_bad_files})
+        source = open_panel(data, source)
+    scores = [f.predict(source, start=start, end=end) for f in several]
     mean = pd.concat(scores, axis=1).mean(axis=1).astype("float32").rename("score")
     mean.attrs["notes"] = scores[0].attrs["notes"]
     return mean

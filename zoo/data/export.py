@@ -20,6 +20,7 @@ from zoo.data.features.base import FeatureSet
 from zoo.data.files import whole_file
 from zoo.data.pages import release
 from zoo.data.panel import Panel
+from zoo.data.sources import load_panel
 from zoo.data.split import DayRange
 from zoo.errors import ConfigError, DataError
 
@@ -29,7 +30,7 @@ BLOCK = 64 << 20  # bytes of factors gathered at a time
 
 
 def compute_features(
-    panel: Panel,
+    data: Panel | pd.DataFrame | str | Path,
     name: str = "alpha158",
     *,
     normalize: bool = False,
@@ -40,7 +41,7 @@ def compute_features(
     """The factors of a feature set: a row per member and day, a float32 column per factor.
 
     Args:
-        panel: as `load_panel` gives it.
+        data: a panel, or what `load_panel` makes one of: a frame, a path or another source.
         name: `alpha158`, `alpha158_20`, `alpha360` or `raw`.
         normalize: robust z-score of each column, fitted on the member rows of the days from `fit_start` (default:
             the first) to `fit_end`, both included; clipped to +-3, NaN -> 0.
@@ -48,9 +49,10 @@ def compute_features(
 
     Raises:
         ConfigError: unknown set; `normalize` without `fit_end`, which would let the future into the statistics.
-        DataError: no members.
+        DataError: no members, or as `load_panel`.
     """
     check_options(name, normalize, fit_end, fit_start)
+    panel = data if isinstance(data, Panel) else load_panel(data)
     factors = _Factors(panel, _feature_set(name), _train_days(panel, normalize, fit_start, fit_end))
     values = np.empty((len(factors.names), int(panel.member.sum())), dtype=np.float32)
     at = 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from zoo.data.pages import release, room_like, stock_blocks
 from zoo.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIELDS = ("open", "high", "low", "close", "vwap", "volume")
 """The fields every panel may have, in this order; `close` is the only one it must have. Further fields follow."""
@@ -89,6 +92,12 @@ class Panel:
         object.__setattr__(self, "days", days)
         object.__setattr__(self, "values", stock_major.transpose(1, 0, 2))
         object.__setattr__(self, "member", np.ascontiguousarray(self.member, dtype=bool))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Panel {self.name}: {self.n_days:,} days {self.days[0]} .. {self.days[-1]}, {self.n_stocks:,} stocks, "
+            f"{', '.join(self.fields)}>"
+        )
 
     @property
     def n_days(self) -> int:
@@ -180,9 +189,40 @@ class Panel:
         note += f"; {gone:,} of {self.n_stocks:,} stocks have no close on them and are left out" if gone else ""
         return self.part(np.flatnonzero(traded), slice(first, stop)).with_notes(note)
 
+    def to_frame(self) -> pd.DataFrame:
+        """Long rows indexed (datetime, instrument): float32 columns of the fields, `sector` where one can hold it.
+
+        A row per stock and day that has a value or is a member's. `load_panel` reads them back, with the membership
+        that it takes for granted: from a stock's first to its last close. Dated concepts, or several to a stock, are
+        not among them; `zoo.data.writers.write_panel` keeps all.
+        """
+        import pandas as pd
+
+        day, stock = np.nonzero(self.member | np.isfinite(self.values).any(axis=2))
+        index = pd.MultiIndex.from_arrays(
+            [self.days[day].astype("datetime64[ns]"), self.symbols[stock].astype(object)],
+            names=["datetime", "instrument"],
+        )
+        frame = pd.DataFrame(self.values[day, stock], index=index, columns=list(self.fields))
+        sector = single_concept(self)
+        return frame if sector is None else frame.assign(sector=sector[stock])
+
     def with_notes(self, *notes: str) -> Panel:
         """The same panel with further notes."""
         return replace(self, notes=(*self.notes, *notes))
+
+
+def single_concept(panel: Panel) -> np.ndarray | None:
+    """`[N]` concept names (None = no concept) where a column can hold them: undated, at most one per stock."""
+    concepts = panel.concepts
+    if concepts is None or not concepts.snapshot:
+        return None
+    belongs = (concepts.start <= concepts.end).any(axis=0)
+    count = belongs.sum(axis=1)
+    if count.max() != 1:
+        return None
+    names = np.array([*concepts.names, None], dtype=object)
+    return names[np.where(count == 1, belongs.argmax(axis=1), -1)]
 
 
 def presence(close: np.ndarray) -> np.ndarray:

@@ -204,6 +204,11 @@ class Dataset:
         self.valid = Segment(self, fold.valid)
         self.test = Segment(self, fold.test)
 
+    def __repr__(self) -> str:
+        spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in self.fold.dates(self.panel.days).items())
+        shape = f"{self.config.features} [{self.lookback}, {self.n_features}]"
+        return f"<Dataset {self.panel.name}: {shape}, {spans}, {self.panel.n_stocks:,} stocks>"
+
     @cached_property
     def train_label(self) -> np.ndarray:
         return train_label(self.raw_label)

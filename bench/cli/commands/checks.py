@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.console import elapsed, print_table, say, status
+from bench.cli.console import elapsed, print_table
 from bench.cli.options import DataOptions, FreshOption, ModelsOption, PluginOption, ResultsOption, prepare
+from bench.interface.console import say, status
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.console import progress, say, status
+from bench.cli.console import progress
 from bench.cli.options import NoCacheOption, PluginOption, SafeCsvOption, SkipOption, prepare, say_formulas
+from bench.interface.console import say, status
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import print_table, say
+from bench.cli.console import print_table
 from bench.cli.options import PluginOption, ResultsOption, SetOption, prepare
+from bench.interface.console import say
 from zoo.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.console import print_table, say
+from bench.cli.console import print_table
 from bench.cli.options import (
     LangOption,
     LastRunArgument,
@@ -19,6 +19,7 @@ from bench.cli.options import (
     prepare,
     say_formulas,
 )
+from bench.interface.console import say
 
 
 def predict(

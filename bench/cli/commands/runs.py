@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.console import out, print_table, say
+from bench.cli.console import print_table
 from bench.cli.options import FiguresOption, LangOption, LastRunArgument, PluginOption, ResultsOption, prepare
+from bench.interface.console import out, say
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.console import print_json, print_table, say
+from bench.cli.console import print_json, print_table
 from bench.cli.options import ResultsOption
+from bench.interface.console import say
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:

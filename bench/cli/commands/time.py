@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.console import elapsed, print_table, say
+from bench.cli.console import elapsed, print_table
 from bench.cli.options import DeviceOption, ModelOptions, ResultsOption
+from bench.interface.console import say
 from zoo.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -80,7 +83,8 @@ def _start(store: RunStore, plugins: list[str]) -> _Worker:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
-        process.start()
+        with _without_main():
+            process.start()
     finally:
         for name, value in before.items():
             if value is None:
@@ -89,6 +93,19 @@ def _start(store: RunStore, plugins: list[str]) -> _Worker:
                 os.environ[name] = value
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers started within the block do not run the main script once more: it may be one without a guard."""
+    main: Any = sys.modules["__main__"]
+    hidden = {name: main.__dict__[name] for name in ("__spec__", "__file__") if name in main.__dict__}
+    main.__spec__ = None
+    main.__dict__.pop("__file__", None)
+    try:
+        yield
+    finally:
+        main.__dict__.update(hidden)
 
 
 def _assign(worker: _Worker, waiting: list[Trial], emit: Emit) -> None:

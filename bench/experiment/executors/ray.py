@@ -67,11 +67,12 @@ class RayExecutor:
             ray.shutdown()
 
     def _connect(self) -> None:
-        import bench
-        import zoo
-
         # A cluster gets the code of this process; one that is started here runs in its environment.
-        code = {"py_modules": [str(Path(package.__path__[0])) for package in (zoo, bench)]} if self.address else {}
+        code = (
+            {"py_modules": [str(Path(package.__path__[0])) for package in map(import_module, ("zoo", "bench"))]}
+            if self.address
+            else {}
+        )
         own = {} if self.address else {"num_cpus": self.jobs, "include_dashboard": False}
         try:
             self._ray.init(self.address, runtime_env=code, log_to_driver=False, logging_level="ERROR", **own)

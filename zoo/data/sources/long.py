@@ -32,17 +32,21 @@ def frame_panel(
     Raises:
         DataError: as `tables_panel`; messages count rows from 1.
     """
-    index = frame.index
-    if isinstance(index, (pd.MultiIndex, pd.DatetimeIndex)) or (index.name is not None):
-        labels = [str(label) for label in index.names if label is not None]
-        frame = frame.reset_index(drop=bool(labels) and set(labels) <= set(map(str, frame.columns)))
-    else:
-        frame = frame.reset_index(drop=True)
+    frame = flat_frame(frame)
     names = tuple(str(column) for column in frame.columns)
     position = {column: k for k, column in enumerate(names)}
     table = Table(name, names, lambda column: frame.iloc[:, position[column]], zone=known_zone(timezone))
     kinds: dict[str, Kind] = {column: _KINDS.get(kind(frame.iloc[:, k]), "text") for k, column in enumerate(names)}
     return tables_panel([long_table(table, recognise_layout(names, kinds, name, name))], name, concepts=concepts)
+
+
+def flat_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the levels of its index as columns, unless they are nothing but row numbers or there already."""
+    index = frame.index
+    if isinstance(index, (pd.MultiIndex, pd.DatetimeIndex)) or (index.name is not None):
+        labels = [str(label) for label in index.names if label is not None]
+        return frame.reset_index(drop=bool(labels) and set(labels) <= set(map(str, frame.columns)))
+    return frame.reset_index(drop=True)
 
 
 _KINDS: dict[str, Kind] = {"i": "int", "u": "int", "f": "float", "M": "date"}

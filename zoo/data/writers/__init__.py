@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.files import whole_directory, whole_file
-from zoo.data.panel import Panel
+from zoo.data.panel import Panel, single_concept
 from zoo.data.writers.beside import LONG, Beside, read_exact, write_beside
 from zoo.data.writers.compare import difference
 from zoo.errors import DataError
@@ -58,7 +58,7 @@ def write_panel(panel: Panel, path: str | Path, *, force: bool = False, on_step:
             write_beside(kept, Beside.of(folder), concepts=kept.concepts is not None, members=False)
             _check(kept, folder, Beside.of(folder), path)
         return [path]
-    from zoo.data.writers.long import single_concept, states_membership, write_long
+    from zoo.data.writers.long import states_membership, write_long
 
     listed = panel.member.any(axis=0) | np.isfinite(panel.values).any(axis=2).any(axis=0)
     kept = _some_stocks(panel, np.flatnonzero(listed))

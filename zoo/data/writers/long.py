@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.panel import Panel, presence
+from zoo.data.panel import Panel, presence, single_concept
 from zoo.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,19 +22,6 @@ _ROWS = 1 << 20  # rows of one block
 def states_membership(panel: Panel) -> bool:
     """Whether a reader of the rows gets the membership back: from a stock's first to its last close."""
     return np.array_equal(panel.member, presence(panel.field("close")))
-
-
-def single_concept(panel: Panel) -> np.ndarray | None:
-    """`[N]` concept names (None = no concept) where a column can hold them: undated, at most one per stock."""
-    concepts = panel.concepts
-    if concepts is None or not concepts.snapshot:
-        return None
-    belongs = (concepts.start <= concepts.end).any(axis=0)
-    count = belongs.sum(axis=1)
-    if count.max() != 1:
-        return None
-    names = np.array([*concepts.names, None], dtype=object)
-    return names[np.where(count == 1, belongs.argmax(axis=1), -1)]
 
 
 def write_long(panel: Panel, path: Path, on_step: Callable[[int, int], None]) -> None:

@@ -1,0 +1,114 @@
+"""`bench.compare`: a run of the benchmark as one call, on the store, the reader and the runner of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from bench.experiment.config import load_config
+from bench.experiment.events import Limits
+from bench.experiment.executors import Kind
+from bench.experiment.presets import DEFAULT_CONFIG
+from bench.interface.display import display_here
+from bench.interface.own_data import own_data
+from bench.interface.prepare import prepare
+from bench.interface.result import Result
+from bench.interface.run import Conduct, run_experiment
+from bench.interface.settings import command_of, configure, dotted_settings, seed_list
+from bench.records.store import RunStore
+from zoo.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zoo.data.panel import Panel
+
+_TOLD = "compare()"
+
+
+def compare(
+    data: str | Path | pd.DataFrame | Panel | None = None,
+    models: str | Iterable[str] | Mapping[str, Any] | None = None,
+    *,
+    seeds: int | str | Iterable[int] | None = None,
+    config: str | Path | None = None,
+    name: str | None = None,
+    results: str | Path = "results",
+    jobs: int | str = "auto",
+    executor: Kind = "processes",
+    address: str | None = None,
+    fresh: bool = False,
+    trial_timeout: float | None = None,
+    trial_memory: float | None = None,
+    plugins: str | Path | Iterable[str | Path] = (),
+    accept_data: bool = False,
+    figures: bool = True,
+    progress: bool = True,
+    **settings: Any,
+) -> Result:
+    """Train, score and compare; what is stored is not trained again.
+
+    The same settings give the same trials as `python -m bench run`, under the same keys and in the same store.
+
+    Args:
+        data: a path, `planted:MARKET` or `installed:NAME`, a frame (long or wide) or a panel; default: the
+            experiment's. Frames and panels are kept under `<results>/data/`.
+        models: names and globs, as a list or `"a*,tcn"`, or a mapping model -> {params, train}; default: the
+            experiment's.
+        seeds: how many (3), or which ([0, 5, 7]); default: the experiment's, 3 in the built-in one.
+        config: an experiment YAML, or the name of one that comes with the package; default: `quick`.
+        name: of the run; default: the data's.
+        results: folder of runs and reports.
+        jobs: trials at once, a number or `auto`: as processors and memory allow, on a GPU 1.
+        executor: where trials run, `processes` or `ray`; `address` is that of a Ray cluster.
+        fresh: train stored trials again; other data may replace the run's.
+        trial_timeout: seconds that one trial may take.
+        trial_memory: GB that the process of one trial may hold.
+        plugins: Python files that register models, markets or metrics.
+        accept_data: go on with data whose returns are wrong.
+        figures: draw the figures of the report.
+        progress: tell notes on the data and what happens; False is silent.
+        settings: every other key of an experiment (`train={"lr": 5e-4}`, `size`, `baseline`, `portfolio`, ...) and of
+            its data section (`features`, `lookback`, `label`, `split`, `universe`, `concepts`, `start`, ...). Of a
+            section only the keys that are named change.
+
+    Raises:
+        ZooError: an unknown setting, model or file, or data that cannot be used; before any work.
+    """
+    files = [str(plugin) for plugin in ([plugins] if isinstance(plugins, (str, Path)) else plugins)]
+    prepare(files)
+    chosen = dotted_settings(settings, also=("models", "seeds", "name", "config", "results", "jobs", "plugins"))
+    chosen |= {} if name is None else {"name": name}
+    chosen |= {} if seeds is None else {"seeds": seed_list(seeds)}
+    if isinstance(models, Mapping):
+        chosen["models"] = dict(models)
+    patterns = None if models is None or isinstance(models, Mapping) else models
+    patterns = patterns if patterns is None or isinstance(patterns, str) else ",".join(patterns)
+    notes: tuple[str, ...] = ()
+    folder = Path(results)
+    if data is not None:
+        own = own_data(data, load_config(config or DEFAULT_CONFIG, chosen, _TOLD).data, folder / "data", name)
+        chosen |= {"data.source": own.source, **own.settings}
+        notes = own.notes
+    experiment = configure(config, chosen, _TOLD)
+    if experiment.markets:
+        raise ConfigError(
+            "compare(): markets are several runs, and this compares within one: call it with data='planted:"
+            f"{experiment.markets[0]}' and so on, or run them all: python -m bench run"
+        )
+    if executor not in get_args(Kind):
+        raise ConfigError(
+            f"compare(): executor '{executor}'{did_you_mean(executor, get_args(Kind))}: must be processes or ray"
+        )
+    limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
+    conduct = Conduct(str(jobs), executor, address, limits, fresh, accept_data, tuple(files), figures)
+    command = command_of(config, patterns, chosen, files)
+    display = display_here(progress)
+    for finished in run_experiment(experiment, patterns, conduct, folder, command, display, notes):
+        outcome = finished.outcome
+        display.say(
+            f"{finished.name}: {outcome.trained} trained, {outcome.stored} stored, {outcome.failed} failed; report: "
+            f"{finished.path}"
+        )
+    return Result(RunStore.open(folder, experiment.name))
