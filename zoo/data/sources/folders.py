@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from zoo.data.files import file_size
 from zoo.data.sources.columns import PANEL_ROLES, listed, recognise
 from zoo.errors import DataError
 
@@ -84,10 +85,18 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """All files, sorted, hidden ones and those that `write_panel` puts beside data left out; each folder once."""
+    """All files, sorted, hidden ones and those that `write_panel` puts beside data left out; each folder once.
+
+    Raises:
+        DataError: a folder that cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: this folder cannot be read ({error.strerror})") from None
+
     seen: set[str] = set()
     found: list[Path] = []
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
@@ -96,6 +105,8 @@ def _files(root: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         beside = {f"{name}{part}" for name in names for part in (".concepts.csv", ".members.txt")}
         found += [Path(folder, name) for name in names if not name.startswith((".", "_")) and name not in beside]
+        # An empty folder in place of a file is one that cannot be read.
+        found += [p for n in folders if suffix(p := Path(folder, n)) and os.access(p, os.R_OK) and not os.listdir(p)]
     return iter(sorted(found))
 
 
@@ -107,7 +118,12 @@ def _is_table(path: Path) -> bool:
     """Whether a text has a line that names a column of dates and another one."""
     from zoo.data.sources.tables.text import look_at
 
-    if path.stat().st_size == 0:
+    try:
+        size = file_size(path, path.name)
+    except DataError:
+        # It may have been one: reading it tells what is wrong.
+        return True
+    if size == 0:
         return False
     try:
         header = look_at(path, path.name, PANEL_ROLES).header
@@ -128,13 +144,21 @@ def _copies(paths: list[Path], stems: dict[Path, str]) -> tuple[list[Path], list
         if first is None:
             stems[path] = match[1].strip()
             renamed.append(path)
-        elif filecmp.cmp(first, path, shallow=False):
+        elif _same_content(first, path):
             copies.append(path)
         else:
             raise DataError(
                 f"{path.name}: is named as a copy of {first.name} but differs from it; keep the one that is right"
             )
     return copies, renamed
+
+
+def _same_content(first: Path, second: Path) -> bool:
+    file_size(first, first.name), file_size(second, second.name)
+    try:
+        return filecmp.cmp(first, second, shallow=False)
+    except OSError as error:
+        raise DataError(f"{second.name}: cannot be compared with {first.name} ({error.strerror})") from None
 
 
 def _symbols(paths: list[Path], stems: Mapping[Path, str]) -> dict[Path, str]:

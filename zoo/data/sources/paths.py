@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from zoo.data.files import file_size
 from zoo.data.panel import Panel
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table
@@ -57,8 +58,15 @@ def path_panel(
 
 
 def source_files(source: str | Path) -> list[str]:
-    """Every file that `path_panel` reads for this source, absolute, sorted; none where nothing lies there."""
+    """Every file that `path_panel` reads for this source, absolute, sorted; none where a folder cannot be listed."""
     path, market = split_market(source)
+    try:
+        return _source_files(path, market)
+    except (DataError, OSError):
+        return []
+
+
+def _source_files(path: Path, market: str | None) -> list[str]:
     if not _exists(path):
         return []
     path = path.resolve()
@@ -125,7 +133,7 @@ def open_tables(
 
 
 def _open(entry: Entry, keep: Collection[str], zone: str | None) -> Table:
-    if entry.path.stat().st_size == 0:
+    if file_size(entry.path, entry.where) == 0:
         raise DataError(f"{entry.where}: empty file; remove it or download it again")
     table = open_table(entry.path, where=entry.where, keep=keep, zone=zone)
     known = {key(column) for column in table.columns}

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.data.files import file_size
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms, key
 from zoo.errors import DataError
 
@@ -142,9 +143,8 @@ def _header(lines: list[str], separator: str | None, first: int, roles: Mapping[
 
 def _bytes(path: Path, where: str) -> bytes | mmap.mmap:
     """The content of a file, unpacked."""
-    ending = path.suffix.lower()
+    ending, size = path.suffix.lower(), file_size(path, where)
     try:
-        size = path.stat().st_size
         if ending in (".zip", *_OPENERS):
             return _unpacked(path, ending, size, where)
         if size < _MAPPED:
