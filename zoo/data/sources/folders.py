@@ -154,7 +154,8 @@ def _copies(paths: list[Path], stems: dict[Path, str]) -> tuple[list[Path], list
 
 
 def _same_content(first: Path, second: Path) -> bool:
-    file_size(first, first.name), file_size(second, second.name)
+    for path in (first, second):
+        file_size(path, path.name)
     try:
         return filecmp.cmp(first, second, shallow=False)
     except OSError as error:

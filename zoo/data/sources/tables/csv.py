@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.sources.cells import UNREADABLE, Table
-from zoo.data.sources.columns import PANEL_ROLES, Synonyms
+from zoo.data.sources.columns import PANEL_ROLES, Synonyms, role_of
 from zoo.data.sources.layout import Layout, recognise_layout
-from zoo.data.sources.tables.numbers import are_plain, decimal_mark
+from zoo.data.sources.tables.numbers import are_plain, decimal_mark, mark_beside
 from zoo.data.sources.tables.text import Text, look_at, refuse_nul
 from zoo.errors import DataError
 
@@ -47,7 +47,13 @@ def csv_table(
     numeric = [k for k, name in enumerate(names) if name in layout.numbers]
     cells = {k: [row[k] for row in rows if k < len(row)] for k in numeric}
     written = {k for k in numeric if not are_plain(cells[k])}
-    mark = decimal_mark(cell for column in cells.values() for cell in column) if written else None
+    mark = None
+    if written:
+        mark = decimal_mark(cell for column in cells.values() for cell in column)
+        volumes = {k for k in numeric if role_of(names[k], outright=False) == "volume"}
+        mark = mark or mark_beside(
+            [cell for k in volumes for cell in cells[k]], [cell for k in set(numeric) - volumes for cell in cells[k]]
+        )
     if mark == ",":
         written |= set(numeric)
     wanted = {
