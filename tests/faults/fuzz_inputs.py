@@ -81,7 +81,8 @@ def packed(folder: Path, rng: random.Random) -> Read:
 def zipped(rng: random.Random) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
-        archive.writestr(rng.choice(["x.csv", "../x.csv", "/tmp/x.csv"]), as_csv(rng))
+        for name in rng.choice([["x.csv"], ["../x.csv"], ["/tmp/x.csv"], ["a/x.csv", "y.txt", "../z.csv"]]):
+            archive.writestr(name, as_csv(rng))
     return buffer.getvalue()
 
 

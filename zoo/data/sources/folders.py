@@ -32,12 +32,14 @@ class Entry:
         path: where it lies.
         where: its name in messages, from the directory on.
         symbol: the stock where no column names it.
+        packed: the zip of several files in which the path is.
         columns: what folders such as `symbol=AAPL` say of all rows.
     """
 
     path: Path
     where: str
     symbol: str
+    packed: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +69,7 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
     for path in kept:
         where = path.relative_to(root).as_posix()
         pairs = [match for part in Path(where).parts[:-1] if (match := _HIVE.fullmatch(part))]
-        found.append(Entry(path, where, names[path], {match[1]: unquote(match[2]) for match in pairs}))
+        found.append(Entry(path, where, names[path], columns={match[1]: unquote(match[2]) for match in pairs}))
     notes = []
     if copies:
         notes.append(f"copies of other files are left out: {listed((path.name for path in copies), 5)}")
@@ -82,6 +84,31 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
     if prose and found:
         notes.append(f"texts without columns of dates are not read: {listed(prose, 5)}")
     return found, notes
+
+
+def packed_entries(path: Path) -> tuple[list[Entry], list[str]]:
+    """The texts in a zip of several, as `entries` gives those of a directory; none where it holds one or other files.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    from zoo.data.sources.tables.text import packed_files
+
+    names = packed_files(path, path.name)
+    files = [
+        Path(name) for name in sorted(names) if not name.lower().endswith(_NO_DATA) or name.lower().endswith(".txt")
+    ]
+    stems = {file: file.name[: len(file.name) - len(suffix(file))] for file in files}
+    # A name that is there twice has two contents; copies are only compared once they are unpacked.
+    unclear = len(stems) < len(files) or any(_COPY.fullmatch(stem) for stem in stems.values())
+    if len(files) < 2 or unclear or not all(suffix(file) in TEXTS for file in files):
+        return [], []
+    symbols = _symbols(files, stems)
+    notes = [f"the {len(files):,} tables in this zip are read as those of a directory"]
+    others = [name for name in names if Path(name) not in stems]
+    if others:
+        notes.append(f"not read in it: {listed(others, 5)}")
+    return [Entry(file, file.as_posix(), symbols[file], path) for file in files], notes
 
 
 def _files(root: Path) -> Iterator[Path]:

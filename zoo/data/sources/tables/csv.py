@@ -28,6 +28,7 @@ def csv_table(
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
+    packed: Path | None = None,
 ) -> tuple[Table, Layout]:
     """The columns of a text file that its layout needs or that are named in `keep`.
 
@@ -39,7 +40,7 @@ def csv_table(
         DataError: an empty file, one that is not text, rows longer than the header.
     """
     where = where or path.name
-    text = look_at(path, where, roles)
+    text = look_at(path, where, roles, packed)
     refuse_nul(text.data, where)
     names, rows = _named(text)
     layout = recognise_layout(names, rows, path.name, where, roles, above=text.above)
