@@ -103,9 +103,15 @@ def gather(results: Path, name: str) -> Facts:
     """Read what the records under a results folder say about a run.
 
     Raises:
-        ConfigError: no such run, or none of its trials has finished.
+        ConfigError: no such run, none of its trials has finished, or a file is not what it should be.
     """
     store = RunStore.open(results, name)
+    with store.doubting_older():
+        return _gathered(store)
+
+
+def _gathered(store: RunStore) -> Facts:
+    results = store.results
     board = build_leaderboard(store)
     matrix = read_matrix(results)
     explained = _explained(store, matrix)

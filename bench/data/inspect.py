@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.refused import refused_cells
+from bench.data.survivorship import survivorship_of
 from bench.data.validate import Problem, counted, find_problems
 from zoo.data.panel import Panel
-from zoo.data.sources.planted import PREFIX
 
 SHADES = (("█", 0.99), ("▓", 0.90), ("▒", 0.50), ("░", 0.0))
 """A block and the share of stocks it needs more than, the highest first; nobody is a dot."""
 PLAIN_SHADES = (("#", 0.99), ("+", 0.90), ("-", 0.50), (".", 0.0))
-_LAST_DAYS = 5
-_SURVIVORS = 0.98
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,6 @@ class Overview:
         months: `[M]` datetime64[M].
         coverage: `[M]` share of stock-days with a close.
         stocks: `[M]` stocks with a close on at least one day.
-        still_there: share of the stocks that have a close on the last days of the calendar.
     """
 
     panel: Panel
@@ -38,7 +35,6 @@ class Overview:
     months: np.ndarray
     coverage: np.ndarray
     stocks: np.ndarray
-    still_there: float
 
     @property
     def headline(self) -> str:
@@ -54,18 +50,7 @@ class Overview:
     @property
     def survivorship(self) -> str:
         """A hint at a universe that was chosen with hindsight."""
-        n, share = self.panel.n_stocks, self.still_there
-        if self.panel.name.startswith(PREFIX):
-            return "survivorship: none, the market is simulated and no stock leaves it"
-        there = round(share * n)
-        years = (self.panel.days[-1] - self.panel.days[0]).astype(int) / 365.25
-        if n >= 10 and years >= 1 and share >= _SURVIVORS:
-            return (
-                f"survivorship: {there:,} of {n:,} stocks ({100 * share:.1f} %) still trade on the last days, after "
-                f"{years:.1f} years. Markets lose some every year, so these were probably chosen at the end: stocks "
-                f"that failed or were bought are missing, and returns look better than they were"
-            )
-        return f"survivorship: {n - there:,} of {n:,} stocks ({100 - 100 * share:.1f} %) end before the last days"
+        return f"survivorship: {survivorship_of(self.panel).sentence}"
 
 
 def inspect_panel(
@@ -84,7 +69,6 @@ def inspect_panel(
         months=months,
         coverage=closes.sum(axis=1) / (days * panel.n_stocks),
         stocks=(closes > 0).sum(axis=1),
-        still_there=float(np.isfinite(panel.field("close")[-_LAST_DAYS:]).any(axis=0).mean()),
     )
 
 

@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from bench.data.survivorship import survivorship_of
 from bench.leaks.perturb import changed
 from bench.leaks.subject import Subject
 from zoo.config import UniverseConfig
@@ -18,8 +19,6 @@ from zoo.data.split import Fold
 
 _SEGMENTS = ("train", "valid", "test")
 _MOST_VALUES = 30_000_000  # of a panel that is copied
-_LEAST_EXITS = 0.005  # of the stocks a year: fewer leave no market that is not chosen with hindsight
-_LAST_DAYS = 20
 
 
 def segment_overlap(subject: Subject) -> Iterator[str]:
@@ -106,21 +105,11 @@ def undated_universe(subject: Subject) -> Iterator[str]:
 
 def survivorship(subject: Subject) -> Iterator[str]:
     """the data are not of survivors only, as far as the number of stocks and years can tell"""
-    panel = subject.base
     if subject.data.source.startswith(PREFIX):
-        return  # no stock of a simulated market fails
-    from scipy.special import pdtr
-
-    # Who leaves an index goes on trading: only a stock without closes any more has failed or was bought.
-    there, year = np.isfinite(panel.field("close")), panel.periods_per_year
-    known = there.any(axis=0)
-    left = int((known & ~there[-_LAST_DAYS:].any(axis=0)).sum())
-    expected = _LEAST_EXITS * there.sum() / year
-    if pdtr(left, expected) < 0.01:  # Poisson: so few, or fewer
-        yield (
-            f"{panel.name}: {left} of {int(known.sum())} stocks leave in {panel.n_days / year:.1f} years; even at "
-            f"{100 * _LEAST_EXITS:.1f} % a year {expected:.0f} would. Stocks that failed are missing"
-        )
+        return  # also where the panel was renamed
+    told = survivorship_of(subject.base)
+    if told.suspected:
+        yield f"{subject.base.name}: {told.sentence}"
 
 
 def _thinned(base: Panel, universe: UniverseConfig) -> tuple[Panel, UniverseConfig]:

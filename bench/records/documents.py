@@ -64,13 +64,17 @@ KINDS = {
         "remove it and give the run's command again: it keeps the trials that are whole",
         {"name": str, "config": dict, "config.data": dict, "config.seeds": list, "config.train": dict}
         | {"data.name": str, "data.source": str, "data.fingerprint": str, "models": list, "models.*": str}
+        | {"baseline": (str, type(None))}
         | {"trials": list, "trials.*.key": str, "folds": list, "folds.*.test": list, "versions": dict}
         | {f"trials.*.{name}": kind for name, kind in _TRIAL.items()},
     ),
     "record.json": Kind(
         "the run's command trains the trial again",
         # The key is that of its folder, and the files' checksums hold: no foreign file has both.
-        {"key": str, "files": dict},
+        {"key": str, "files": dict, "files.*": str, "title": str, "scope": str, "n_parameters": int, "metrics": dict}
+        | {"formulas": dict, "params": dict, "train": dict, "segments": dict, "versions": dict, "device": str}
+        | {"fit": dict, "fit.seconds": _NUMBER, "fit.facts": dict, "fit.history": list, "fit.history.*": dict}
+        | _TRIAL,
     ),
     "latency.json": Kind("the run's command measures it again", {"machines": dict, "machines.*.*.seconds": list}),
     "portfolio.json": _EVIDENCE,

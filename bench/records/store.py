@@ -20,7 +20,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +125,37 @@ class RunStore:
 
     def damages(self) -> list[str]:
         """What is wrong with the files of this run, and with those beside it that its report rests on."""
-        kept = [*self.results.glob("runs/*/run.json"), *self.results.glob("timing/*/*.json")]
-        kept += [self.results / "calibration.json", *self.folder.glob("*.json"), *self.failed.glob("*.json")]
-        # The run's own description is found twice.
-        stored = [read_json(path) for path in sorted(set(kept)) if path.name[0] != "."]
-        told = [one.damage or _series_damage(one) for one in stored]
+        told = [one.damage or _series_damage(one) for one in map(read_json, self._documents())]
         if read_json(self.folder / "run.json").content is not None:
             told.append(self.oracle_damage())
         return [why for why in (*told, *map(self.trial_damage, self.keys())) if why]
+
+    def _documents(self) -> list[Path]:
+        kept = [*self.results.glob("runs/*/run.json"), *self.results.glob("timing/*/*.json")]
+        kept += [self.results / "calibration.json", *self.folder.glob("*.json"), *self.failed.glob("*.json")]
+        # The run's own description is found twice.
+        return sorted({path for path in kept if path.name[0] != "."})
+
+    @contextmanager
+    def doubting_older(self) -> Iterator[None]:
+        """Around what reads documents: what fails on one that nothing vouches for is told of those that it may be.
+
+        Raises:
+            ConfigError: it failed, and documents without a checksum are among those that were read.
+        """
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            stored = [*self._documents(), *(self.trial_folder(key) / RECORD for key in self.keys())]
+            older = [str(path) for path in stored if read_json(path).state == "older"]
+            if not older:
+                raise
+            more = f" and {len(older) - 3:,} more" if len(older) > 3 else ""
+            raise ConfigError(
+                f"run '{self.name}' cannot be read ({type(error).__name__}: {str(error)[:120]}): a file without a "
+                f"checksum is not as it was written, one of {', '.join(older[:3])}{more}; put a copy of it back, or "
+                f"remove it and give the command that writes it again"
+            ) from error
 
     def write_trial(self, record: dict[str, Any], fill: Callable[[Path], None]) -> None:
         """Store a trial: `fill(folder)` writes its files, then the record with their checksums joins them.

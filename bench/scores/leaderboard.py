@@ -154,7 +154,11 @@ def _oracle_frame(store: RunStore) -> pd.DataFrame | None:
     path = store.folder / ORACLE
     if why := store.oracle_damage():
         raise ConfigError(why)
-    return pd.read_parquet(path).set_index("datetime") if path.is_file() else None
+    try:
+        return pd.read_parquet(path).set_index("datetime") if path.is_file() else None
+    except (OSError, KeyError, ValueError) as error:
+        # A run older than the checksum of this file.
+        raise ConfigError(f"{path} is damaged ({str(error)[:120]}); the run's command writes it again") from None
 
 
 def _seed_series(records: Records, frames: Frames) -> dict[tuple[str, int], pd.Series]:

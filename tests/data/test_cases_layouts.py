@@ -268,14 +268,51 @@ def test_a_second_download_is_left_out_if_equal_and_refused_if_not(tmp_path):
         load_panel(tmp_path)
 
 
-def test_a_zip_of_several_files_is_refused(tmp_path):
+def zipped(path: Path, files: dict[str, str]) -> Path:
     import zipfile
 
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("AAA.csv", "date,close\n2020-01-02,1\n")
-        archive.writestr("BBB.csv", "date,close\n2020-01-02,1\n")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def each_in_text(frame: pd.DataFrame, name: str) -> dict[str, str]:
+    parts = frame.groupby("symbol")
+    return {name.format(symbol=s): rows.drop(columns="symbol").to_csv(index=False) for s, rows in parts}
+
+
+@pytest.mark.parametrize("name", ["{symbol}.csv", "data/{symbol}.TXT", "{symbol}/daily.csv"])
+def test_a_zip_of_several_tables_is_read_as_a_folder_of_them_is(tmp_path, name):
+    frame = long_frame()
+    files = each_in_text(frame, name)
+    panel = load_panel(zipped(tmp_path / "a.zip", files | {"readme.md": "# prices", "__MACOSX/._a": ""}))
+    same(panel, frame)
+    assert told(panel, f"the {len(files)} tables in this zip are read as those of a directory")
+    assert told(panel, "not read in it: readme.md")
+    for file, text in files.items():
+        (tmp_path / "folder" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / file).write_text(text)
+    assert panel.fingerprint == load_panel(tmp_path / "folder").fingerprint
+
+
+def test_a_broken_table_in_a_zip_is_named_and_can_be_left_out(tmp_path):
+    frame = long_frame()
+    files = each_in_text(frame, "{symbol}.csv")
+    path = zipped(tmp_path / "a.zip", files | {"BAD.csv": "", "WORSE.csv": "date,close\nsoon,1\n"})
+    with pytest.raises(DataError, match=r"BAD.csv: empty file.*skip_bad_files"):
+        load_panel(path)
+    panel = load_panel(path, skip_bad_files=True)
+    same(panel, frame)
+    assert told(panel, f"2 of {len(files) + 2} files that cannot be read are left out: BAD.csv, WORSE.csv")
+
+
+@pytest.mark.parametrize(
+    "names", [["AAA.csv", "AAA (1).csv"], ["AAA.csv", "BBB.parquet"], ["a.csv.gz", "b.csv"]], ids=" ".join
+)
+def test_a_zip_of_several_files_is_refused(tmp_path, names):
     with pytest.raises(DataError, match=r"a.zip: holds 2 files; unpack it"):
-        load_panel(tmp_path / "a.zip")
+        load_panel(zipped(tmp_path / "a.zip", dict.fromkeys(names, "date,close\n2020-01-02,1\n")))
 
 
 def test_a_file_without_a_header_is_refused_as_such(tmp_path):

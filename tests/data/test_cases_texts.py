@@ -268,3 +268,73 @@ def test_a_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
         file.write(b"0" * (1 << 23))
     with pytest.raises(DataError, match=r"a.csv.gz: unpacks to more than 200 times its size"):
         load_panel(tmp_path / "a.csv.gz")
+
+
+def dated(path: Path, days: pd.DatetimeIndex, form: str) -> Path:
+    rows = "".join(f"{day.strftime(form)},{name},{10 + k}\n" for name in "AB" for k, day in enumerate(days))
+    return written(path, f"date,symbol,close\n{rows}")
+
+
+EARLY = pd.bdate_range("2019-01-02", "2019-06-28")
+EARLY = EARLY[EARLY.day <= 12]
+"""Days whose number could be a month, all of them."""
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("days", [EARLY, pd.bdate_range("2019-01-02", "2019-06-28")], ids=["ambiguous", "clear"])
+@pytest.mark.parametrize("form", ["%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%y", "%y/%m/%d"])
+def test_the_only_order_of_day_and_month_in_which_dates_are_sorted_is_theirs(tmp_path, form, days, backwards):
+    path = dated(tmp_path / "a.csv", days[::-1] if backwards else days, form)
+    panel = load_panel(path)
+    assert panel.days.tolist() == days.to_numpy().astype("datetime64[D]").tolist()
+    assert told(panel, "dates such as")
+    pd.read_csv(path).astype("category").to_parquet(tmp_path / "a.parquet")
+    # Categories are sorted as texts; their rows are not.
+    assert load_panel(tmp_path / "a.parquet").days.tolist() == panel.days.tolist()
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%y", "%m/%d/%Y"])
+@pytest.mark.parametrize("case", ["shuffled", "sorted as text", "first of each month", "three days"])
+def test_dates_whose_order_of_day_and_month_nothing_tells_are_refused(tmp_path, form, case):
+    days = {
+        "shuffled": EARLY[np.random.default_rng(0).permutation(len(EARLY))],
+        # As text 01/02, 01/03 stand together, whichever is the month.
+        "sorted as text": EARLY[np.argsort([day.strftime("%d/%m/%y") for day in EARLY])],
+        "first of each month": pd.date_range("2019-01-01", periods=12, freq="MS"),
+        "three days": EARLY[:3],
+    }[case]
+    if case == "sorted as text":
+        form = "%d/%m/%y"
+    with pytest.raises(DataError, match=r"column 'date': '.*' is no date \(could be day or month first"):
+        load_panel(dated(tmp_path / "a.csv", days, form))
+
+
+@pytest.mark.parametrize(
+    ("price", "volume", "close"),
+    [
+        ("12,{}", "1.1{:02}", 12.345),
+        ("12.{}", "1,1{:02}", 12.345),
+        ("12,{}", "2{:02}", None),
+        ("12,{}", "1,1{:02}", None),
+    ],
+)
+def test_points_in_volumes_tell_that_commas_in_prices_are_decimal(tmp_path, price, volume, close):
+    days = pd.bdate_range("2020-01-01", periods=9)
+    rows = [f"{day.date()};A;{price.format(345 + k)};{volume.format(k)}\n" for k, day in enumerate(days)]
+    path = written(tmp_path / "a.csv", "date;symbol;close;volume\n" + "".join(rows))
+    if close is None:
+        with pytest.raises(DataError, match="'12,345' may have a decimal or a thousands comma"):
+            load_panel(path)
+        return
+    panel = load_panel(path)
+    assert panel.field("close")[0, 0] == np.float32(close)
+    assert panel.field("volume")[:, 0].tolist() == [1100.0 + k for k in range(9)]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Shanghai", "Europe/London"])
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_parquet_index_with_a_zone_gives_the_days_that_it_shows(tmp_path, zone, levels):
+    days = pd.bdate_range("2020-03-02", periods=40)
+    rows = pd.DataFrame({"date": days.tz_localize(zone), "symbol": "A", "close": np.arange(40) + 10.0})
+    rows.set_index(["date", "symbol"][:levels]).to_parquet(tmp_path / "a.parquet")
+    assert load_panel(tmp_path / "a.parquet").days.tolist() == days.to_numpy().astype("datetime64[D]").tolist()

@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -110,3 +111,24 @@ def _lives(pid: int) -> bool:
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+def file_size(path: Path, where: str) -> int:
+    """Bytes of a file that can be read; to be asked before it is opened, as opening a pipe waits for ever.
+
+    Raises:
+        DataError: it is gone, a link to nothing, no plain file, or its permissions forbid reading.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        reason = "it is a link to nothing" if path.is_symlink() else "it was there and is gone"
+        raise DataError(f"{where}: cannot be read ({reason}); put it back or remove its name") from None
+    except OSError as error:
+        raise DataError(f"{where}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "folder" if stat.S_ISDIR(status.st_mode) else "pipe, socket or device"
+        raise DataError(f"{where}: cannot be read (it is a {kind}, not a file); move it away")
+    if not os.access(path, os.R_OK):
+        raise DataError(f"{where}: cannot be read, its permissions forbid it")
+    return status.st_size

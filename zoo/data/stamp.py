@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from stat import S_ISREG
 
 SETTLED = 2_000_000_000  # ns; no file system stamps times coarser than this (FAT: 2 s)
 
@@ -29,10 +30,12 @@ class Stamp:
 
     @classmethod
     def of(cls, files: Sequence[str]) -> Stamp | None:
-        """The present state; None where a file is missing."""
+        """The present state; None where a file is missing or no plain file."""
         try:
             stats = [os.stat(file) for file in files]
         except OSError:
+            return None
+        if not all(S_ISREG(s.st_mode) for s in stats):
             return None
         state = [[file, s.st_size, s.st_mtime_ns] for file, s in zip(files, stats, strict=True)]
         return cls(

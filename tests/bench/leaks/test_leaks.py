@@ -264,7 +264,7 @@ def test_data_of_survivors_are_told_from_data_that_stocks_leave(tmp_path: Path) 
     assert offences("survivorship", healthy) == ()
     chosen = subject_of(source=str(write_market(tmp_path / "chosen.parquet", stocks=300, ends=0)))
     (text,) = offences("survivorship", chosen)
-    assert "0 of 300 stocks leave" in text
+    assert "0 of 300 stocks (0.0 %) end before the last days" in text
 
 
 def test_leaving_an_index_is_no_exit(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_leaving_an_index_is_no_exit(tmp_path: Path) -> None:
     subject = subject_of(source=str(tmp_path / "index"))
     assert not subject.base.member[-1, :30].any()
     (text,) = offences("survivorship", subject)
-    assert "0 of 300 stocks leave" in text
+    assert "0 of 300 stocks (0.0 %) end before the last days" in text
 
 
 def test_a_list_of_members_without_dates_is_told_from_one_with_dates(tmp_path: Path) -> None:

@@ -176,6 +176,16 @@ def _moments(series: pd.Series) -> Moments:
             texts = np.array([_name(value) for value in values], dtype=object)
         texts = texts.astype(np.str_)
     found = parse_moments(texts)
+    if found.ambiguous:
+        at = pd.unique(codes[codes >= 0])
+        ordered = parse_moments(texts[at], in_order=True)
+        days = np.full(len(texts), NAT)
+        days[at] = ordered.days
+        # Categories that no row has are not looked at again.
+        seconds = None if ordered.seconds is None else np.full(len(texts), -1)
+        if seconds is not None:
+            seconds[at] = ordered.seconds
+        found = Moments(days, seconds, ordered.told)
     seconds = None if found.seconds is None else np.append(found.seconds, -1)[codes]
     return Moments(np.append(found.days, NAT)[codes], seconds, found.told)
 

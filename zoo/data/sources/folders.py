@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
+from zoo.data.files import file_size
 from zoo.data.sources.columns import PANEL_ROLES, listed, recognise
 from zoo.errors import DataError
 
@@ -36,12 +37,14 @@ class Entry:
         path: where it lies.
         where: its name in messages, from the directory on.
         symbol: the stock where no column names it.
+        packed: the zip of several files in which the path is.
         columns: what folders such as `symbol=AAPL` say of all rows.
     """
 
     path: Path
     where: str
     symbol: str
+    packed: Path | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,12 +74,8 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
     for path in kept:
         where = path.relative_to(root).as_posix()
         pairs = [match for part in Path(where).parts[:-1] if (match := _HIVE.fullmatch(part))]
-        found.append(Entry(path, where, names[path], {match[1]: unquote(match[2]) for match in pairs}))
-    notes = []
-    if from_folders:
-        notes.append(f"files are named alike: where no column names the stock it is the folder's name, {from_folders}")
-    if joined:
-        notes.append(f"files of a stock by years are joined where no column names the stock: {listed(joined, 5)}")
+        found.append(Entry(path, where, names[path], columns={match[1]: unquote(match[2]) for match in pairs}))
+    notes = _naming_notes(from_folders, joined)
     if copies:
         notes.append(f"copies of other files are left out: {listed((path.name for path in copies), 5)}")
     if renamed:
@@ -92,11 +91,53 @@ def entries(root: Path) -> tuple[list[Entry], list[str]]:
     return found, notes
 
 
+def _naming_notes(from_folders: str, joined: list[str]) -> list[str]:
+    notes = []
+    if from_folders:
+        notes.append(f"files are named alike: where no column names the stock it is the folder's name, {from_folders}")
+    if joined:
+        notes.append(f"files of a stock by years are joined where no column names the stock: {listed(joined, 5)}")
+    return notes
+
+
+def packed_entries(path: Path) -> tuple[list[Entry], list[str]]:
+    """The texts in a zip of several, as `entries` gives those of a directory; none where it holds one or other files.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    from zoo.data.sources.tables.text import packed_files
+
+    names = packed_files(path, path.name)
+    files = [
+        Path(name) for name in sorted(names) if not name.lower().endswith(_NO_DATA) or name.lower().endswith(".txt")
+    ]
+    stems = {file: file.name[: len(file.name) - len(suffix(file))] for file in files}
+    # A name that is there twice has two contents; copies are only compared once they are unpacked.
+    unclear = len(stems) < len(files) or any(_COPY.fullmatch(stem) for stem in stems.values())
+    if len(files) < 2 or unclear or not all(suffix(file) in TEXTS for file in files):
+        return [], []
+    symbols, *naming = _symbols(files, stems, Path())
+    notes = [f"the {len(files):,} tables in this zip are read as those of a directory", *_naming_notes(*naming)]
+    others = [name for name in names if Path(name) not in stems]
+    if others:
+        notes.append(f"not read in it: {listed(others, 5)}")
+    return [Entry(file, file.as_posix(), symbols[file], path) for file in files], notes
+
+
 def _files(root: Path) -> Iterator[Path]:
-    """All files, sorted, hidden ones and those that `write_panel` puts beside data left out; each folder once."""
+    """All files, sorted, hidden ones and those that `write_panel` puts beside data left out; each folder once.
+
+    Raises:
+        DataError: a folder that cannot be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: this folder cannot be read ({error.strerror})") from None
+
     seen: set[str] = set()
     found: list[Path] = []
-    for folder, folders, names in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
@@ -105,6 +146,8 @@ def _files(root: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         beside = {f"{name}{part}" for name in names for part in (".concepts.csv", ".members.txt")}
         found += [Path(folder, name) for name in names if not name.startswith((".", "_")) and name not in beside]
+        # An empty folder in place of a file is one that cannot be read.
+        found += [p for n in folders if suffix(p := Path(folder, n)) and os.access(p, os.R_OK) and not os.listdir(p)]
     return iter(sorted(found))
 
 
@@ -117,8 +160,13 @@ def _is_table(path: Path) -> bool:
     from zoo.data.sources.tables.text import look_at
 
     try:
-        if path.stat().st_size == 0:
-            return False
+        size = file_size(path, path.name)
+    except DataError:
+        # It may have been one: reading it tells what is wrong.
+        return True
+    if size == 0:
+        return False
+    try:
         header = look_at(path, path.name, PANEL_ROLES).header
         return len(header) > 1 and "date" in recognise(header, path.name)
     except (DataError, OSError):
@@ -142,13 +190,22 @@ def _copies(paths: list[Path], stems: dict[Path, str]) -> tuple[list[Path], list
         if first is None:
             stems[path] = match[1].strip()
             renamed.append(path)
-        elif filecmp.cmp(first, path, shallow=False):
+        elif _same_content(first, path):
             copies.append(path)
         else:
             raise DataError(
                 f"{path.name}: is named as a copy of {first.name} but differs from it; keep the one that is right"
             )
     return copies, renamed
+
+
+def _same_content(first: Path, second: Path) -> bool:
+    for path in (first, second):
+        file_size(path, path.name)
+    try:
+        return filecmp.cmp(first, second, shallow=False)
+    except OSError as error:
+        raise DataError(f"{second.name}: cannot be compared with {first.name} ({error.strerror})") from None
 
 
 def _parts(stem: str) -> Iterator[str]:

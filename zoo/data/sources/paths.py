@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from zoo.data.files import file_size
 from zoo.data.panel import Panel
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table
 from zoo.data.sources.columns import CONCEPT_ROLES, PANEL_ROLES, Synonyms, key, shorten
-from zoo.data.sources.folders import Entry, entries, suffix, table_paths
+from zoo.data.sources.folders import Entry, entries, packed_entries, suffix, table_paths
 from zoo.data.sources.layout.grid import join_fields, long_table
 from zoo.data.sources.long import tables_panel
 from zoo.data.sources.tables.zones import known_zone
@@ -57,8 +59,15 @@ def path_panel(
 
 
 def source_files(source: str | Path) -> list[str]:
-    """Every file that `path_panel` reads for this source, absolute, sorted; none where nothing lies there."""
+    """Every file that `path_panel` reads for this source, absolute, sorted; none where a folder cannot be listed."""
     path, market = split_market(source)
+    try:
+        return _source_files(path, market)
+    except (DataError, OSError):
+        return []
+
+
+def _source_files(path: Path, market: str | None) -> list[str]:
     if not _exists(path):
         return []
     path = path.resolve()
@@ -102,9 +111,11 @@ def open_tables(
         DataError: nothing readable, or files that cannot be opened and are not to be skipped.
     """
     zone = known_zone(timezone)
-    if not path.is_dir():
+    files, notes = packed_entries(path) if suffix(path).endswith(".zip") and not path.is_dir() else ([], [])
+    if not path.is_dir() and not files:
         return [open_table(path, keep=keep, zone=zone)], BadFiles(1, skip=skip_bad_files), []
-    files, notes = entries(path)
+    if not files:
+        files, notes = entries(path)
     if not files:
         names = sorted(os.listdir(path))
         found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
@@ -125,9 +136,9 @@ def open_tables(
 
 
 def _open(entry: Entry, keep: Collection[str], zone: str | None) -> Table:
-    if entry.path.stat().st_size == 0:
+    if entry.packed is None and file_size(entry.path, entry.where) == 0:
         raise DataError(f"{entry.where}: empty file; remove it or download it again")
-    table = open_table(entry.path, where=entry.where, keep=keep, zone=zone)
+    table = open_table(entry.path, where=entry.where, keep=keep, zone=zone, packed=entry.packed)
     known = {key(column) for column in table.columns}
     constant = {name: value for name, value in entry.columns.items() if key(name) not in known}
     if not constant:
@@ -150,12 +161,20 @@ def open_table(
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
     zone: str | None = None,
+    packed: Path | None = None,
 ) -> Table:
-    """The rows of one file, long whatever its layout; `keep` names columns to read beside those that fill a role."""
+    """The rows of one file, long whatever its layout; `keep` names columns to read beside those that fill a role.
+
+    A file in a zip of several has the path that it has there.
+    """
     if suffix(path) in (".parquet", ".pq"):
-        from zoo.data.sources.tables.parquet import parquet_table as reader
+        from zoo.data.sources.tables.parquet import parquet_table
+
+        reader = parquet_table
     elif suffix(path):
-        from zoo.data.sources.tables.csv import csv_table as reader
+        from zoo.data.sources.tables.csv import csv_table
+
+        reader = partial(csv_table, packed=packed)
     else:
         raise DataError(f"{path.name}: its ending says no format that can be read; give {READABLE}")
     table, layout = reader(path, where=where, roles=roles, keep=keep)

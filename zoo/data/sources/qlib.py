@@ -8,12 +8,14 @@ otherwise (raw volume, `change` in per cent, quotes of suspended days) is settle
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from zoo.data.files import file_size
 from zoo.data.panel import FIELDS, Panel
 from zoo.data.sources.cells import parse_dates
 from zoo.data.sources.columns import listed, shorten
@@ -44,7 +46,7 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
     known = {symbol: folders[symbol.lower()] for symbol in sorted(spans) if symbol.lower() in folders}
     if not known:
         raise DataError(f"{path}/features: has none of the {len(spans)} symbols of instruments/{market}.txt")
-    fields = tuple(name for name in READ if any((folder / _file(name)).exists() for folder in known.values()))
+    fields = tuple(name for name in READ if any(os.path.lexists(folder / _file(name)) for folder in known.values()))
     if "close" not in fields:
         raise DataError(f"{path}/features: no stock has a close.day.bin")
     values = np.full((len(known), len(days), len(fields)), np.nan, dtype=np.float32)
@@ -120,7 +122,10 @@ def read_field(path: Path, symbol: str, field: str) -> tuple[np.ndarray, np.ndar
 
 def _folders(path: Path) -> dict[str, Path]:
     """The folder of each symbol in lower case, without the prefix of those that are no file names everywhere."""
-    found = {entry.name.lower(): entry for entry in sorted((path / "features").iterdir()) if entry.is_dir()}
+    try:
+        found = {entry.name.lower(): entry for entry in sorted((path / "features").iterdir()) if entry.is_dir()}
+    except OSError as error:
+        raise DataError(f"{path}/features: cannot be listed ({error.strerror})") from None
     return {name.removeprefix(RESERVED): folder for name, folder in found.items()} | found
 
 
@@ -131,9 +136,10 @@ def read_bin(file: Path, n_days: int, where: str) -> tuple[int, np.ndarray]:
         DataError: its size is no whole number of float32, or the values do not fit the calendar.
     """
     try:
+        if not os.path.lexists(file):
+            return 0, np.empty(0, dtype=np.float32)
+        file_size(file, where)
         data = file.read_bytes()
-    except FileNotFoundError:
-        return 0, np.empty(0, dtype=np.float32)
     except OSError as error:
         raise DataError(f"{where}: cannot be read ({error.strerror})") from None
     if len(data) % 4 or not data:
@@ -154,9 +160,10 @@ def _file(field: str) -> str:
 def _lines(file: Path, where: str) -> list[tuple[int, str]]:
     """Line number and text of the lines that are not blank."""
     try:
+        if not os.path.lexists(file):
+            raise DataError(f"{where}: no such file")
+        file_size(file, where)
         text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{where}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{where}: cannot be read as UTF-8 text ({error})") from None
     lines = [(k, line.strip()) for k, line in enumerate(text.splitlines(), start=1) if line.strip()]

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.sources.cells import UNREADABLE, YEARS, Table
-from zoo.data.sources.columns import PANEL_ROLES, Synonyms
+from zoo.data.sources.columns import PANEL_ROLES, Synonyms, role_of
 from zoo.data.sources.layout import Layout, recognise_layout
-from zoo.data.sources.tables.numbers import are_plain, decimal_mark
+from zoo.data.sources.tables.numbers import are_plain, decimal_mark, mark_beside
 from zoo.data.sources.tables.text import Text, look_at, refuse_nul
 from zoo.errors import DataError
 
@@ -30,6 +30,7 @@ def csv_table(
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
+    packed: Path | None = None,
 ) -> tuple[Table, Layout]:
     """The columns of a text file that its layout needs or that are named in `keep`.
 
@@ -41,7 +42,7 @@ def csv_table(
         DataError: an empty file, one that is not text, rows longer than the header.
     """
     where = where or path.name
-    text = look_at(path, where, roles)
+    text = look_at(path, where, roles, packed)
     refuse_nul(text.data, where)
     names, rows = _named(text)
     layout = recognise_layout(names, rows, path.name, where, roles, above=text.above)
@@ -49,7 +50,13 @@ def csv_table(
     numeric = [k for k, name in enumerate(names) if name in layout.numbers]
     cells = {k: [row[k] for row in rows if k < len(row)] for k in numeric}
     written = {k for k in numeric if not are_plain(cells[k])}
-    mark = decimal_mark(cell for column in cells.values() for cell in column) if written else None
+    mark = None
+    if written:
+        mark = decimal_mark(cell for column in cells.values() for cell in column)
+        volumes = {k for k in numeric if role_of(names[k], outright=False) == "volume"}
+        mark = mark or mark_beside(
+            [cell for k in volumes for cell in cells[k]], [cell for k in set(numeric) - volumes for cell in cells[k]]
+        )
     if mark == ",":
         written |= set(numeric)
     wanted = {

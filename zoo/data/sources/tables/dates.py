@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+_DECADES = 4  # times the span of another reading that are too many
+_LEAST_SORTED = 3  # steps between dates that tell by their order
 NAT = np.datetime64("NaT", "D")
 MONTHS = {name.lower(): k for k, name in enumerate(month_abbr) if name}
 _TIME = r"(?:[T ]+([0-9]{1,2}):([0-9]{2})[0-9:.,]*\s*(.*)|[T ][0-9]{1,2}:.*|[0-9]{6}|\.0+)?$"
 _YEAR_FIRST = r"^([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))" + _TIME
 _YEAR_LAST = r"^([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4})" + _TIME
+_SHORT_YEAR = r"^([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{2})" + _TIME
 _NAMED = r"^(?:([A-Za-z]{3})[a-z]*\.?[- ]([0-9]{1,2})|([0-9]{1,2})[- ]([A-Za-z]{3})[a-z]*\.?),?[- ]([0-9]{4})$"
 _FIRST_MONTH = np.datetime64("1950-01-01")
 _UTC = frozenset({"Z", "UTC", "+00:00", "+0000", "+00"})
@@ -29,11 +32,13 @@ class Moments:
     Attributes:
         seconds: since midnight; -1 where there is no time, or one of a zone that is named and not UTC.
         told: of days, how they were read; of none, why they were not.
+        ambiguous: of none, whether their order could tell, which `parse_moments` was not given.
     """
 
     days: np.ndarray
     seconds: np.ndarray | None = None
     told: str = ""
+    ambiguous: bool = False
 
 
 def civil(year: Any, month: Any, day: Any) -> np.ndarray:
@@ -50,13 +55,16 @@ def parse_dates(texts: pd.Series) -> np.ndarray:
     return parse_moments(texts.to_numpy(dtype=object).astype(np.str_)).days
 
 
-def parse_moments(texts: np.ndarray) -> Moments:
+def parse_moments(texts: np.ndarray, *, in_order: bool = False) -> Moments:
     """Texts of one column, each once -> their days.
 
     `YYYY-MM-DD`, also with `/`, `.`, `年月日` or nothing between and a time after it. The date is the one
     that is written, whatever the zone; of times that are UTC or name no zone the seconds are given too. Where no text
-    is of this kind: `MM/DD/YYYY` or `DD.MM.YYYY` (the texts must tell which), `Jan 02, 2019`, `02-Jan-2019`,
-    `YYMMDD`, and seconds, milli-, micro- or nanoseconds since 1970.
+    is of this kind: `MM/DD/YYYY` or `DD.MM.YYYY`, also with two digits of the year (the texts must tell which),
+    `Jan 02, 2019`, `02-Jan-2019`, `YYMMDD`, and seconds, milli-, micro- or nanoseconds since 1970.
+
+    Args:
+        in_order: the texts stand as in the file, so that the only reading in which they are sorted is the right one.
     """
     plain = iso_dates(texts)
     if plain is not None:
@@ -66,7 +74,7 @@ def parse_moments(texts: np.ndarray) -> Moments:
         series = series.str.replace(r"[年月]", "-", regex=True).str.replace("日", "", regex=False)
     parts = series.str.extract(_YEAR_FIRST)
     if not parts[0].notna().any():
-        return _most_of_one_kind(series)
+        return _most_of_one_kind(series, in_order)
     month, day = (parts[k].where(parts[k].notna(), parts[k + 2]) for k in (2, 3))
     return Moments(civil(_number(parts[0]), _number(month), _number(day)), _seconds(parts, 6))
 
@@ -96,15 +104,15 @@ def _seconds(parts: pd.DataFrame, at: int) -> np.ndarray | None:
     return np.where(free, _number(parts[at]) * 3600 + _number(parts[at + 1]) * 60, -1)
 
 
-def _most_of_one_kind(series: pd.Series) -> Moments:
+def _most_of_one_kind(series: pd.Series, in_order: bool) -> Moments:
     """As `_other_kinds`; where most texts are of one kind and some are none, these alone are no dates."""
-    found = _other_kinds(series)
+    found = _other_kinds(series, in_order)
     if found.told or not np.isnat(found.days).all():
         return found
     for pattern in (_YEAR_LAST, _NAMED, r"^[0-9]{6,19}(?:\.0+)?$"):
         alike = series.str.fullmatch(pattern).to_numpy(dtype=bool)
         if len(series) / 2 < alike.sum() < len(series):
-            most = _other_kinds(series.loc[alike])
+            most = _other_kinds(series.loc[alike], in_order)
             days = np.full(len(series), NAT)
             days[alike] = most.days
             seconds = None if most.seconds is None else np.full(len(series), -1)
@@ -114,21 +122,13 @@ def _most_of_one_kind(series: pd.Series) -> Moments:
     return found
 
 
-def _other_kinds(series: pd.Series) -> Moments:
+def _other_kinds(series: pd.Series, in_order: bool) -> Moments:
     """Columns of which no text is `YYYY-MM-DD`: each kind only if every text is of it."""
     nothing = Moments(np.full(len(series), NAT))
-    last = series.str.extract(_YEAR_LAST)
-    if len(series) and last[0].notna().all():
-        one, two, year = (_number(last[k]) for k in (0, 2, 3))
-        month_first, day_first = civil(year, one, two), civil(year, two, one)
-        fits = [not np.isnat(days).any() for days in (month_first, day_first)]
-        if sum(fits) == 1 or (month_first == day_first).all():
-            days, order = (month_first, "MM/DD") if fits[0] else (day_first, "DD/MM")
-            return Moments(days, _seconds(last, 4), f"dates such as {series.iloc[0]} are {order}/YYYY")
-        if all(fits) and (last[1] == ".").all():
-            return Moments(day_first, _seconds(last, 4), f"dates such as {series.iloc[0]} are DD.MM.YYYY")
-        reason = "could be day or month first; write YYYY-MM-DD" if all(fits) else ""
-        return Moments(nothing.days, told=reason)
+    for pattern, year in ((_YEAR_LAST, "YYYY"), (_SHORT_YEAR, "YY")):
+        parts = series.str.extract(pattern)
+        if len(series) and parts[0].notna().all():
+            return _of_three_numbers(parts, str(series.iloc[0]), year, in_order)
     named = series.str.extract(_NAMED)
     if len(series) and named[4].notna().all():
         month = named[0].where(named[0].notna(), named[3]).str.lower().map(MONTHS).fillna(0)
@@ -147,16 +147,74 @@ def _other_kinds(series: pd.Series) -> Moments:
     return nothing
 
 
+def _of_three_numbers(parts: pd.DataFrame, first: str, year: str, in_order: bool) -> Moments:
+    """Numbers between marks, read the one way in which all are dates, or in which alone they are sorted."""
+    numbers, mark = [_number(parts[k]) for k in (0, 2, 3)], str(parts.loc[0, 1])
+    orders = {"MM/DD/YY": (2, 0, 1), "DD/MM/YY": (2, 1, 0), "YY/MM/DD": (0, 1, 2)}
+    if year == "YYYY":
+        del orders["YY/MM/DD"]
+    readings: dict[str, np.ndarray] = {}
+    for order, (y, m, d) in orders.items():
+        days = civil(_long_years(numbers[y]) if year == "YY" else numbers[y], numbers[m], numbers[d])
+        # Two readings that are the same days are one.
+        if not np.isnat(days).any() and not any(np.array_equal(days, other) for other in readings.values()):
+            readings[order] = days
+    readings = _short_spans(readings)
+    unclear = len(readings) > 1
+    if unclear and (parts[1] == ".").all() and "DD/MM/YY" in readings:
+        readings = {"DD/MM/YY": readings["DD/MM/YY"]}
+    elif unclear and in_order:
+        readings = _sorted_readings(readings)
+    if len(readings) != 1:
+        reason = "could be day or month first; write YYYY-MM-DD" if unclear else ""
+        return Moments(np.full(len(parts), NAT), told=reason, ambiguous=unclear)
+    ((order, days),) = readings.items()
+    shown = order.replace("YY", year).replace("/", mark)
+    why = ", as they are sorted in no other reading" if unclear and in_order and mark != "." else ""
+    return Moments(days, _seconds(parts, 4), f"dates such as {first} are {shown}{why}")
+
+
+def _short_spans(readings: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Without those in which the days of a month are taken for years, which makes weeks decades."""
+    spans = {order: int(np.ptp(days.astype(np.int64))) for order, days in readings.items()}
+    first = spans.pop("YY/MM/DD", None)
+    if first is None or not spans:
+        return readings
+    if first > _DECADES * max(spans.values()):
+        return {order: readings[order] for order in spans}
+    return {"YY/MM/DD": readings["YY/MM/DD"]} if min(spans.values()) > _DECADES * first else readings
+
+
+def _sorted_readings(readings: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The one in which days rise or fall throughout, unless it has more weekends than another; else all.
+
+    A file sorted as text is sorted in the reading that its first number suggests, whatever its days are.
+    """
+    steps = {order: np.diff(days).astype(np.int64) for order, days in readings.items()}
+    weekends = {order: int((~np.is_busday(days)).sum()) for order, days in readings.items()}
+    fit = [
+        order for order, step in steps.items() if len(step) >= _LEAST_SORTED and abs(np.sign(step).sum()) == len(step)
+    ]
+    if len(fit) != 1 or weekends[fit[0]] > min(weekends.values()):
+        return readings
+    return {fit[0]: readings[fit[0]]}
+
+
+def _long_years(year: np.ndarray) -> np.ndarray:
+    """Of two digits; a year after the next one is of the 20th century."""
+    return np.where(year + 2000 > datetime.now().year + 1, year + 1900, year + 2000)
+
+
 def _short_years(digits: pd.Series) -> Moments:
-    """`YYMMDD` where `DDMMYY` and `MMDDYY` are ruled out; a year after the next one is of the 20th century."""
+    """`YYMMDD` where `DDMMYY` and `MMDDYY` are ruled out."""
     one, two, three = (_number(digits.str[k : k + 2]) for k in (0, 2, 4))
-    latest = datetime.now().year + 1
 
     def dates(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> np.ndarray:
-        return civil(np.where(year + 2000 > latest, year + 1900, year + 2000), month, day)
+        return civil(_long_years(year), month, day)
 
-    months = civil(one * 100 + two, three, 1)
-    if not np.isnat(months).any() and months.min() >= _FIRST_MONTH and (one * 100 + two <= latest).all():
+    years, latest = one * 100 + two, datetime.now().year + 1
+    months = civil(years, three, 1)
+    if not np.isnat(months).any() and months.min() >= _FIRST_MONTH and (years <= latest).all():
         return Moments(np.full(len(digits), NAT), told="could be YYMMDD or YYYYMM; write YYYY-MM-DD")
     days = dates(one, two, three)
     if np.isnat(days).any():

@@ -46,6 +46,20 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     return max(proofs, key=lambda mark: proofs[mark]) if any(proofs.values()) else None
 
 
+def mark_beside(volumes: Iterable[str], others: Iterable[str]) -> str | None:
+    """The decimal mark where no number alone proves one; None where the columns together prove none either.
+
+    Volumes are whole: `1.100` beside prices such as `12,345` has a point between thousands, so the comma is the mark.
+    """
+    cells = [text.strip() for text in volumes if text.strip().casefold() not in BLANK]
+    used = [mark for mark in ".," if any(mark in cell for cell in cells)]
+    whole = re.compile(r"[1-9][0-9]{0,2}(?:[.,][0-9]{3})+|[0-9]{1,3}")
+    if len(used) != 1 or not all(whole.fullmatch(cell) for cell in cells):
+        return None
+    mark = "," if used == ["."] else "."
+    return mark if any(mark in text for text in others) and not any(used[0] in text for text in others) else None
+
+
 def _proven(text: str) -> str | None:
     digits = re.sub(r"[^0-9.,]", "", text)
     dots, commas = digits.count("."), digits.count(",")

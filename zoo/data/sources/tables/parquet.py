@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from zoo.data.files import file_size
 from zoo.data.sources.cells import UNREADABLE, Table
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms
 from zoo.data.sources.layout import Layout, recognise_layout
@@ -30,7 +31,7 @@ def parquet_table(
     """The columns of a Parquet file that its layout needs or that are named in `keep`; rows are counted from 1.
 
     Raises:
-        DataError: pyarrow is missing, the file is no Parquet file, or a column that is read holds lists or structs.
+        DataError: pyarrow is missing, the file is gone or no Parquet file, or a column to read holds lists or structs.
     """
     where = where or path.name
     try:
@@ -38,6 +39,7 @@ def parquet_table(
         import pyarrow.parquet as pq
     except ImportError:
         raise DataError(f"{where}: Parquet needs pyarrow; pip install pyarrow") from None
+    file_size(path, where)
     failures = (pa.ArrowException, OSError, *UNREADABLE)
     try:
         schema = pq.read_schema(path)

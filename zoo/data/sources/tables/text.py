@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.data.files import file_size
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms, key
 from zoo.errors import DataError
 
@@ -35,6 +36,11 @@ _BOMS = (
 _GB2312 = re.compile(rb"(?:[\xa1-\xf7][\xa1-\xfe])+")
 _CHINESE = tuple(s for tiers in PANEL_ROLES.values() for tier in tiers for s in tier if not s.isascii())
 _OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+# An unknown method of packing is a RuntimeError, a name that is not there a KeyError.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, RuntimeError, KeyError),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+)
 _UTF16 = 0.1  # share of zero bytes, nearly all in one half of the pairs, above which these are characters of two bytes
 
 
@@ -63,13 +69,16 @@ class Text:
     foreign: bool
 
 
-def look_at(path: Path, where: str, roles: Mapping[str, Synonyms]) -> Text:
+def look_at(path: Path, where: str, roles: Mapping[str, Synonyms], packed: Path | None = None) -> Text:
     """A text file's encoding (UTF-8, UTF-16, GBK), separator and header; `sep=;` and lines above it are skipped.
+
+    Args:
+        packed: the zip of several files in which the path is.
 
     Raises:
         DataError: an empty file, one that cannot be unpacked or decoded.
     """
-    data, foreign = _utf8(_bytes(path, where), where)
+    data, foreign = _utf8(_bytes(path, where, packed), where)
     first = 3 if data[:3] == codecs.BOM_UTF8 else 0
     end = first
     for _ in range(_WHOLE_LINES):
@@ -142,27 +151,54 @@ def _header(lines: list[str], separator: str | None, first: int, roles: Mapping[
     return at, chosen
 
 
-def _bytes(path: Path, where: str) -> bytes | mmap.mmap:
-    """The content of a file, unpacked."""
-    ending = path.suffix.lower()
+def packed_files(path: Path, where: str) -> list[str]:
+    """The names of the files in a zip.
+
+    Raises:
+        DataError: it cannot be read, or what is in it is out of proportion to it.
+    """
+    size = file_size(path, where)
     try:
-        size = path.stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive)
+    except _UNREADABLE as error:
+        raise _cannot_be_read(where, error) from None
+    total = sum(item.file_size for item in members)
+    if total > _MOST and total > _RATIO * size:
+        raise DataError(f"{where}: unpacks to more than {_RATIO} times its size; are these tables?")
+    return [item.filename for item in members]
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [item for item in archive.infolist() if not item.is_dir() and not _litter(item.filename)]
+
+
+def _cannot_be_read(where: str, error: Exception) -> DataError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return DataError(f"{where}: cannot be read ({reason})")
+
+
+def _bytes(path: Path, where: str, packed: Path | None) -> bytes | mmap.mmap:
+    """The content of a file, unpacked."""
+    ending, size = path.suffix.lower(), file_size(packed or path, where)
+    try:
+        if packed is not None:
+            with zipfile.ZipFile(packed) as archive, archive.open(path.as_posix()) as stream:
+                return _limited(stream, size, where)
         if ending in (".zip", *_OPENERS):
             return _unpacked(path, ending, size, where)
         if size < _MAPPED:
             return path.read_bytes()
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
-        # An unknown method of packing is a RuntimeError.
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{where}: cannot be read ({reason})") from None
+    except _UNREADABLE as error:
+        raise _cannot_be_read(where, error) from None
 
 
 def _unpacked(path: Path, ending: str, size: int, where: str) -> bytes:
     if ending == ".zip":
         with zipfile.ZipFile(path) as archive:
-            members = [item for item in archive.infolist() if not item.is_dir() and not _litter(item.filename)]
+            members = _members(archive)
             if len(members) != 1:
                 raise DataError(f"{where}: holds {len(members):,} files; unpack it and give the directory")
             with archive.open(members[0]) as stream:
