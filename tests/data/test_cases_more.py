@@ -183,13 +183,6 @@ def test_years_in_names_of_files_are_no_stocks(tmp_path, name):
     assert name.startswith("{year}") or told(panel, "where no column names the stock")
 
 
-def test_a_link_to_nothing_among_texts_is_no_table(tmp_path):
-    frame = rounded()
-    folder = per_stock(tmp_path / "a", frame)
-    (folder / "gone.txt").symlink_to(tmp_path / "nothing")
-    same(load_panel(folder), frame)
-
-
 @pytest.mark.parametrize("wrong", ["1900-01-01", "2091-03-05"])
 def test_a_date_far_from_all_others_is_told(tmp_path, wrong):
     frame = rounded().assign(date=lambda f: f["date"].dt.strftime("%Y-%m-%d"))

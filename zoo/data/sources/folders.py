@@ -117,8 +117,9 @@ def packed_entries(path: Path) -> tuple[list[Entry], list[str]]:
     unclear = len(stems) < len(files) or any(_COPY.fullmatch(stem) for stem in stems.values())
     if len(files) < 2 or unclear or not all(suffix(file) in TEXTS for file in files):
         return [], []
-    symbols, *naming = _symbols(files, stems, Path())
-    notes = [f"the {len(files):,} tables in this zip are read as those of a directory", *_naming_notes(*naming)]
+    symbols, from_folders, joined = _symbols(files, stems, Path())
+    notes = [f"the {len(files):,} tables in this zip are read as those of a directory"]
+    notes += _naming_notes(from_folders, joined)
     others = [name for name in names if Path(name) not in stems]
     if others:
         notes.append(f"not read in it: {listed(others, 5)}")
