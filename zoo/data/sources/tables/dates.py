@@ -142,7 +142,7 @@ def _of_three_numbers(parts: pd.DataFrame, first: str, year: str, in_order: bool
             readings[order] = days
     readings = _short_spans(readings)
     unclear = len(readings) > 1
-    if unclear and (parts[1] == ".").all() and "DD/MM/YY" in readings:
+    if unclear and bool(np.all(parts[1] == ".")) and "DD/MM/YY" in readings:
         readings = {"DD/MM/YY": readings["DD/MM/YY"]}
     elif unclear and in_order:
         readings = _sorted_readings(readings)
