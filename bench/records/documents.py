@@ -159,6 +159,9 @@ def read_json(path: Path) -> Stored:
         found = {"machines": found}
     if found.get(kind.version, kind.format) != kind.format:
         return Stored(path, "damaged", why=f"it is of format {found[kind.version]!r}, not {kind.format}"[:200])
+    if kind is _TIMING and checksum is not None and _is_other_timing(found, path):
+        # One kind of two shapes: the checksum holds for either.
+        return Stored(path, "damaged", why="timings and scaling were mistaken for each other")
     if checksum is not None:
         return Stored(path, "whole", found)
     wrong = next((part for part, type_ in kind.parts.items() if not _has(found, part.split("."), type_)), None)
@@ -215,6 +218,12 @@ def write_atomic(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _is_other_timing(found: dict[str, Any], path: Path) -> bool:
+    """Whether the entries of a file of timings are rows of scaling, or the other way round."""
+    shapes = {"axes" in entry for entry in found.get("entries", {}).values()}
+    return bool(shapes) and shapes != {path.stem.endswith("-scaling")}
 
 
 def _has(found: Any, where: list[str], type_: Any) -> bool:

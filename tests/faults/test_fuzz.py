@@ -80,6 +80,15 @@ def broken(part: object) -> object:
     return {} if isinstance(part, float) else part
 
 
+@pytest.mark.parametrize(("one", "other"), [("cpu", "cpu-scaling"), ("cpu-scaling", "cpu")])
+def test_timings_under_the_name_of_scaling_are_damage(tmp_path, one, other):
+    results = Path(shutil.copytree(fuzz_records.template(), tmp_path / "results"))
+    path = min(results.glob(f"timing/*/{one}.json"))
+    shutil.copyfile(path.with_stem(other), path)
+    assert read_json(path).state == "damaged"
+    assert any(str(path) in why for why in RunStore(results, fuzz_records.RUN).damages())
+
+
 def test_a_damaged_oracle_of_a_run_that_knows_no_checksum_of_it_is_refused(tmp_path):
     from zoo.errors import ConfigError
 

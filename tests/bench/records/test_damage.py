@@ -159,12 +159,14 @@ def test_foreign_json_never_gives_a_traceback(results, name, text):
 def test_nothing_is_merged_into_a_damaged_timing_file(tmp_path, scaling, damage):
     path = record_path(tmp_path, "m", "cpu", scaling=scaling)
     entry = {"settings": {}, "model": {"params": {}}, "scenarios": {}, "memory": {}}
+    entry = {"settings": {}, "axes": {}} if scaling else {"eager": entry}
     merge = merge_scaling if scaling else merge_timings
-    merge(path, TIMED, {"gru": {"eager": entry}})
+    merge(path, TIMED, {"gru": entry})
+    assert read_json(path).state == "whole"
     damage(path)
     before = path.read_bytes()
     with pytest.raises(ConfigError, match=rf"{path.name} is damaged .*put a copy of it back"):
-        merge(path, TIMED, {"tcn": {"eager": entry}})
+        merge(path, TIMED, {"tcn": entry})
     assert path.read_bytes() == before
 
 
