@@ -23,7 +23,9 @@ def attend(h: Tensor, inner: nn.Linear, score: nn.Linear, dropout: nn.Dropout | 
     tensors = (h, inner.weight, inner.bias, score.weight)
     served = all(t is not None and t.device.type == "cpu" and t.dtype == torch.float32 for t in tensors)
     drops = dropout is not None and dropout.training and dropout.p > 0
-    if not served or drops or h.numel() == 0 or observed(h) or library() is None:
+    # Who has hooks on a layer sees it called.
+    hooked = bool(inner._forward_hooks or score._forward_hooks)
+    if not served or drops or hooked or h.numel() == 0 or observed(h) or library() is None:
         hidden = inner(h) if dropout is None else dropout(inner(h))
         weights = torch.softmax(score(torch.tanh(hidden))[:, :, 0], dim=1)
         return (weights[:, None] @ h)[:, 0], weights.detach()

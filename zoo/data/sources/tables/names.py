@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_FORMULA = re.compile(r"=?\"([^\"]+)\"|'([^']+)")
+# Not '=1+1, as which names are written that a spreadsheet would execute.
+_FORMULA = re.compile(r"=?\"([^\"]+)\"|'(\w[^']*)")
 _WHOLE = re.compile(r"[0-9]+\.0+")
 
 
