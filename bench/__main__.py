@@ -1,6 +1,6 @@
 """`python -m bench`."""
 
-from bench.cli import main
+from bench.cli import command_line
 
 if __name__ == "__main__":
-    main()
+    command_line()

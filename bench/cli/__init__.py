@@ -92,8 +92,18 @@ def _go_on() -> str:
     return _GO_ON.get(names[-1] if names else "", "nothing is half written, the same command starts again")
 
 
+def command_line() -> None:
+    """The life of a process: `main`, and then its end, in which a signal no longer interrupts Python but ends it."""
+    try:
+        main()
+    finally:
+        for number in _SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+
+
 def main() -> None:
-    """Entry point: user errors exit with 2 and one message, signals with 128 + number."""
+    """One command: user errors exit with 2 and one message, signals with 128 + number."""
     try:
         with _interruptible():
             app()
