@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from bench.experiment.config import ExperimentConfig
-from bench.experiment.evidence import SCORES, read_scores
-from bench.experiment.formulas import read_daily
+from bench.experiment.evidence import SCORES
+from bench.experiment.formulas import read_daily, scored_anew
 from bench.experiment.plan import Plan, make_plan
 from bench.experiment.trial import Trial, run_trial
-from bench.metrics.daily import daily_scores
+from bench.metrics import list_metrics
 from bench.records.machine import resolve_device, torch_threads
 from bench.records.store import RunStore, known
 from bench.scores.compare import TrialComparison, compare_frames, compare_records
-from zoo.data.labels import raw_label, train_label
+from zoo.data.labels import raw_label
 from zoo.errors import ConfigError, DataError
 
 
@@ -81,11 +82,8 @@ def recompute(plan: Plan, store: RunStore) -> list[TrialComparison]:
     for trial, record in _stored(plan, store):
         if not (store.trial_folder(record["key"]) / SCORES).is_file():
             continue
-        test = plan.folds[trial.fold].test
-        days = slice(test.start, test.stop)
-        # In single precision, as the network gave them: the same metric then has the same bits.
-        scores = read_scores(store, record["key"], plan.panel, test).astype(np.float32)
-        daily = daily_scores(scores, label[days], train_label(label[days]))
+        scored = scored_anew(plan, store, record["key"], trial.fold, label)
+        daily = pd.DataFrame({m.name: m.series(scored) for m in list_metrics(derived=False)})
         kept: Any = read_daily(store, record).drop(columns="datetime").dropna(axis="columns", how="all")
         verdict = compare_frames(kept, daily.loc[:, list(kept)], "daily series")
         comparisons.append(TrialComparison(trial.model, trial.fold, trial.seed, *verdict))

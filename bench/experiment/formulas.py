@@ -57,16 +57,28 @@ def compute_outdated(plan: Plan, store: RunStore, keys: Collection[str]) -> int:
         metrics = outdated(record) if record is not None else []
         if record is None or not metrics:
             continue
-        test = plan.folds[trial.fold].test
-        # In single precision, as the network gave them: the same metric then has the same bits.
-        scores = read_scores(store, trial.key, plan.panel, test).astype(np.float32)
-        days = slice(test.start, test.stop)
-        scored = Scored(scores, label[days], train_label(label[days]))
+        scored = scored_anew(plan, store, trial.key, trial.fold, label)
         daily = pd.read_parquet(store.trial_folder(trial.key) / DAILY)
         daily = daily.assign(**{m.name: m.series(scored) for m in metrics})
         _replace(store, record, daily)
         changed += 1
     return changed
+
+
+def scored_anew(plan: Plan, store: RunStore, key: str, fold: int, label: np.ndarray) -> Scored:
+    """Stored scores of a fold's test days beside their labels.
+
+    Args:
+        label: `[D, N]`, the raw label of the plan's panel.
+
+    Raises:
+        DataError: the scores are not of the plan's data.
+    """
+    test = plan.folds[fold].test
+    days = slice(test.start, test.stop)
+    # In single precision, as the network gave them: the same metric then has the same bits.
+    scores = read_scores(store, key, plan.panel, test).astype(np.float32)
+    return Scored(scores, label[days], train_label(label[days]))
 
 
 def _replace(store: RunStore, record: dict[str, Any], daily: pd.DataFrame) -> None:

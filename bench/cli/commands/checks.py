@@ -68,7 +68,7 @@ def calibrate(
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Train the same model under two names, many times: how often do they differ? Writes self_test.json."""
+    """Train the same model under two names, many times: how often do they differ? Writes calibration.json."""
     from bench.report.tables.significance import calibration_table
     from bench.scores import self_test
 
