@@ -17,7 +17,7 @@ _DAYS = 256  # ranked at once
 
 
 def raw_label(panel: Panel, config: LabelConfig) -> Float[np.ndarray, "D N"]:
-    """`price(t + lag + horizon) / price(t + lag) - 1` for members at t; `[D, N]` float64, NaN where unknown.
+    """`price(t + lag + horizon) / price(t + lag) - 1` for members at t; `[D, N]` float32, NaN where unknown.
 
     NaN also where `thin_days` has the day, the day of entry or that of exit: too few of the names can be compared.
 
@@ -26,7 +26,7 @@ def raw_label(panel: Panel, config: LabelConfig) -> Float[np.ndarray, "D N"]:
     """
     if config.price not in panel.fields:
         raise DataError(f"{panel.name}: the label needs '{config.price}' prices, the panel has none")
-    label = np.full(panel.member.shape, np.nan)
+    label = np.full(panel.member.shape, np.nan, dtype=np.float32)
     if panel.n_days <= config.reach:
         return label
     for stocks in stock_blocks(panel.stock_major):

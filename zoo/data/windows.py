@@ -169,7 +169,7 @@ class Dataset:
     Attributes:
         panel, config, fold, feature_set: what it was made of.
         stats: the fitted normalisation.
-        raw_label: `[D, N]` float64, NaN where unknown.
+        raw_label: `[D, N]` float32, NaN where unknown.
         train_label: `[D, N]` float64, per-day rank-normalised; made when it is first asked for.
         train, valid, test: the segments of the fold.
     """
