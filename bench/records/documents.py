@@ -159,9 +159,8 @@ def read_json(path: Path) -> Stored:
         found = {"machines": found}
     if found.get(kind.version, kind.format) != kind.format:
         return Stored(path, "damaged", why=f"it is of format {found[kind.version]!r}, not {kind.format}"[:200])
-    if kind is _TIMING and checksum is not None and _is_other_timing(found, path):
-        # One kind of two shapes: the checksum holds for either.
-        return Stored(path, "damaged", why="timings and scaling were mistaken for each other")
+    if kind is _TIMING and checksum is not None and (why := _other_timing(found, path)):
+        return Stored(path, "damaged", why=why)
     if checksum is not None:
         return Stored(path, "whole", found)
     wrong = next((part for part, type_ in kind.parts.items() if not _has(found, part.split("."), type_)), None)
@@ -220,10 +219,16 @@ def write_atomic(path: Path, text: str) -> None:
         raise
 
 
-def _is_other_timing(found: dict[str, Any], path: Path) -> bool:
-    """Whether the entries of a file of timings are rows of scaling, or the other way round."""
+def _other_timing(found: dict[str, Any], path: Path) -> str:
+    """What else than `<machine>/<device>[-scaling].json` a file of timings holds, which its checksum cannot tell."""
     shapes = {"axes" in entry for entry in found.get("entries", {}).values()}
-    return bool(shapes) and shapes != {path.stem.endswith("-scaling")}
+    if shapes and shapes != {path.stem.endswith("-scaling")}:
+        return "timings and scaling were mistaken for each other"
+    place = (path.parent.name, path.stem.removesuffix("-scaling"))
+    for told, here in zip((found.get("machine"), found.get("device")), place, strict=True):
+        if told != here:
+            return f"it holds what was measured on {told}, not on {here}"
+    return ""
 
 
 def _has(found: Any, where: list[str], type_: Any) -> bool:

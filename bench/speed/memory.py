@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench.experiment.executors.life import end_with_parent
+from bench.experiment.executors.life import deaf_to_interrupts, end_with_parent
 from bench.records.machine import torch_threads
 
 MIB = 2**20
@@ -38,6 +38,8 @@ def memory_process(device: str, threads: int, plugins: Sequence[Path] = ()) -> I
         return
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=_begin, initargs=(list(plugins),)) as pool:
+        with deaf_to_interrupts():
+            pool.submit(int)  # starts the process
         yield lambda function, *arguments: pool.submit(_call, threads, function, *arguments).result()
 
 

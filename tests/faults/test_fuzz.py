@@ -89,6 +89,18 @@ def test_timings_under_the_name_of_scaling_are_damage(tmp_path, one, other):
     assert any(str(path) in why for why in RunStore(results, fuzz_records.RUN).damages())
 
 
+@pytest.mark.parametrize("place", ["../another-machine/cpu.json", "cuda.json"])
+def test_timings_of_another_machine_or_device_are_damage(tmp_path, place):
+    results = Path(shutil.copytree(fuzz_records.template(), tmp_path / "results"))
+    path = min(results.glob("timing/*/cpu.json"))
+    there = path.parent / place
+    (results / "timing" / "another-machine").mkdir()
+    shutil.copyfile(path, there)
+    stored = read_json(there.resolve())
+    assert stored.state == "damaged"
+    assert "it holds what was measured on" in stored.why
+
+
 def test_a_damaged_oracle_of_a_run_that_knows_no_checksum_of_it_is_refused(tmp_path):
     from zoo.errors import ConfigError
 

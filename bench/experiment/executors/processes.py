@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 from bench.experiment.events import Done, Emit, Event, Failed, Limits, Started
-from bench.experiment.executors.life import end_with_parent, resident_bytes
+from bench.experiment.executors.life import deaf_to_interrupts, end_with_parent, resident_bytes
 
 # A worker imports this file before it can be asked to end with its parent, so it must be light: no torch.
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _start(store: RunStore, plugins: list[str]) -> _Worker:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:
-        with _without_main():
+        with _without_main(), deaf_to_interrupts():
             process.start()
     finally:
         for name, value in before.items():
@@ -156,8 +156,6 @@ def _death(worker: _Worker) -> str:
 
 def _work(pipe: Connection, store: RunStore, plugins: list[str]) -> None:
     """A worker's life: receive a trial, run it, send its events; ends when the pipe closes."""
-    # Ctrl-C reaches the whole process group; the parent decides, workers only finish or are terminated.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     from bench.experiment.executors.inline import execute
     from zoo.registry import load_plugin

@@ -98,7 +98,8 @@ def test_memory_of_a_sweep_is_that_of_the_call():
         points = remote(explore_case, case, "lookback", 5, "cpu", Sweep(lookbacks=(10, 20, 40, 80)))
     if points[0]["memory_mib"] is None:
         pytest.skip("the kernel does not tell peak memory")
-    assert [p["memory_mib"] for p in points] == pytest.approx([2.5, 5, 10, 20], rel=0.1)
+    # Some pages of the process itself come and go meanwhile.
+    assert [p["memory_mib"] for p in points] == pytest.approx([2.5, 5, 10, 20], rel=0.1, abs=0.5)
 
 
 def test_attention_alone_is_that_of_the_network():
