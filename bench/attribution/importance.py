@@ -127,7 +127,7 @@ def measure_one(
     widest = int(dataset.panel.member[labelled].sum(axis=1).max())
     explained = min(sample.rows_peers, widest) if scope == "day" else 0
     cost = scored_rows(widest if scope == "day" else min(sample.rows, widest), shape, explained)
-    n_days = max(2, min(sample.days, sample.most // cost - sample.control_draws * sample.control_days))
+    n_days = min(sample.days, max(2, sample.most // cost - sample.control_draws * sample.control_days))
     days = spread(labelled, n_days)
     batches = {}
     for day in days:
@@ -173,7 +173,9 @@ def measure_one(
 def _part(found: list[Exchanged], axis: str) -> dict[str, list[float]]:
     """Change and IC lost by part; the interval of the loss is a bootstrap over days, which lie apart."""
     lost = np.stack([getattr(day, f"{axis}_ic") for day in found])
-    low, high = interval(resampled_means(lost, np.arange(len(lost)), np.zeros(len(lost), dtype=int), draws=1000))
+    low = high = np.full(lost.shape[1], np.nan)
+    if len(lost) > 1:
+        low, high = interval(resampled_means(lost, np.arange(len(lost)), np.zeros(len(lost), dtype=int), draws=1000))
     return {
         "change": _mean(found, axis).tolist(),
         "ic_lost": lost.mean(axis=0).tolist(),

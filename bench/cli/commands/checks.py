@@ -91,7 +91,7 @@ def attribute(
     models: ModelsOption = None,
     days: Annotated[
         int | None,
-        typer.Option("--days", min=2, help="Test days, evenly spread; default: 12, and 5 against a planted truth."),
+        typer.Option("--days", min=1, help="Test days, evenly spread; default: 12, and 5 against a planted truth."),
     ] = None,
     seeds: Annotated[
         str | None,

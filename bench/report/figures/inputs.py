@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_FIELDS = 10
 _COLUMNS = 4
 _BAR, _LAGS, _HEAD, _BETWEEN, _FOOT = 0.15, 0.55, 0.3, 0.3, 0.34  # inches
-_LEFT, _GAP, _RIGHT, _TOP = 1.0, 0.16, 0.12, 0.58
+_LEFT, _GAP, _RIGHT, _TOP = 1.0, 0.16, 0.12, 0.52
 _DASHES = (0, (3, 2))
 
 
@@ -55,6 +55,10 @@ def feature_importance(material: Material) -> Canvas | None:
         bottom = (rows - 1 - row) * tall + _FOOT
         axes = canvas.axes(left, bottom + profile, width, bars, xlim=(0, widest))
         _bars(canvas, axes, model, matching(fields, model=model), names, labelled=column == 0)
+        peers = material.facts.cell(f"importance.{model}.peers")
+        if peers.measured:
+            told = f"other stocks' rows {peers.percent:.0f} %"
+            axes.set_title(told, loc="right", fontsize=style.SMALL_SIZE, pad=4, color=style.INK)
         if len(mine := matching(lags, model=model)):
             below = canvas.axes(left, bottom, width, _LAGS, sharex=first, sharey=first)
             first = first or below
