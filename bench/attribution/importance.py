@@ -150,8 +150,8 @@ def measure_one(
         draws = (redrawn(forecaster, dataset, seed) for seed in range(sample.control_draws))
         looked = [look(model, few) for model in draws if model is not None]
         control = {
-            "fields": [_mean(one, "fields").tolist() for one in looked],
-            "lags": [_mean(one, "lags").tolist() for one in looked],
+            "fields": [_rounded(_mean(one, "fields")) for one in looked],
+            "lags": [_rounded(_mean(one, "lags")) for one in looked],
             "peers": [_peers(one) for one in looked],
             "scored": sum(day.scored for one in looked for day in one),
         }
@@ -177,11 +177,16 @@ def _part(found: list[Exchanged], axis: str) -> dict[str, list[float]]:
     if len(lost) > 1:
         low, high = interval(resampled_means(lost, np.arange(len(lost)), np.zeros(len(lost), dtype=int), draws=1000))
     return {
-        "change": _mean(found, axis).tolist(),
-        "ic_lost": lost.mean(axis=0).tolist(),
-        "ic_lost_low": low.tolist(),
-        "ic_lost_high": high.tolist(),
+        "change": _rounded(_mean(found, axis)),
+        "ic_lost": _rounded(lost.mean(axis=0)),
+        "ic_lost_low": _rounded(low),
+        "ic_lost_high": _rounded(high),
     }
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    """To five significant digits: a set of many fields is kept for every trial."""
+    return [float(f"{value:.5g}") for value in values]
 
 
 def _mean(found: list[Exchanged], axis: str) -> np.ndarray:

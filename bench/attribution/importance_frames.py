@@ -100,6 +100,7 @@ def importance_frame(store: RunStore) -> pd.DataFrame:
         fields = _inputs(model, "field", entries)
         first = min(fields, key=lambda row: row["rank"])
         back = _spread_of([_days_back(one) for one in _shares(entries, "lag")], "days_back")
+        back["control_days_back"] = mean_of([_days_back(_share(one)) for one in entries[0]["control"]["lags"]])
         peers = _spread_of([known(entry["peers"]) for entry in entries], "peers")
         control = entries[0]["control"]
         rows.append(
@@ -107,7 +108,6 @@ def importance_frame(store: RunStore) -> pd.DataFrame:
             | {"field": first["name"]}
             | {"n_above": float(sum(row["above"] for row in fields)) if control["fields"] else math.nan}
             | (back if len(entries[0]["lags"]) > 1 else {})
-            | {"control_days_back": mean_of([_days_back(_share(one)) for one in control["lags"]])}
             | peers
             | {"control_peers": mean_of([known(value) for value in control["peers"]])}
             | {"n_days": max(len(e["days"]) for e in entries), "n_rows": max(e["rows"] for e in entries)}

@@ -21,8 +21,8 @@ _PEERS = Definition(
 IMPORTANCE_TABLE = (
     Column("model", "model"),
     Column("field", "first field"),
-    Column("share", "share, % [seeds]", ".0f~", 100, _SHARE),
-    Column("control", "untrained, %", ".0f", 100, _CONTROL),
+    Column("share", "share, % [seeds]", ".1f~", 100, _SHARE),
+    Column("control", "untrained, %", ".1f", 100, _CONTROL),
     Column("ic_lost", "IC lost [95 %]", "+.3f~", 1.0, _LOST),
     Column("n_above", "fields above untrained", ",.0f"),
     Column("days_back", "days back [seeds]", ".1f~", 1.0, _BACK),
