@@ -178,5 +178,5 @@ def _untrained(values: list[float]) -> dict[str, float]:
     n = len(numbers)
     half = float(stdtrit(n - 1, 0.975)) * np.std(numbers, ddof=1) * math.sqrt(1 + 1 / n) if n > 1 else math.nan
     mean = mean_of(numbers)
-    low, high = np.clip([mean - half, mean + half], 0, 1)
+    low, high = np.clip(np.array([mean - half, mean + half]), 0, 1)
     return {"control": mean, "control_low": float(low), "control_high": float(high)}

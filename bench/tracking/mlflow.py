@@ -43,7 +43,7 @@ class Mlflow(Tracker):
         for name in ("mlflow", "alembic"):
             # A database that is made tells every table.
             logging.getLogger(name).setLevel(logging.WARNING)
-        from mlflow.tracking import MlflowClient
+        from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
 
         given = os.environ.get("MLFLOW_TRACKING_URI")
         self._client = MlflowClient(tracking_uri=given or f"sqlite:///{self.results / 'mlflow.db'}")
@@ -112,7 +112,7 @@ class Mlflow(Tracker):
         params: dict[str, Any],
         tags: dict[str, str] | None = None,
     ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric, Param, RunTag  # pyright: ignore[reportMissingImports]
 
         now = int(1000 * time.time())
         parts: dict[str, list[Any]] = {

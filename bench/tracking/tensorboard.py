@@ -83,22 +83,22 @@ class _Adder:
         self._writer = writer
 
     def scalar(self, name: str, value: float, step: int) -> None:
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
 
         self._add(Summary(value=[Summary.Value(tag=name, simple_value=value)]), step)
 
     def text(self, name: str, text: str) -> None:
         """Markdown."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-        from tensorboard.plugins.text import metadata
-        from tensorboard.util.tensor_util import make_tensor_proto
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
+        from tensorboard.plugins.text import metadata  # pyright: ignore[reportMissingImports]
+        from tensorboard.util.tensor_util import make_tensor_proto  # pyright: ignore[reportMissingImports]
 
         kind = metadata.create_summary_metadata(display_name=name, description="")
         self._add(Summary(value=[Summary.Value(tag=name, metadata=kind, tensor=make_tensor_proto([text]))]), 0)
 
     def image(self, name: str, path: Path) -> None:
         """A PNG as it is."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportMissingImports]
 
         data = path.read_bytes()
         width, height = struct.unpack(">II", data[16:24])
@@ -107,21 +107,21 @@ class _Adder:
 
     def hparams(self, parameters: dict[str, Any], metrics: list[str], trial: str) -> None:
         # Its `api` imports TensorFlow.
-        from tensorboard.plugins.hparams import summary_v2 as api
+        from tensorboard.plugins.hparams import summary_v2 as api  # pyright: ignore[reportMissingImports]
 
         self._add(api.hparams_pb(parameters, trial_id=trial), 0)
         columns = [api.HParam(name) for name in parameters], [api.Metric(name) for name in metrics]
         self._add(api.hparams_config_pb(*columns), 0)
 
     def _add(self, summary: Any, step: int) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportMissingImports]
 
         self._writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
 
 
 @contextmanager
 def _events(folder: Path) -> Iterator[_Adder]:
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore[reportMissingImports]
 
     writer = EventFileWriter(str(folder))
     try:

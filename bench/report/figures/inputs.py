@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -72,7 +72,8 @@ def feature_importance(material: Material) -> Canvas | None:
 
 def _names(of_one: pd.DataFrame, fields: pd.DataFrame) -> tuple[list[str], list[str]]:
     """The fields that are drawn, the largest share of any model first, and a note on those that are not."""
-    largest = fields.groupby("name")["share"].max().sort_values(ascending=False, kind="stable")
+    largest: Any = fields.groupby("name")["share"].max()
+    largest = largest.sort_values(ascending=False, kind="stable")
     names = [str(name) for name in largest.index[:MOST_FIELDS]]
     if len(names) == len(largest):
         # All of them: in the order of the input.
@@ -82,7 +83,7 @@ def _names(of_one: pd.DataFrame, fields: pd.DataFrame) -> tuple[list[str], list[
 
 
 def _widest(fields: pd.DataFrame, drawn: list[str], names: list[str]) -> float:
-    shown = fields[fields["model"].isin(drawn) & fields["name"].isin(names)]
+    shown: Any = fields[fields["model"].isin(drawn) & fields["name"].isin(names)]
     # What few untrained networks may show can be many times as wide as what they do.
     most = np.nanmax(np.append(shown[["share", "control"]].to_numpy(), 0.01))
     ends = shown[["share_high", "control_high"]].to_numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bench.advice.facts import Facts
 from bench.report.tables.importance import importance_table, input_table
 from bench.text.document import Figure, Section, prose, section
@@ -16,7 +18,7 @@ def importance(facts: Facts) -> Section | None:
         return None
     there = set(frame["model"])
     model = next((m for m in facts.models if m in there), str(frame["model"].iloc[0]))
-    days, rows, scored = (int(frame[name].max()) for name in ("n_days", "n_rows", "n_scored"))
+    days, rows, scored = (int(np.max(frame[name].to_numpy())) for name in ("n_days", "n_rows", "n_scored"))
     how = say(
         "What moves the scores: one field, or one day back, at a time takes the values of another stock of the same "
         "day, on {days} test days and {rows:,} rows at most; up to {scored:,} rows were scored for one trial and its "
