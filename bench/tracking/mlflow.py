@@ -40,11 +40,11 @@ class Mlflow(Tracker):
 
     def open(self, run: RunContent) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
+
         for name in ("mlflow", "alembic"):
             # A database that is made tells every table.
             logging.getLogger(name).setLevel(logging.WARNING)
-        from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
-
         given = os.environ.get("MLFLOW_TRACKING_URI")
         self._client = MlflowClient(tracking_uri=given or f"sqlite:///{self.results / 'mlflow.db'}")
         self._experiment = self._experiment_id(None if given else (self.results / "mlflow").as_uri())
