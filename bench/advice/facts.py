@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.attribution.frames import FILE as INTERPRETABILITY
 from bench.attribution.frames import InterpretabilityRow, MethodRow, interpretability_frame, interpretability_scores
+from bench.attribution.importance_frames import TOP, ImportanceRow, InputRow, importance_frame, input_frame
 from bench.columns import FrameRow
 from bench.portfolio.frames import PortfolioRow, portfolio_frame, portfolio_settings
 from bench.records.store import RunStore
@@ -28,6 +29,8 @@ EVIDENCE: dict[str, type[FrameRow]] = {
     "scaling": ScalingRow,
     "interpretability": InterpretabilityRow,
     "methods": MethodRow,
+    "importance": ImportanceRow,
+    "inputs": InputRow,
     "portfolio": PortfolioRow,
     "scores": ScoreRow,
     "significance": SignificanceRow,
@@ -120,6 +123,8 @@ def _gathered(store: RunStore) -> Facts:
         **_by_device("scaling", scaling_frame(results)),
         "interpretability": interpretability_scores(explained),
         "methods": interpretability_frame(explained),
+        "importance": importance_frame(store),
+        "inputs": input_frame(store, TOP),
         "portfolio": portfolio_frame(store, board.run),
         "scores": score_frame(store, board.run),
         "significance": board.significance,

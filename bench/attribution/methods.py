@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from bench.attribution.sampling import take
 from zoo.network import Batch, Network
 
 METHODS = ("gradient_x_input", "integrated_gradients", "occlusion")
@@ -73,7 +74,7 @@ def attribute(
         peers: with `across`, also compute `Attribution.peers`.
     """
     if not across:
-        return Attribution(rows, cells=_ALONE[method](model, _take(batch, rows)).abs(), computed=len(rows))
+        return Attribution(rows, cells=_ALONE[method](model, take(batch, rows)).abs(), computed=len(rows))
     if method == "occlusion":
         cells = occlusion(model, batch)[rows].abs()
         peers = peers and len(batch) <= MOST_STOCKS
@@ -151,8 +152,3 @@ def _occluded_stocks(model: Network, batch: Batch, rows: Tensor) -> Tensor:
         x[j] = 0
         out[:, j] = (whole - model.score(replace(batch, x=x))[rows]).abs()
     return out
-
-
-def _take(batch: Batch, rows: Tensor) -> Batch:
-    concepts = None if batch.concepts is None else batch.concepts[rows]
-    return Batch(batch.x[rows], batch.label[rows], batch.day[rows], batch.stock[rows], concepts)

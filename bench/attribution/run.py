@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
-from bench.attribution.truth import Truth, truth_of
+from bench.attribution.truth import NoTruthError, truth_of
 from bench.records.documents import read_json, write_json
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore
@@ -44,13 +44,16 @@ def measure_attributions(
         Why a model could not be measured, by model.
 
     Raises:
-        ConfigError: not a planted market or one without truth, features that are no cells, or data other than the
-            run's; no stored trial of a named model.
+        NoTruthError: not a planted market or one without truth, or features that are no cells.
+        ConfigError: data other than the run's; no stored trial of a named model.
     """
     effort = effort or Effort()
     run = store.run()
-    chosen = _trials(store, run, models, all_seeds)
-    panel, data, folds, truth = _explainable(store.name, run)
+    chosen = chosen_trials(store, run, models, all_seeds)
+    market_spec = _planted(store.name, run)
+    panel, data, folds = open_data(store.name, run)
+    features = make_feature_set(data.features, data.lookback)
+    truth = truth_of(planted_market_from_spec(market_spec), data.features, tuple(features.columns), features.lookback)
     settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path).content or {"market": panel.name, "trials": {}}
@@ -76,24 +79,40 @@ def measure_attributions(
     return failures
 
 
-def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[Fold], Truth]:
-    """The data of a run on a planted market, and what there is to find in them."""
-    data = DataConfig.model_validate(run["config"]["data"])
-    if not str(data.source).startswith(PREFIX):
-        raise ConfigError(
+def _planted(name: str, run: dict[str, Any]) -> str:
+    """The source of a run on a planted market.
+
+    Raises:
+        NoTruthError: the run is on other data.
+    """
+    source = str(run["config"]["data"]["source"])
+    if not source.startswith(PREFIX):
+        raise NoTruthError(
             f"run '{name}' is on {run['data']['name']}: the truth is known on planted markets only; "
             f"run one with: python -m bench run --data {PREFIX}mixed"
         )
+    return source
+
+
+def open_data(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[Fold]]:
+    """The data of a run, as it was run on them.
+
+    Raises:
+        ConfigError: they are no longer the same.
+        DataError: they cannot be read.
+    """
+    data = DataConfig.model_validate(run["config"]["data"])
     panel = open_panel(data)
     if panel.fingerprint != run["data"]["fingerprint"]:
-        raise ConfigError(f"run '{name}': {panel.name} is no longer the market it was run on; run it again")
-    features = make_feature_set(data.features, data.lookback)
-    market = planted_market_from_spec(str(data.source))
-    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
-    return panel, data, make_folds(panel.days, data.split, data.label.reach, features.warmup), truth
+        what = "market" if str(data.source).startswith(PREFIX) else "data"
+        raise ConfigError(f"run '{name}': {panel.name} is no longer the {what} it was run on; run it again")
+    warmup = make_feature_set(data.features, data.lookback).warmup
+    return panel, data, make_folds(panel.days, data.split, data.label.reach, warmup)
 
 
-def _trials(store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool) -> list[dict[str, Any]]:
+def chosen_trials(
+    store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool
+) -> list[dict[str, Any]]:
     """The first stored trial of each model, or all seeds of its first fold, in the run's order."""
     done = [t for t in run["trials"] if (models is None or t["model"] in models) and store.is_done(t["key"])]
     first: dict[str, dict[str, Any]] = {}

@@ -24,6 +24,7 @@ import torch
 from bench.attribution.deletion import Deletion, measure_deletion
 from bench.attribution.methods import METHODS, Attribution, attribute, has_gradient
 from bench.attribution.native import native, native_axis
+from bench.attribution.sampling import day_batch, labelled_days, prepared, sampled_rows, spread
 from bench.attribution.truth import (
     Truth,
     average_precision,
@@ -32,10 +33,8 @@ from bench.attribution.truth import (
     peer_precision,
     precision_interval,
 )
-from zoo import checkpoint, registry, trainer
-from zoo.data.split import DayRange
-from zoo.data.windows import Dataset, Segment
-from zoo.errors import ConfigError
+from zoo import checkpoint, registry
+from zoo.data.windows import Dataset
 from zoo.network import Batch, Network
 
 
@@ -85,26 +84,26 @@ def measure_trial(forecaster: checkpoint.Forecaster, dataset: Dataset, truth: Tr
     spec = registry.get_spec(forecaster.name)
     across = spec.scope == "day"
     labelled = labelled_days(dataset)
-    days = _spread(labelled, effort.days)
+    days = spread(labelled, effort.days)
     peers = truth.peers if across else None
-    batches = {day: _day_batch(dataset, day) for day in days}
+    batches = {day: day_batch(dataset, day) for day in days}
     count = effort.rows_across if across else effort.rows
 
     def explain(model: Network, method: str, count: int) -> _Explained | None:
-        chosen = {day: (batch, _rows(batch, count)) for day, batch in batches.items()}
+        chosen = {day: (batch, sampled_rows(batch, count)) for day, batch in batches.items()}
         return _explain(model, method, chosen, dataset.panel.n_stocks, across, peers)
 
     model = forecaster.model
-    _prepare(model, dataset, labelled[-1], spec.scope)
-    axis = native_axis(native(model, batches[days[0]], _rows(batches[days[0]], count)))
+    prepared(model, dataset, labelled[-1], spec.scope)
+    axis = native_axis(native(model, batches[days[0]], sampled_rows(batches[days[0]], count)))
     methods = [m for m in METHODS if m == "occlusion" or has_gradient(model, batches[days[0]])]
     methods = [*(["native"] if axis else []), *methods]
     found = {method: explain(model, method, count) for method in methods}
     untrained = [m for seed in range(effort.control_draws) if (m := redrawn(forecaster, dataset, seed)) is not None]
     for control in untrained:
-        _prepare(control, dataset, days[-1], spec.scope)
+        prepared(control, dataset, days[-1], spec.scope)
     few = min(count, effort.control_rows)
-    deletion = Deletion(model, dataset, _spread(labelled, effort.deletion_days), spec.scope, effort.random_orders)
+    deletion = Deletion(model, dataset, spread(labelled, effort.deletion_days), spec.scope, effort.random_orders)
     result: dict[str, Any] = {}
     for method, one in found.items():
         if one is None:
@@ -214,39 +213,6 @@ def redrawn(forecaster: checkpoint.Forecaster, dataset: Dataset, seed: int) -> N
         for buffer in buffers:
             buffer.copy_(buffer.flatten()[torch.randperm(buffer.numel())].view_as(buffer))
         return model if buffers else None
-
-
-def _prepare(model: Network, dataset: Dataset, last: int, scope: registry.Scope) -> None:
-    """Bring a network's state up to the last day that it is asked about."""
-    if type(model).on_epoch is not Network.on_epoch:
-        trainer.predict(model, Segment(dataset, DayRange(last, last + 1)), scope=scope)
-    model.eval()
-
-
-def labelled_days(dataset: Dataset) -> np.ndarray:
-    """Test days on which an IC can be taken."""
-    days = np.arange(dataset.fold.test.start, dataset.fold.test.stop)
-    found = (np.isfinite(dataset.raw_label[days]) & dataset.panel.member[days]).sum(axis=1)
-    if not (found > 2).any():
-        raise ConfigError(f"{dataset.panel.name}: no test day has three stocks with a label")
-    return days[found > 2]
-
-
-def _spread(days: np.ndarray, count: int) -> list[int]:
-    """At most `count` of the days, evenly spread, from the first to the last."""
-    at = np.unique(np.linspace(0, len(days) - 1, min(count, len(days))).round().astype(int))
-    return [int(day) for day in np.asarray(days)[at]]
-
-
-def _day_batch(dataset: Dataset, day: int) -> Batch:
-    n = dataset.panel.n_stocks
-    return dataset.batch(torch.from_numpy(np.flatnonzero(dataset.panel.member[day]) + day * n))
-
-
-def _rows(batch: Batch, count: int) -> torch.Tensor:
-    """Positions of `count` stocks of the batch: of a fixed random order of all stocks, the first that are there."""
-    priority = np.random.default_rng(0).permutation(int(batch.stock.max()) + 1)[batch.stock.numpy()]
-    return torch.from_numpy(np.sort(np.argsort(priority, kind="stable")[:count]))
 
 
 def _stacked(parts: list[torch.Tensor | None]) -> np.ndarray | None:

@@ -20,6 +20,10 @@ CELL_FEATURES = {"raw": True, "alpha360": False}
 """Feature sets whose inputs are (lag, field) cells: whether prices are given over the previous day's close."""
 
 
+class NoTruthError(ConfigError):
+    """Nothing is known of what the data's signal reads, so that no attribution can be right or wrong."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """What there is to find.
@@ -45,10 +49,10 @@ def truth_of(market: PlantedMarket, features: str, fields: tuple[str, ...], look
     """The truth of a market on the inputs of a feature set.
 
     Raises:
-        ConfigError: the inputs are not (lag, field) cells, or the market reads none of them.
+        NoTruthError: the inputs are not (lag, field) cells, or the market reads none of them.
     """
     if features not in CELL_FEATURES:
-        raise ConfigError(
+        raise NoTruthError(
             f"data.features '{features}': its inputs are factors, not fields of days, so that the planted truth does "
             f"not apply; attributions are scored on {' and '.join(CELL_FEATURES)}"
         )
@@ -58,7 +62,7 @@ def truth_of(market: PlantedMarket, features: str, fields: tuple[str, ...], look
             if name in fields and lag < lookback:
                 cells[lookback - 1 - lag, fields.index(name)] = True
     if not cells.any():
-        raise ConfigError(f"{market.panel.name}: its signal reads no input, an attribution has nothing to find")
+        raise NoTruthError(f"{market.panel.name}: its signal reads no input, an attribution has nothing to find")
     return Truth(fields, cells, market.peers if market.peers.any() else None)
 
 

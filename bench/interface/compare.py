@@ -44,6 +44,7 @@ def compare(
     plugins: str | Path | Iterable[str | Path] = (),
     accept_data: bool = False,
     figures: bool = True,
+    track: str | Iterable[str] = (),
     progress: bool = True,
     **settings: Any,
 ) -> Result:
@@ -68,6 +69,7 @@ def compare(
         plugins: Python files that register models, markets or metrics.
         accept_data: go on with data whose returns are wrong.
         figures: draw the figures of the report.
+        track: trackers that are told of the run, `mlflow` or `tensorboard`; what they need is an extra of that name.
         progress: tell notes on the data and what happens; False is silent.
         settings: every other key of an experiment (`train={"lr": 5e-4}`, `size`, `baseline`, `portfolio`, ...) and of
             its data section (`features`, `lookback`, `label`, `split`, `universe`, `concepts`, `start`, ...). Of a
@@ -101,8 +103,9 @@ def compare(
         raise ConfigError(
             f"compare(): executor '{executor}'{did_you_mean(executor, get_args(Kind))}: must be processes or ray"
         )
+    tracked = (track,) if isinstance(track, str) else tuple(track)
     limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
-    conduct = Conduct(str(jobs), executor, address, limits, fresh, accept_data, tuple(files), figures)
+    conduct = Conduct(str(jobs), executor, address, limits, fresh, accept_data, tuple(files), figures, tracked)
     command = command_of(config, patterns, chosen, files)
     display = display_here(progress)
     for finished in run_experiment(experiment, patterns, conduct, folder, command, display, notes):

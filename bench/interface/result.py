@@ -109,6 +109,14 @@ class Result:
         return pd.DataFrame(columns).astype("float32")
 
     @property
+    def importance(self) -> pd.DataFrame:
+        """What the forecasts rest on: a row per model, axis (field or lag) and part of the input, with the spread over
+        seeds and untrained networks; without rows until `python -m bench attribute RUN` has measured it."""
+        from bench.attribution.importance_frames import input_frame
+
+        return input_frame(self._store)
+
+    @property
     def figures(self) -> dict[str, Path]:
         """The figures of the report that were drawn: name -> SVG file."""
         return {path.stem: path for path in sorted((self.folder / FIGURES).glob("*.svg"))}

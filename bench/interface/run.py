@@ -13,10 +13,11 @@ from bench.experiment.executors import Kind, make_executor
 
 if TYPE_CHECKING:
     from bench.advice.facts import Facts
-    from bench.experiment.events import Executor
+    from bench.experiment.events import Event, Executor
     from bench.experiment.plan import Plan
     from bench.interface.display import Display
     from bench.runner import Outcome
+    from bench.tracking.session import Session
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Conduct:
         accept_data: go on with data whose returns are wrong.
         plugins: files that register models or metrics, for the workers.
         figures: draw those of the report.
+        track: trackers that are told of the run.
     """
 
     jobs: str = "auto"
@@ -41,6 +43,7 @@ class Conduct:
     accept_data: bool = False
     plugins: tuple[str, ...] = ()
     figures: bool = True
+    track: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,15 @@ def run_experiment(
         notes: of the data, beside those of their reader.
 
     Raises:
-        ZooError: as `make_plan`, `checked_plan`, `execute_plan` and `write_report`.
+        ZooError: as `find_trackers`, `make_plan`, `checked_plan`, `execute_plan` and `write_report`.
     """
     from bench.experiment.executors.jobs import count_jobs
     from bench.report import write_report
+    from bench.tracking import find_trackers
+    from bench.tracking.session import Session
 
-    outcomes: dict[str, Outcome] = {}
+    trackers = find_trackers(conduct.track)
+    outcomes: dict[str, tuple[Outcome, Session]] = {}
     for one in expand_markets(experiment):
         with display.status("reading the data"):
             plan = checked_plan(one, patterns, conduct.accept_data, display.say)
@@ -83,10 +89,14 @@ def run_experiment(
         workers = min(count_jobs(conduct.jobs, plan.panel.values.nbytes, plan.device), len(plan.trials))
         _announce(plan, patterns, workers, display.say)
         executor = make_executor(conduct.executor, workers, conduct.limits, conduct.address)
-        outcomes[one.name] = _train(plan, conduct, executor, results, command, display)
+        session = Session(trackers, results, one.name, display.say)
+        outcomes[one.name] = _train(plan, conduct, executor, results, command, display, session), session
     # Once all are trained: the report of a market tells of the others, too.
-    for name, outcome in outcomes.items():
-        yield Finished(name, outcome, *write_report(results, name, figures=conduct.figures))
+    for name, (outcome, session) in outcomes.items():
+        with session:
+            finished = Finished(name, outcome, *write_report(results, name, figures=conduct.figures))
+            session.finish(finished.facts)
+        yield finished
 
 
 def checked_plan(
@@ -121,11 +131,17 @@ def checked_plan(
 
 
 def _train(
-    plan: Plan, conduct: Conduct, executor: Executor, results: Path, command: list[str], display: Display
+    plan: Plan,
+    conduct: Conduct,
+    executor: Executor,
+    results: Path,
+    command: list[str],
+    display: Display,
+    session: Session,
 ) -> Outcome:
     from bench.runner import execute_plan
 
-    with display.trials(plan.models) as on_event:
+    with session, display.trials(plan.models) as on_event:
 
         def on_start(pending: int, stored: int) -> None:
             on_event.set_total(pending)
@@ -133,6 +149,11 @@ def _train(
                 display.say(f"{stored} trial(s) are stored and not trained again (--fresh would)")
             if not pending:
                 display.say("nothing to train: every trial of this run is stored")
+            session.begin()
+
+        def tell(event: Event) -> None:
+            on_event(event)
+            session.on_event(event)
 
         return execute_plan(
             plan,
@@ -141,7 +162,7 @@ def _train(
             executor=executor,
             fresh=conduct.fresh,
             plugins=conduct.plugins,
-            on_event=on_event,
+            on_event=tell,
             on_start=on_start,
             on_damage=display.say,
         )

@@ -83,6 +83,12 @@ KINDS = {
         "measure it again with: python -m bench attribute",
         {"market": str, "trials": dict, "trials.*.methods": dict, "trials.*.settings": dict},
     ),
+    "importance.json": Kind(
+        "measure it again with: python -m bench attribute",
+        {"data": str, "trials": dict, "trials.*.by_field": dict, "trials.*.by_lag": dict, "trials.*.control": dict}
+        | {"trials.*.fields": list, "trials.*.lags": list, "trials.*.settings": dict},
+        lists_in_line=True,
+    ),
     "calibration.json": Kind(
         "measure it again with: python -m bench calibrate",
         {"settings": dict, "level": _NUMBER, "markets": dict, "markets.*": dict},

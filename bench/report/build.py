@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench.advice.facts import Facts
 from bench.report.sections import judgement, measured
+from bench.report.sections.importance import importance
 from bench.report.sections.run import details, failures, folds, opening
 from bench.report.sections.significance import differences
 from bench.text.document import Document
@@ -25,6 +26,7 @@ def build_document(facts: Facts, lang: str = "en") -> Document:
             judgement.capture(facts),
             measured.technical(facts),
             measured.growth(facts),
+            importance(facts),
             measured.interpretability(facts),
             measured.portfolio(facts),
             judgement.claims(facts),

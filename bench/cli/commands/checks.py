@@ -87,37 +87,64 @@ def calibrate(
 
 
 def attribute(
-    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A finished run on a planted market.")],
+    run_name: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
     models: ModelsOption = None,
-    days: Annotated[int, typer.Option("--days", min=1, help="Test days that are explained, evenly spread.")] = 5,
-    seeds: Annotated[str, typer.Option("--seeds", help="first: one trial of each model; all: every seed.")] = "first",
+    days: Annotated[
+        int | None,
+        typer.Option("--days", min=1, help="Test days, evenly spread; default: 12, and 5 against a planted truth."),
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", help="first: one trial of each model; all; default: all, first against the truth."),
+    ] = None,
     fresh: FreshOption = False,
     plugin: PluginOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
-    """Score explanations of a run's models against what its planted market reads; writes attribution.json."""
-    if seeds not in ("first", "all"):
+    """Tell what a run's forecasts rest on; on a planted market, score explanations against what it reads."""
+    if seeds not in (None, "first", "all"):
         raise ConfigError(f"--seeds {seeds}: must be first or all")
     prepare(plugin)
+    from bench.attribution import importance, importance_frames
     from bench.attribution.frames import interpretability_frame, interpretability_scores
     from bench.attribution.run import measure_attributions
     from bench.attribution.trial import Effort
+    from bench.attribution.truth import NoTruthError
     from bench.records.store import RunStore
+    from bench.report.tables.importance import importance_table, input_table
     from bench.report.tables.interpretability import interpretability_table, method_table
     from zoo import registry
 
     store = RunStore.open(results, run_name)
     for why in store.damages():
         say(why)
-    failures = measure_attributions(
+    chosen = registry.find_models(models) if models else None
+    sample = importance.Sample() if days is None else importance.Sample(days=days)
+    failures = importance.measure_importance(
         store,
-        models=registry.find_models(models) if models else None,
-        all_seeds=seeds == "all",
-        effort=Effort(days=days),
+        models=chosen,
+        all_seeds=seeds != "first",
+        sample=sample,
         fresh=fresh,
-        on_trial=lambda model, seed, seconds: say(f"{model} seed {seed}: {seconds:.1f} s"),
+        on_trial=lambda model, seed, seconds: say(f"{model} seed {seed}: importance, {seconds:.1f} s"),
     )
-    for table in (interpretability_table(interpretability_scores(store)), method_table(interpretability_frame(store))):
+    tables = [
+        importance_table(importance_frames.importance_frame(store)),
+        input_table(importance_frames.input_frame(store, importance_frames.TOP)),
+    ]
+    try:
+        failures |= measure_attributions(
+            store,
+            models=chosen,
+            all_seeds=seeds == "all",
+            effort=Effort() if days is None else Effort(days=days),
+            fresh=fresh,
+            on_trial=lambda model, seed, seconds: say(f"{model} seed {seed}: against the truth, {seconds:.1f} s"),
+        )
+        tables += [interpretability_table(interpretability_scores(store)), method_table(interpretability_frame(store))]
+    except NoTruthError as why:
+        say(f"no truth to compare with: {why}")
+    for table in tables:
         if table is not None:
             print_table(table)
             say("")

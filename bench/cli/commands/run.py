@@ -34,6 +34,9 @@ def run(
     ] = None,
     executor: Annotated[Kind, typer.Option("--executor", help="Where trials run: processes, or ray.")] = "processes",
     address: Annotated[str | None, typer.Option("--address", help="Of a Ray cluster; default: one of its own.")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option("--track", help="Also tell mlflow or tensorboard; may be repeated.")
+    ] = None,
     figures: FiguresOption = True,
     results: ResultsOption = Path("results"),
 ) -> None:
@@ -45,7 +48,7 @@ def run(
 
     limits = Limits(trial_timeout, None if trial_memory is None else int(trial_memory * 1e9))
     plugins = tuple(map(str, options.plugin or ()))
-    conduct = Conduct(jobs, executor, address, limits, fresh, options.accept_data, plugins, figures)
+    conduct = Conduct(jobs, executor, address, limits, fresh, options.accept_data, plugins, figures, tuple(track or ()))
     began, runs, failed = time.perf_counter(), 0, 0
     for finished in run_experiment(experiment, options.models, conduct, results, sys.argv[1:], Terminal()):
         _report(finished, results)

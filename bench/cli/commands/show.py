@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 def show(
     target: Annotated[str | None, typer.Argument(metavar="[RUN[/TRIAL]]", help="Run, or run/trial key.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The run's final report, or the trial's record.")] = False,
-    figures: Annotated[bool, typer.Option("--figures", help="Draw the trial: training, scores, importance.")] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Draw the trial, or all figures of the run.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the figures; default: figures/TRIAL in the run's folder."),
+        typer.Option(
+            "--output", "-o", help="Folder of the figures; default: figures/run or /TRIAL in the run's folder."
+        ),
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="The JSON schema of a run's final report.")] = False,
     results: ResultsOption = Path("results"),
@@ -31,6 +33,7 @@ def show(
     """Print the table of a run, or one trial: model, data, metrics with intervals, cost."""
     from bench.records.runs import last_run
     from bench.records.store import RunStore
+    from bench.text.document import FIGURES
 
     if schema:
         from bench.report.final import schema as schema_of_report
@@ -39,12 +42,10 @@ def show(
         return
     run_name, slash, start = (target or last_run(results)).partition("/")
     store = RunStore.open(results, run_name)
-    if (figures or output is not None) and not slash:
-        raise ConfigError("--figures draws one trial: give RUN/TRIAL; those of a run come with: python -m bench report")
     if output is not None and not figures:
         raise ConfigError("--output is the folder of the figures: add --figures")
     if not slash:
-        _show_run(store, results, as_json)
+        _show_run(store, results, as_json, (output or store.folder / FIGURES / "run") if figures else None)
         return
     key = _find(store, start)
     _show_trial(store, key, as_json, (output or store.folder / "figures" / key) if figures else None)
@@ -60,13 +61,20 @@ def _find(store: RunStore, start: str) -> str:
     return keys[0]
 
 
-def _show_run(store: RunStore, results: Path, as_json: bool) -> None:
+def _show_run(store: RunStore, results: Path, as_json: bool, folder: Path | None) -> None:
+    """The table of a run, its figures drawn into a folder if there is one."""
     from bench.advice.facts import gather
     from bench.advice.verdict import setup_line, verdict
     from bench.report.tables.main import main_table
     from bench.text.tables import word_table
 
     facts = gather(results, store.name)
+    files: list[str] = []
+    if folder is not None:
+        from bench.report.figures import draw_figures
+
+        names = draw_figures(facts, store, folder)
+        files = [str(folder / f"{name}.{kind}") for name in names for kind in ("svg", "png")]
     if as_json:
         from bench.report.build import build_document
         from bench.report.final import final_report
@@ -83,6 +91,8 @@ def _show_run(store: RunStore, results: Path, as_json: bool) -> None:
     print_table(word_table(["trial", "model", "fold", "seed", "status"], rows))
     for why in store.damages():
         say(why)
+    for path in files:
+        say(f"figure: {path}")
 
 
 def _status(board: Leaderboard, key: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.advice.facts import Facts
 from bench.records.store import RunStore
-from bench.report.figures import accuracy, importance, portfolios, scaling, scores, training, trials
+from bench.report.figures import accuracy, importance, inputs, portfolios, scaling, scores, training, trials
 from bench.report.figures.kit.canvas import house_style
 from bench.report.figures.material import Material
 from zoo.errors import ConfigError, did_you_mean
@@ -27,6 +27,7 @@ FIGURES: dict[str, Callable[[Material], Canvas | None]] = {
         accuracy.pareto,
         accuracy.capture,
         *(scaling.scaling_lookback, scaling.scaling_stocks),
+        inputs.feature_importance,
         *(importance.lag_importance, importance.field_importance),
         *(portfolios.cumulative_excess, portfolios.drawdown, portfolios.monthly_return),
         *(accuracy.cumulative_rank_ic, accuracy.ic_by_month, accuracy.ic_by_year),

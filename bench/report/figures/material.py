@@ -11,6 +11,7 @@ import pandas as pd
 
 from bench.advice.facts import Facts
 from bench.attribution.frames import FILE, attribution_profiles, interpretability_scores
+from bench.attribution.importance_frames import input_frame
 from bench.portfolio.frames import portfolio_daily
 from bench.records.store import RunStore
 from bench.scores.frames import decile_frame, histogram_frame
@@ -72,6 +73,11 @@ class Material:
     @cached_property
     def profiles(self) -> pd.DataFrame:
         return attribution_profiles(self.explained)
+
+    @cached_property
+    def inputs(self) -> pd.DataFrame:
+        """What the forecasts of the run's models rest on, every field and lag."""
+        return input_frame(self.store)
 
     @cached_property
     def best_method(self) -> dict[str, str]:

@@ -99,8 +99,15 @@ def test_a_damaged_trial_is_refused(own_copy, key):
     assert "is damaged" in refused(f"small/{key}", "--results", own_copy)
 
 
-def test_figures_are_those_of_one_trial(finished):
-    assert "give RUN/TRIAL" in refused("small", "--figures", "--results", finished)
+def test_the_figures_of_a_run_are_drawn_where_asked(finished, tmp_path):
+    answer = run_cli("show", "small", "--figures", "-o", tmp_path / "drawn", "--results", finished)
+    assert answer.code == 0, answer.err
+    told = [line.removeprefix("figure: ") for line in answer.out.splitlines() if line.startswith("figure: ")]
+    assert sorted(told) == sorted(str(path) for path in (tmp_path / "drawn").iterdir())
+    assert str(tmp_path / "drawn" / "training.svg") in told
+
+
+def test_a_folder_of_figures_needs_figures(finished):
     assert "add --figures" in refused(f"small/{key_of_trial(finished, 'gru')}", "-o", "x", "--results", finished)
 
 

@@ -46,7 +46,8 @@ def remove(path: Path) -> None:
     path.unlink()
 
 
-STORED = [n for n in KINDS if n not in ("timing", "failed", "calibration.json", "attribution.json")]
+ON_REQUEST = ("timing", "failed", "calibration.json", "attribution.json", "importance.json")
+STORED = [n for n in KINDS if n not in ON_REQUEST]
 DAMAGES = [truncate, flip_a_bit, replace, edit, remove]
 FRAMES = ["oracle.parquet", "daily.parquet", "scores.parquet", "diagnostics.parquet"]
 
@@ -171,12 +172,15 @@ def test_nothing_is_merged_into_a_damaged_timing_file(tmp_path, scaling, damage)
 
 
 @pytest.mark.parametrize("damage", DAMAGES[:4])
-@pytest.mark.parametrize("name", ["attribution.json", "calibration.json", "failed/0123456789abcdef.json"])
+@pytest.mark.parametrize(
+    "name", ["attribution.json", "importance.json", "calibration.json", "failed/0123456789abcdef.json"]
+)
 def test_other_damaged_files_are_named_and_hold_nothing(tmp_path, name, damage):
     store = RunStore(tmp_path, "small")
     path = (tmp_path if name.startswith("calibration") else store.folder) / name
     parts = {
         "attribution.json": {"market": "m" * 200, "trials": {}},
+        "importance.json": {"data": "m" * 200, "trials": {}},
         "calibration.json": {"settings": {"model": "m" * 200}, "level": 0.05, "markets": {}},
     }
     failure = {"key": "0" * 16, "model": "gru", "fold": 0, "seed": 0, "error": "why", "details": ""}

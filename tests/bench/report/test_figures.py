@@ -70,6 +70,7 @@ def scaling_record(models: list[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def results(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The finished run with all kinds of evidence: growth, attributions and a capture matrix. Read only."""
+    from bench.attribution.importance import Sample, measure_importance
     from bench.attribution.run import measure_attributions
     from bench.attribution.trial import Effort
 
@@ -77,6 +78,7 @@ def results(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = RunStore.open(results, "small")
     effort = Effort(days=2, control_draws=1, deletion_days=4, random_orders=1)
     assert measure_attributions(store, models=["linear", "gru"], effort=effort) == {}
+    assert measure_importance(store, sample=Sample(days=2, control_draws=2, control_days=1)) == {}
     for market in ("local", "null"):
         folder = Path(shutil.copytree(store.folder, results / "runs" / f"planted-{market}"))
         name = {"name": folder.name}

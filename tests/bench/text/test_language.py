@@ -21,6 +21,7 @@ from bench.advice.claims import load_claims
 from bench.advice.facts import Facts, gather
 from bench.advice.recommend import Constraints, advice_sentence, recommend
 from bench.attribution.frames import InterpretabilityRow, MethodRow
+from bench.attribution.importance_frames import ImportanceRow, InputRow
 from bench.columns import FrameRow
 from bench.metrics import list_metrics
 from bench.portfolio.frames import PortfolioRow
@@ -131,6 +132,8 @@ def planted(finished: Path) -> Facts:
             InterpretabilityRow, models, 2, method=names, native_axis=["cells", "", "lags"], native=[False, True]
         ),
         "methods": pd.concat(by_method, ignore_index=True),
+        "importance": made_up(ImportanceRow, models, 5, field=["close"]),
+        "inputs": made_up(InputRow, models, 6, axis=["field"], name=["close"]),
         "portfolio": made_up(PortfolioRow, models, 3, status=["ok", "incomplete"], ranked=True),
         "scores": made_up(ScoreRow, models, 4),
         "significance": found.board.significance,
