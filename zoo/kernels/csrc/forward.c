@@ -77,12 +77,11 @@ int zoo_has_unit(void) { return matrix_unit(); }
 
 int64_t zoo_stash_floats(const Shape *s) { return kept_block(s, s->batch); }
 
-/* A layer while its steps are taken. Without a gradient to come it holds two states and one cell, in cache. */
+/* A layer while its steps are taken: two states and a cell that stay in cache, and what is kept of all steps, or 0. */
 typedef struct {
     Layer y;
     const float *packed;
-    float *states, *cells, *gates; /* gates 0: not kept */
-    long states_held, cells_held;
+    float *states[2], *cell, *kept_states, *kept_cells, *kept_gates;
 } Running;
 
 static long held_floats(const Shape *s, const Layer *y, long rows) { return (2 + s->lstm) * rows * y->padded; }
@@ -106,19 +105,19 @@ static const float *layer_step(const Running *r, long t, long rows, const float 
     const long size = rows * y->padded;
     const int lstm = y->gates == 4;
     CellTile tile = {.features = y->features, .hidden = y->hidden, .x = x, .ldx = y->padded_features, .ldh = y->padded};
-    tile.h_out = r->states + t % r->states_held * size, tile.c_out = r->cells + t % r->cells_held * size;
-    if (t) tile.h = r->states + (t - 1) % r->states_held * size, tile.c = r->cells + (t - 1) % r->cells_held * size;
+    tile.h = t ? r->states[(t - 1) % 2] : 0, tile.h_out = r->states[t % 2], tile.c = tile.c_out = r->cell;
+    tile.h_kept = r->kept_states + t * size, tile.c_kept = r->kept_cells + t * size;
     tile.sums = sums, tile.lds = row_of_sums(y);
     if (on_unit(y)) {
         Pair *left = (Pair *)(sums + ROUND_UP(rows, 16) * tile.lds);
         unit_step(y, &tile, rows, r->packed + tile_weights(y), (Pair *)(r->packed + loop_weights(y)), left, sums,
-                  r->gates ? r->gates + t * y->vectors * rows * 4 * LANES : 0);
+                  r->kept_gates ? r->kept_gates + t * 4 * size : 0);
     } else
         for (long j = 0; j < y->vectors; j++) {
             tile.unit = j * LANES;
             tile.weight = r->packed + j * (y->features + y->hidden) * y->gates * LANES;
             tile.bias = r->packed + tile_weights(y) + j * 4 * LANES;
-            tile.gates = r->gates ? r->gates + (t * y->vectors + j) * rows * 4 * LANES : 0;
+            tile.gates = r->kept_gates ? r->kept_gates + (t * y->vectors + j) * rows * 4 * LANES : 0;
             if (lstm) lstm_tiles(&tile, rows);
             else gru_tiles(&tile, rows);
         }
@@ -136,23 +135,23 @@ static void forward_block(const Input *in, const float *packed, const float *con
         Running *r = layers + l;
         r->y = layer_of(s, l, weights), r->packed = packed, packed += forward_weights(&r->y);
         const long size = rows * r->y.padded;
-        r->states = stash ? stash + l * kept_layer(s, &r->y, rows) : held;
-        r->gates = stash ? r->states + s->steps * size : 0, r->cells = stash ? r->gates + 4 * s->steps * size : held + 2 * size;
-        r->states_held = stash ? s->steps : 2, r->cells_held = stash ? s->steps : 1;
-        held += held_floats(s, &r->y, rows);
+        r->states[0] = held, r->states[1] = held + size, r->cell = held + 2 * size, held += held_floats(s, &r->y, rows);
+        r->kept_states = stash ? stash + l * kept_layer(s, &r->y, rows) : 0;
+        r->kept_gates = stash ? r->kept_states + s->steps * size : 0;
+        r->kept_cells = stash ? r->kept_gates + 4 * s->steps * size : 0;
     }
     for (long t = 0; t < s->steps; t++) {
         const float *h = 0;
         for (long l = 0; l < s->layers; l++)
             h = layer_step(layers + l, t, rows, layer_input(in, &layers[l].y, l, t, b0, rows, h, room), held);
         if (out)
-            copy_rows(rows, s->hidden, h, layers->y.padded, out + (b0 * s->steps + t) * s->hidden, s->steps * s->hidden);
+            stream_rows(rows, s->hidden, h, layers->y.padded, out + (b0 * s->steps + t) * s->hidden, s->steps * s->hidden);
     }
     for (long l = 0; l < s->layers; l++) {
         const Running *r = layers + l;
-        const long end = s->steps - 1, size = rows * r->y.padded, at = (l * s->batch + b0) * s->hidden;
-        copy_rows(rows, s->hidden, r->states + end % r->states_held * size, r->y.padded, last + at, s->hidden);
-        if (s->lstm) copy_rows(rows, s->hidden, r->cells + end % r->cells_held * size, r->y.padded, last_cell + at, s->hidden);
+        const long at = (l * s->batch + b0) * s->hidden;
+        copy_rows(rows, s->hidden, r->states[(s->steps - 1) % 2], r->y.padded, last + at, s->hidden);
+        if (s->lstm) copy_rows(rows, s->hidden, r->cell, r->y.padded, last_cell + at, s->hidden);
     }
 }
 
@@ -174,5 +173,6 @@ void zoo_forward(const Shape *s, const float *x, int64_t x_row, int64_t x_step, 
         if (stash) stash += kept_block(s, rows_of(s, b0));
     }
     end_tiles();
+    end_streams();
 }
 
