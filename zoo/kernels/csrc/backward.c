@@ -71,7 +71,7 @@ static void backward_block(const Input *in, const float *packed, float *sums, co
             }
             const float *before = gates + (t - 1) * 4 * size;
             Ahead ahead = {(const char *)before, (const char *)(t ? before + 4 * size : before)};
-            const float *x = layer_input(in, &y, l, t, b0, rows, below, room);
+            const float *x = layer_input(in, &y, l, t, b0, rows, l ? below + t * size : 0, room);
             const Meanwhile fetching = {fetch_lines, &ahead, 3};
             if (on_unit(&y)) {
                 split_right(rows, ldg - LANES, d_gates, ldg, right);

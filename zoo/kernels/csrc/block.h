@@ -20,7 +20,15 @@ static void copy_rows(long rows, long width, const float *from, long ld_from, fl
     for (long i = 0; i < rows; i++) memcpy(to + i * ld_to, from + i * ld_from, width * sizeof(float));
 }
 
-/* The input of layer l at step t, [rows][padded]: the caller's, or what the layer below kept. */
+static void stream_rows(long rows, long width, const float *from, long ld_from, float *to, long ld_to) {
+    for (long i = 0; i < rows; i++, from += ld_from, to += ld_to) {
+        long k = 0;
+        for (; k + LANES <= width; k += LANES) stream(to + k, load(from + k));
+        for (; k < width; k++) to[k] = from[k];
+    }
+}
+
+/* The input of layer l at step t, [rows][padded]: the caller's, or the state of the layer below at that step. */
 static const float *layer_input(const Input *in, const Layer *y, long l, long t, long b0, long rows,
                                 const float *below, float *room) {
     if (l == 0) {
@@ -28,7 +36,6 @@ static const float *layer_input(const Input *in, const Layer *y, long l, long t,
         copy_rows(rows, y->features, x, in->x_row, room, y->padded_features);
         return room;
     }
-    below += t * rows * y->padded;
     if (!in->mask) return below;
     const float *mask = in->mask + (((l - 1) * in->s.steps + t) * in->s.batch + b0) * y->hidden;
     for (long i = 0; i < rows; i++)

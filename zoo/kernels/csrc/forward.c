@@ -77,10 +77,20 @@ int zoo_has_unit(void) { return matrix_unit(); }
 
 int64_t zoo_stash_floats(const Shape *s) { return kept_block(s, s->batch); }
 
+/* A layer while its steps are taken: two states and a cell that stay in cache, and what is kept of all steps, or 0. */
+typedef struct {
+    Layer y;
+    const float *packed;
+    float *states[2], *cell, *kept_states, *kept_cells, *kept_gates;
+} Running;
+
+static long held_floats(const Shape *s, const Layer *y, long rows) { return (2 + s->lstm) * rows * y->padded; }
+
 int64_t zoo_forward_floats(const Shape *s) {
     Layer y = layer_of(s, 0, 0);
     const long rows = rows_of(s, 0), wide = widest(s);
-    long total = rows * (wide + 3 * s->steps * y.padded) + LANES;
+    long total = rows * wide + s->layers * held_floats(s, &y, rows) + LANES;
+    total += ROUND_UP(s->layers * sizeof(Running), 64) / sizeof(float);
     if (on_unit(&y)) total += 2 * TILES_OF(rows, wide) * TILE + most(ROUND_UP(rows, 16), wide) * row_of_sums(&y);
     for (long l = 0; l < s->layers; l++) {
         y = layer_of(s, l, 0);
@@ -89,46 +99,59 @@ int64_t zoo_forward_floats(const Shape *s) {
     return total;
 }
 
+/* Step t of a layer from its input [rows][padded_features]; returns its state [rows][padded]. */
+static const float *layer_step(const Running *r, long t, long rows, const float *x, float *sums) {
+    const Layer *y = &r->y;
+    const long size = rows * y->padded;
+    const int lstm = y->gates == 4;
+    CellTile tile = {.features = y->features, .hidden = y->hidden, .x = x, .ldx = y->padded_features, .ldh = y->padded};
+    tile.h = t ? r->states[(t - 1) % 2] : 0, tile.h_out = r->states[t % 2], tile.c = tile.c_out = r->cell;
+    tile.h_kept = r->kept_states + t * size, tile.c_kept = r->kept_cells + t * size;
+    tile.sums = sums, tile.lds = row_of_sums(y);
+    if (on_unit(y)) {
+        Pair *left = (Pair *)(sums + ROUND_UP(rows, 16) * tile.lds);
+        unit_step(y, &tile, rows, r->packed + tile_weights(y), (Pair *)(r->packed + loop_weights(y)), left, sums,
+                  r->kept_gates ? r->kept_gates + t * 4 * size : 0);
+    } else
+        for (long j = 0; j < y->vectors; j++) {
+            tile.unit = j * LANES;
+            tile.weight = r->packed + j * (y->features + y->hidden) * y->gates * LANES;
+            tile.bias = r->packed + tile_weights(y) + j * 4 * LANES;
+            tile.gates = r->kept_gates ? r->kept_gates + (t * y->vectors + j) * rows * 4 * LANES : 0;
+            if (lstm) lstm_tiles(&tile, rows);
+            else gru_tiles(&tile, rows);
+        }
+    return tile.h_out;
+}
+
 static void forward_block(const Input *in, const float *packed, const float *const *weights, long b0, float *out,
                           float *last, float *last_cell, float *stash, float *work) {
     const Shape *s = &in->s;
-    const long rows = rows_of(s, b0);
-    float *room = work, *states = room + rows * widest(s), *sums = states + 3 * s->steps * rows * ROUND_UP(s->hidden, LANES);
-    const float *below = 0;
+    const long rows = rows_of(s, b0), top = s->layers - 1;
+    Running *layers = (Running *)work;
+    float *room = work + ROUND_UP(s->layers * sizeof(Running), 64) / sizeof(float), *held = room + rows * widest(s);
     memset(room, 0, rows * widest(s) * sizeof(float));
     for (long l = 0; l < s->layers; l++) {
-        Layer y = layer_of(s, l, weights);
-        const long size = rows * y.padded, all = s->steps * size;
-        /* Without a gradient to come only this layer's states and those below are held. */
-        float *h = stash ? stash + l * kept_layer(s, &y, rows) : states + l % 2 * all;
-        float *gates = stash ? h + all : 0, *c = stash ? gates + 4 * all : states + 2 * all;
-        for (long t = 0; t < s->steps; t++) {
-            CellTile tile = {.features = y.features, .hidden = y.hidden, .ldx = y.padded_features, .ldh = y.padded};
-            tile.x = layer_input(in, &y, l, t, b0, rows, below, room);
-            tile.h = t ? h + (t - 1) * size : 0, tile.c = t ? c + (t - 1) * size : 0;
-            tile.h_out = h + t * size, tile.c_out = c + t * size, tile.sums = sums, tile.lds = row_of_sums(&y);
-            if (on_unit(&y)) {
-                Pair *left = (Pair *)(sums + ROUND_UP(rows, 16) * tile.lds);
-                unit_step(&y, &tile, rows, packed + tile_weights(&y), (Pair *)(packed + loop_weights(&y)), left, sums,
-                          gates ? gates + t * y.vectors * rows * 4 * LANES : 0);
-            } else
-                for (long j = 0; j < y.vectors; j++) {
-                    tile.unit = j * LANES;
-                    tile.weight = packed + j * (y.features + y.hidden) * y.gates * LANES;
-                    tile.bias = packed + tile_weights(&y) + j * 4 * LANES;
-                    tile.gates = gates ? gates + (t * y.vectors + j) * rows * 4 * LANES : 0;
-                    if (s->lstm) lstm_tiles(&tile, rows);
-                    else gru_tiles(&tile, rows);
-                }
-            if (out && l == s->layers - 1)
-                copy_rows(rows, y.hidden, tile.h_out, y.padded, out + (b0 * s->steps + t) * y.hidden,
-                          s->steps * y.hidden);
-        }
-        const long end = (s->steps - 1) * size;
-        copy_rows(rows, y.hidden, h + end, y.padded, last + (l * s->batch + b0) * y.hidden, y.hidden);
-        if (s->lstm) copy_rows(rows, y.hidden, c + end, y.padded, last_cell + (l * s->batch + b0) * y.hidden, y.hidden);
-        packed += forward_weights(&y);
-        below = h;
+        Running *r = layers + l;
+        r->y = layer_of(s, l, weights), r->packed = packed, packed += forward_weights(&r->y);
+        const long size = rows * r->y.padded;
+        r->states[0] = held, r->states[1] = held + size, r->cell = held + 2 * size, held += held_floats(s, &r->y, rows);
+        r->kept_states = stash ? stash + l * kept_layer(s, &r->y, rows) : 0;
+        r->kept_gates = stash ? r->kept_states + s->steps * size : 0;
+        r->kept_cells = stash ? r->kept_gates + 4 * s->steps * size : 0;
+    }
+    for (long t = 0; t < s->steps; t++) {
+        const float *h = 0;
+        for (long l = 0; l < s->layers; l++)
+            h = layer_step(layers + l, t, rows, layer_input(in, &layers[l].y, l, t, b0, rows, h, room), held);
+        if (out)
+            stream_rows(rows, s->hidden, h, layers->y.padded, out + (b0 * s->steps + t) * s->hidden, s->steps * s->hidden);
+    }
+    for (long l = 0; l < s->layers; l++) {
+        const Running *r = layers + l;
+        const long at = (l * s->batch + b0) * s->hidden;
+        copy_rows(rows, s->hidden, r->states[(s->steps - 1) % 2], r->y.padded, last + at, s->hidden);
+        if (s->lstm) copy_rows(rows, s->hidden, r->cell, r->y.padded, last_cell + at, s->hidden);
     }
 }
 
@@ -150,5 +173,6 @@ void zoo_forward(const Shape *s, const float *x, int64_t x_row, int64_t x_step, 
         if (stash) stash += kept_block(s, rows_of(s, b0));
     }
     end_tiles();
+    end_streams();
 }
 

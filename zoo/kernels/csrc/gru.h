@@ -12,10 +12,12 @@ INLINE void gru_step(const CellTile *t, long i, const vf sum[4]) {
     vf q = sum[3], r = sigmoid_of_half(sum[1]), z = sigmoid_of_half(sum[2]);
     vf n = tanh_of(sum[0] + r * q);
     vf before = t->h ? load(t->h + i * t->ldh + t->unit) : (vf){0};
-    store(t->h_out + i * t->ldh + t->unit, n + z * (before - n));
+    const vf h = n + z * (before - n);
+    store(t->h_out + i * t->ldh + t->unit, h);
     if (t->gates) {
         float *kept = t->gates + i * 4 * LANES;
-        store(kept, n), store(kept + LANES, r), store(kept + 2 * LANES, z), store(kept + 3 * LANES, q);
+        stream(kept, n), stream(kept + LANES, r), stream(kept + 2 * LANES, z), stream(kept + 3 * LANES, q);
+        stream(t->h_kept + i * t->ldh + t->unit, h);
     }
 }
 

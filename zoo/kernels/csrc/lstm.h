@@ -23,11 +23,13 @@ INLINE void lstm_step(const CellTile *t, long i, const vf sum[4]) {
     vf in = sigmoid_of_half(sum[0]), forget = sigmoid_of_half(sum[1]), out = sigmoid_of_half(sum[3]);
     vf g = tanh_of(sum[2]), c = in * g;
     if (t->h) c += forget * load(t->c + at);
+    const vf h = out * tanh_of(c);
     store(t->c_out + at, c);
-    store(t->h_out + at, out * tanh_of(c));
+    store(t->h_out + at, h);
     if (t->gates) {
         float *kept = t->gates + i * 4 * LANES;
-        store(kept, in), store(kept + LANES, forget), store(kept + 2 * LANES, g), store(kept + 3 * LANES, out);
+        stream(kept, in), stream(kept + LANES, forget), stream(kept + 2 * LANES, g), stream(kept + 3 * LANES, out);
+        stream(t->h_kept + at, h), stream(t->c_kept + at, c);
     }
 }
 

@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#endif
+#if defined(__AVX512F__)
 #define LANES 16
 #elif defined(__AVX__)
 #define LANES 8
@@ -40,6 +42,28 @@ typedef float vf_unaligned __attribute__((vector_size(4 * LANES), aligned(4), ma
 
 INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
+/* Past the caches, for what is read long after: a line is not fetched in order to be written over. */
+INLINE void stream(float *p, vf v) {
+#if defined(__AVX512F__)
+    if (!((uintptr_t)p & 63)) {
+        _mm512_stream_ps(p, (__m512)v);
+        return;
+    }
+#elif defined(__AVX__)
+    if (!((uintptr_t)p & 31)) {
+        _mm256_stream_ps(p, (__m256)v);
+        return;
+    }
+#endif
+    store(p, v);
+}
+
+INLINE void end_streams(void) {
+#if defined(__AVX__)
+    _mm_sfence(); /* another thread may read it */
+#endif
+}
+
 INLINE vf splat(float s) { return s - (vf){0}; }
 
 /* A comparison with NaN is false, so NaN passes through: what diverged must be seen to have diverged. */

@@ -33,6 +33,9 @@ typedef struct {
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* gcc does not know that the tile instructions read memory: what was written before must not move behind them. */
+#define SETTLE __asm__ volatile("" : : : "memory")
+
 extern int zoo_unit; /* 0: the system was not asked whether this process may use the unit, 1: it may, 2: it may not */
 
 static int matrix_unit(void) {
@@ -44,6 +47,7 @@ static void begin_tiles(void) {
     if (!matrix_unit()) return;
     struct { uint8_t palette, start, reserved[14]; uint16_t bytes[16]; uint8_t rows[16]; } shape = {.palette = 1};
     for (int i = 0; i < 8; i++) shape.bytes[i] = 64, shape.rows[i] = 16;
+    SETTLE;
     _tile_loadconfig(&shape);
 }
 static void end_tiles(void) {
@@ -93,6 +97,7 @@ INLINE void split_tiles(const int two_rows, const int two_columns, const Span *s
                         int add, const Meanwhile *meanwhile) {
     const long bytes = 4 * ldc;
     float *below = c + 16 * ldc;
+    SETTLE;
     if (add) {
         _tile_loadd(0, c, bytes);
         if (two_columns) { _tile_loadd(1, c + 16, bytes); }

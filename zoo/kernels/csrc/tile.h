@@ -10,7 +10,8 @@ typedef struct {
     long ldx, ldh;
     const float *weight, *bias; /* of this vector of units: [features, G, LANES], [hidden, G, LANES]; [4, LANES] */
     float *h_out, *c_out;       /* state and cell after the step [rows, ldh] */
-    float *gates;               /* [rows, 4, LANES], kept for the gradient; 0: not wanted */
+    float *gates;               /* [rows, 4, LANES], kept for the gradient like the next two; 0: not wanted */
+    float *h_kept, *c_kept;     /* copies of the state and cell after the step [rows, ldh] */
     const float *sums;          /* [rows, lds], gate g in columns g * ldh ..., where the matrix unit made them */
     long lds;
 } CellTile;
