@@ -34,12 +34,12 @@ class Dropped(NamedTuple):
     share: int
 
 
-def serves(x: Tensor, parameters: Sequence[Tensor], inputs: int, steps: Steps) -> bool:
+def serves(x: Tensor, parameters: Sequence[Tensor], steps: Steps) -> bool:
     """Whether `residual` computes a block of these parameters on `x [S, n, C]`; else torch does."""
     return (
         x.dim() == 3
         and x.numel() > 0
-        and x.shape[2] == inputs
+        and x.shape[2] == parameters[0].shape[1]
         and x.shape[1] > 2 * (steps.outer - 1)  # the skip reads as far back
         and all(t.device.type == "cpu" and t.dtype == torch.float32 for t in (x, *parameters))
         and not observed(x)
@@ -47,31 +47,27 @@ def serves(x: Tensor, parameters: Sequence[Tensor], inputs: int, steps: Steps) -
     )
 
 
-def residual(x: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor], steps: Steps, dropped: Dropped | None) -> Tensor:
+def residual(x: Tensor, parameters: Sequence[Tensor], steps: Steps, dropped: Dropped | None = None) -> Tensor:
     """`relu(h2 + skip(x))`, `h2 = drop(relu(conv2(h1)))`, `h1 = drop(relu(conv1(x)))`: `[S, n, C]` -> `[S, outer, C']`.
 
     Both convolutions end at the last step; the second one and the skip have stride 2. Before its start x is zero. First
     derivatives only.
 
     Args:
-        weights: `[C', C, k]`, `[C', C', k]` and, where the skip is not the identity, `[C', C, 1]`.
-        biases: `[C']`, as many.
+        parameters: v, g and bias of conv1 and of conv2, whose weight is `g v / norm(v)`, with `v [C', C, k]`,
+            `g [C', 1, 1]` and one norm per output channel; weight `[C', C, 1]` and bias of the skip, or it is the identity.
     """
-    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *weights, *biases))
-    found: Any = _Residual.apply(steps, dropped, keep, x, *weights, *biases)
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters))
+    found: Any = _Residual.apply(steps, dropped, keep, x, *parameters)
     return found
 
 
 class _Residual(torch.autograd.Function):
-    """Weights, then biases, behind the input."""
-
     @staticmethod
     def forward(ctx: Any, steps: Steps, dropped: Dropped | None, keep: bool, x: Tensor, *parameters: Tensor) -> Tensor:
-        c = loaded()
-        x, *parameters = (t.contiguous() for t in (x, *parameters))  # type: ignore[assignment]
-        weights, biases = _halves(parameters)
-        rows, channels = len(x), len(weights[0])
-        share = dropped.share if dropped else 0
+        c, x = loaded(), x.contiguous()
+        weights, biases = _weights(parameters), _biases(parameters)
+        rows, channels, share = len(x), len(biases[0]), dropped.share if dropped else 0
         sizes = (ctypes.c_int64 * 9)(*x.shape, channels, weights[0].shape[2], *steps, len(weights) > 2, share)
         out = torch.empty(rows, steps.outer, channels)
         h1 = torch.empty(rows, steps.inner, channels) if keep else None
@@ -89,15 +85,34 @@ class _Residual(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d: Tensor) -> tuple[Tensor | None, ...]:
         c, (x, h1, active, out, *parameters) = loaded(), ctx.saved_tensors
-        weights, _ = _halves(parameters)
-        d, d_x = d.contiguous(), torch.empty(x.shape) if ctx.needs_input_grad[3] else None
-        found = [torch.empty(t.shape) for t in parameters]
+        weights, d = _weights(parameters), d.contiguous()
+        d_x = torch.empty(x.shape) if ctx.needs_input_grad[3] else None
+        d_weights, d_biases = [torch.empty(t.shape) for t in weights], [torch.empty(t.shape) for t in _biases(parameters)]
         work = torch.empty(c.zoo_residual_floats(ctx.sizes, ctypes.c_int64(1)))
         given = (at(x), all_at(weights), *(at(t) for t in (h1, active, out, d)))
-        c.zoo_residual_backward(ctx.sizes, *given, at(d_x), *(all_at(t) for t in _halves(found)), at(work))
-        return None, None, None, d_x, *found
+        c.zoo_residual_backward(ctx.sizes, *given, at(d_x), all_at(d_weights), all_at(d_biases), at(work))
+        found = [*_norm_gradient(parameters[0:2], d_weights[0]), d_biases[0]]
+        found += [*_norm_gradient(parameters[3:5], d_weights[1]), d_biases[1]]
+        return None, None, None, d_x, *found, *d_weights[2:], *d_biases[2:]
 
 
-def _halves(parameters: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    middle = len(parameters) // 2
-    return parameters[:middle], parameters[middle:]
+def _weights(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Contiguous, `[C', C, k]` each; made again for the gradient rather than kept."""
+    normed = [g * v / _norm(v) for v, g in (parameters[0:2], parameters[3:5])]
+    return [weight.contiguous() for weight in (*normed, *parameters[6:7])]
+
+
+def _biases(parameters: Sequence[Tensor]) -> list[Tensor]:
+    return [bias.contiguous() for bias in (parameters[2], parameters[5], *parameters[7:8])]
+
+
+def _norm(v: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
+
+
+def _norm_gradient(normed: Sequence[Tensor], d: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of v and g from that of `g v / norm(v)`."""
+    v, g = normed
+    norm = _norm(v)
+    d_g = (d * v).sum(dim=(1, 2), keepdim=True) / norm
+    return (d - v * (d_g / norm)) * (g / norm), d_g

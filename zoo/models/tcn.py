@@ -70,18 +70,20 @@ class _Block(nn.Module):
     def _on_kernel(self, x: Tensor, steps: Steps) -> bool:
         # Who has hooks on a layer sees it called; and what is dropped always or next to never, torch drops.
         hooked = any(m._forward_hooks or m._forward_pre_hooks for m in (self.conv1, self.conv2, self.dropout, self.skip))
-        drops = self.dropout.training and self.dropout.p > 0
-        odd = drops and self.dropout.share in (0, 2**16)
-        return not hooked and not odd and serves(x, tuple(self.parameters()), self.conv1.weight_v.shape[1], steps)
+        odd = self.dropout.training and self.dropout.p > 0 and self.dropout.share in (0, 2**16)
+        return not hooked and not odd and serves(x, self._in_order(), steps)
 
     def _by_kernel(self, x: Tensor, steps: Steps) -> Tensor:
         """Draws what `forward` would draw, in the same order."""
-        layers = [self.conv1, self.conv2, *([self.skip] if isinstance(self.skip, nn.Conv1d) else [])]
         dropped = None
         if share := self.dropout.share:
             channels = len(self.conv1.bias)
             dropped = Dropped(*(self.dropout.draw(len(x), n, channels) for n in steps), share)
-        return residual(x, [m.weight for m in layers], [m.bias for m in layers], steps, dropped)
+        return residual(x, self._in_order(), steps, dropped)
+
+    def _in_order(self) -> list[Tensor]:
+        convolutions = [t for conv in (self.conv1, self.conv2) for t in (conv.weight_v, conv.weight_g, conv.bias)]
+        return [*convolutions, *self.skip.parameters()]
 
 
 @register_model(
