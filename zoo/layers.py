@@ -84,14 +84,23 @@ class Dropout(nn.Dropout):
     The probability is rounded to a multiple of 2^-16; the mean is kept exactly.
     """
 
+    @property
+    def share(self) -> int:
+        """What is dropped of 2^16; 0 in eval mode."""
+        return round(self.p * 2**16) if self.training else 0
+
+    def draw(self, *shape: int) -> Tensor:
+        """Random 16 bits an element; an element is dropped where they are below `share` - 2^15."""
+        count = math.prod(shape)
+        words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+        return words.view(torch.int16)[:count].view(shape)
+
     def forward(self, input: Tensor) -> Tensor:
-        dropped = round(self.p * 2**16)
-        native = input.device.type != "cpu" or torch.compiler.is_compiling()
-        if native or not self.training or dropped in (0, 2**16):
+        dropped = self.share
+        if input.device.type != "cpu" or torch.compiler.is_compiling() or dropped in (0, 2**16):
             return super().forward(input)
-        words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        bits = words.view(torch.int16)[: input.numel()].view(input.shape)
-        return input * ((bits >= dropped - 2**15).to(input.dtype) * (2**16 / (2**16 - dropped)))
+        kept = self.draw(*input.shape) >= dropped - 2**15
+        return input * (kept.to(input.dtype) * (2**16 / (2**16 - dropped)))
 
 
 class SelfAttention(nn.Module):

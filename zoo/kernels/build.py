@@ -139,6 +139,7 @@ def _load(path: Path) -> ctypes.CDLL:
         "zoo_backward_floats",
         "zoo_feed_forward_floats",
         "zoo_attention_floats",
+        "zoo_residual_floats",
     ):
         getattr(library, name).restype = ctypes.c_int64
     return library

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ModelError
+from zoo.kernels.residual import Dropped, Steps, residual, serves
 from zoo.layers import Dropout, convolve
 from zoo.network import Days, Membership, Network, Scores, Windows
 from zoo.registry import register_model
@@ -30,12 +31,15 @@ class _WeightNormConv(nn.Module):
         self.weight_v, self.bias = start.weight, start.bias
         self.weight_g = nn.Parameter(torch.linalg.vector_norm(start.weight.detach(), dim=(1, 2), keepdim=True))
 
+    @property
+    def weight(self) -> Tensor:
+        return self.weight_g * self.weight_v / torch.linalg.vector_norm(self.weight_v, dim=(1, 2), keepdim=True)
+
     def forward(self, x: Tensor, steps: int, stride: int) -> Tensor:
         """`[S, n, C]` -> `[S, steps, C']`, the last outputs `stride` apart; before its start x is zero."""
-        norm = torch.linalg.vector_norm(self.weight_v, dim=(1, 2), keepdim=True)
         needed = (steps - 1) * stride + self.weight_v.shape[2]
         x = F.pad(x, (0, 0, needed - x.shape[1], 0))  # a negative pad cuts
-        return convolve(x, self.weight_g * self.weight_v / norm, self.bias, stride)
+        return convolve(x, self.weight, self.bias, stride)
 
 
 class _Block(nn.Module):
@@ -54,12 +58,32 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, inner_steps: int, steps: int) -> Tensor:
         """`[S, n, C]` -> `[S, steps, C']`; `inner_steps` of the first convolution are needed for them."""
+        if self._on_kernel(x, wanted := Steps(inner_steps, steps)):
+            return self._by_kernel(x, wanted)
         h = self.dropout(F.relu(self.conv1(x, inner_steps, stride=1)))
         h = self.dropout(F.relu(self.conv2(h, steps, stride=2)))
         skip = x[:, x.shape[1] - 1 - 2 * (steps - 1) :: 2]
         if isinstance(self.skip, nn.Conv1d):
             skip = convolve(skip, self.skip.weight, self.skip.bias)
         return F.relu(h + skip)
+
+    def _on_kernel(self, x: Tensor, steps: Steps) -> bool:
+        # Who has hooks on a layer sees it called; and what is dropped always or next to never, torch drops.
+        hooked = any(m._forward_hooks or m._forward_pre_hooks for m in (self.conv1, self.conv2, self.dropout, self.skip))
+        odd = self.dropout.training and self.dropout.p > 0 and self.dropout.share in (0, 2**16)
+        return not hooked and not odd and serves(x, self._in_order(), steps)
+
+    def _by_kernel(self, x: Tensor, steps: Steps) -> Tensor:
+        """Draws what `forward` would draw, in the same order."""
+        dropped = None
+        if share := self.dropout.share:
+            channels = len(self.conv1.bias)
+            dropped = Dropped(*(self.dropout.draw(len(x), n, channels) for n in steps), share)
+        return residual(x, self._in_order(), steps, dropped)
+
+    def _in_order(self) -> list[Tensor]:
+        convolutions = [t for conv in (self.conv1, self.conv2) for t in (conv.weight_v, conv.weight_g, conv.bias)]
+        return [*convolutions, *self.skip.parameters()]
 
 
 @register_model(

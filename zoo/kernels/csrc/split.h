@@ -67,20 +67,55 @@ INLINE void split_row(__m512 low, __m512 high, Pair *to) {
 
 INLINE __mmask16 first(long n) { return n >= 16 ? 0xffff : n > 0 ? (1 << n) - 1 : 0; }
 
-/* Element (i, k) of A lies at a[i * row + k * step]. */
+/* Sixteen rows of sixteen floats become columns: pairs, fours and eights of them change places. */
+INLINE void turn(__m512 r[16]) {
+    __m512 s[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2)
+        s[i] = _mm512_unpacklo_ps(r[i], r[i + 1]), s[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        const int at = i / 2 * 4 + i % 2;
+        const __m512d a = (__m512d)s[at], b = (__m512d)s[at + 2];
+        r[i / 2 * 4 + i % 2 * 2] = (__m512)_mm512_unpacklo_pd(a, b);
+        r[i / 2 * 4 + i % 2 * 2 + 1] = (__m512)_mm512_unpackhi_pd(a, b);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        const int at = i / 4 * 8 + i % 4;
+        s[at] = _mm512_shuffle_f32x4(r[at], r[at + 4], 0x88);
+        s[at + 4] = _mm512_shuffle_f32x4(r[at], r[at + 4], 0xdd);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_f32x4(s[i], s[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(s[i], s[i + 8], 0xdd);
+    }
+}
+
+/* Element (i, k) of A lies at a[i * row + k * step]; row or step is 1. */
 static void split_left(long m, long k, const float *a, long row, long step, Pair *to) {
-    const __m512i every = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                                             _mm512_set1_epi32(step));
     for (long i0 = 0; i0 < m; i0 += 16)
-        for (long k0 = 0; k0 < k; k0 += 32, to += 3 * TILE)
-            for (long i = i0; i < i0 + 16; i++) {
-                const float *from = a + i * row + k0 * step;
-                const __mmask16 low = i < m ? first(k - k0) : 0, high = i < m ? first(k - k0 - 16) : 0;
-                const __m512 zero = _mm512_setzero_ps();
-                if (step == 1) split_row(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from + 16), to + (i - i0) * 16);
-                else split_row(_mm512_mask_i32gather_ps(zero, low, every, from, 4),
-                               _mm512_mask_i32gather_ps(zero, high, every, from + 16 * step, 4), to + (i - i0) * 16);
+        for (long k0 = 0; k0 < k; k0 += 32, to += 3 * TILE) {
+            if (step == 1) {
+                for (long i = i0; i < i0 + 16; i++) {
+                    const float *from = a + i * row + k0;
+                    const __mmask16 low = i < m ? first(k - k0) : 0, high = i < m ? first(k - k0 - 16) : 0;
+                    split_row(_mm512_maskz_loadu_ps(low, from), _mm512_maskz_loadu_ps(high, from + 16), to + (i - i0) * 16);
+                }
+                continue;
             }
+            __m512 half[2][16];
+            for (int h = 0; h < 2; h++) {
+#pragma GCC unroll 16
+                for (int l = 0; l < 16; l++) {
+                    const long at = k0 + 16 * h + l;
+                    half[h][l] = _mm512_maskz_loadu_ps(at < k ? first(m - i0) : 0, a + i0 + at * step);
+                }
+                turn(half[h]);
+            }
+            for (int i = 0; i < 16; i++) split_row(half[0][i], half[1][i], to + i * 16);
+        }
 }
 
 /* B [k, n], row-major, n a multiple of 16. */
