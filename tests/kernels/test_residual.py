@@ -123,7 +123,8 @@ def test_frozen_parameters_and_windows_without_a_gradient_are_served() -> None:
     network(x).square().sum().backward()
     for parameter, gradient in zip(network.parameters(), whole, strict=True):
         if parameter.requires_grad:
-            assert parameter.grad is not None and torch.equal(parameter.grad, gradient)
+            assert parameter.grad is not None
+            assert torch.equal(parameter.grad, gradient)
         else:
             assert parameter.grad is None
 
