@@ -55,7 +55,8 @@ def residual(x: Tensor, parameters: Sequence[Tensor], steps: Steps, dropped: Dro
 
     Args:
         parameters: v, g and bias of conv1 and of conv2, whose weight is `g v / norm(v)`, with `v [C', C, k]`,
-            `g [C', 1, 1]` and one norm per output channel; weight `[C', C, 1]` and bias of the skip, or it is the identity.
+            `g [C', 1, 1]` and one norm per output channel; then weight `[C', C, 1]` and bias of the skip, without which
+            it is the identity.
     """
     keep = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *parameters))
     found: Any = _Residual.apply(steps, dropped, keep, x, *parameters)
@@ -87,7 +88,10 @@ class _Residual(torch.autograd.Function):
         c, (x, h1, active, out, *parameters) = loaded(), ctx.saved_tensors
         weights, d = _weights(parameters), d.contiguous()
         d_x = torch.empty(x.shape) if ctx.needs_input_grad[3] else None
-        d_weights, d_biases = [torch.empty(t.shape) for t in weights], [torch.empty(t.shape) for t in _biases(parameters)]
+        d_weights, d_biases = (
+            [torch.empty(t.shape) for t in weights],
+            [torch.empty(t.shape) for t in _biases(parameters)],
+        )
         work = torch.empty(c.zoo_residual_floats(ctx.sizes, ctypes.c_int64(1)))
         given = (at(x), all_at(weights), *(at(t) for t in (h1, active, out, d)))
         c.zoo_residual_backward(ctx.sizes, *given, at(d_x), all_at(d_weights), all_at(d_biases), at(work))

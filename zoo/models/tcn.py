@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.errors import ModelError
+from zoo.kernels.observed import hooked
 from zoo.kernels.residual import Dropped, Steps, residual, serves
 from zoo.layers import Dropout, convolve
 from zoo.network import Days, Membership, Network, Scores, Windows
@@ -69,21 +70,23 @@ class _Block(nn.Module):
 
     def _on_kernel(self, x: Tensor, steps: Steps) -> bool:
         # Who has hooks on a layer sees it called; and what is dropped always or next to never, torch drops.
-        hooked = any(m._forward_hooks or m._forward_pre_hooks for m in (self.conv1, self.conv2, self.dropout, self.skip))
         odd = self.dropout.training and self.dropout.p > 0 and self.dropout.share in (0, 2**16)
-        return not hooked and not odd and serves(x, self._in_order(), steps)
+        return not (odd or any(map(hooked, (self.conv1, self.conv2, self.dropout)))) and serves(
+            x, self._in_order(), steps
+        )
 
     def _by_kernel(self, x: Tensor, steps: Steps) -> Tensor:
         """Draws what `forward` would draw, in the same order."""
         dropped = None
         if share := self.dropout.share:
-            channels = len(self.conv1.bias)
-            dropped = Dropped(*(self.dropout.draw(len(x), n, channels) for n in steps), share)
+            inner, outer = (self.dropout.draw(len(x), n, len(self.conv1.weight_v)) for n in steps)
+            dropped = Dropped(inner, outer, share)
         return residual(x, self._in_order(), steps, dropped)
 
     def _in_order(self) -> list[Tensor]:
-        convolutions = [t for conv in (self.conv1, self.conv2) for t in (conv.weight_v, conv.weight_g, conv.bias)]
-        return [*convolutions, *self.skip.parameters()]
+        """The parameters as `residual` takes them."""
+        named = [f"{conv}.{name}" for conv in ("conv1", "conv2") for name in ("weight_v", "weight_g", "bias")]
+        return [*map(self.get_parameter, named), *self.skip.parameters()]
 
 
 @register_model(
