@@ -18,7 +18,7 @@ from bench.records.machine import torch_threads
 from bench.records.store import RunStore
 from zoo import checkpoint
 from zoo.config import DataConfig
-from zoo.data.features import make_feature_set
+from zoo.data.features import features_of
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, planted_market_from_spec
@@ -87,9 +87,9 @@ def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, lis
     panel = open_panel(data)
     if panel.fingerprint != run["data"]["fingerprint"]:
         raise ConfigError(f"run '{name}': {panel.name} is no longer the market it was run on; run it again")
-    features = make_feature_set(data.features, data.lookback)
+    features = features_of(data, panel.fields)
     market = planted_market_from_spec(str(data.source))
-    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
+    truth = truth_of(market, ", ".join(data.entries), tuple(features.columns), features.lookback)
     return panel, data, make_folds(panel.days, data.split, data.label.reach, features.warmup), truth
 
 
