@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ from zoo.data.normalize import RobustStats
 from zoo.data.pages import room_like, stock_blocks
 from zoo.data.panel import Panel
 from zoo.data.split import DayRange
-from zoo.errors import ConfigError, DataError
+from zoo.errors import DataError
 from zoo.shapes import Bool, Float
 
 
@@ -59,18 +60,20 @@ class Joined(FeatureSet):
     """Several sets side by side, over the same days; each keeps its own way to fill and normalise its columns.
 
     Args:
-        parts: of one lookback.
+        parts: of one lookback. A column that several have is named after its set, too: `raw.close`.
     """
 
     name = "joined"
 
     def __init__(self, parts: Sequence[FeatureSet]) -> None:
         self.parts = tuple(parts)
-        self.columns = tuple(column for part in self.parts for column in part.columns)
-        twice = [column for k, column in enumerate(self.columns) if column in self.columns[:k]]
-        if twice:
-            owners = [part.name for part in self.parts if twice[0] in part.columns]
-            raise ConfigError(f"data.features: {' and '.join(owners)} both have {twice[0]!r}; leave one out")
+        count = Counter(column for part in self.parts for column in part.columns)
+        # `close` of raw is another number than the column `close`.
+        self.columns = tuple(
+            f"{part.name}.{column}" if count[column] > 1 and not isinstance(part, Columns) else column
+            for part in self.parts
+            for column in part.columns
+        )
         self.reads = tuple(dict.fromkeys(name for part in self.parts for name in part.reads))
         self.lookback = self.parts[0].lookback
         self.warmup = max(part.warmup for part in self.parts)

@@ -99,6 +99,8 @@ class Asked:
         Raises:
             ConfigError: an entry or the label means no column, one of texts, or one that several have.
         """
+        if self.label is not None and any(not is_glob(e) and same_column(e, self.label) for e in self.entries):
+            raise ConfigError(f"data.features: {self.label!r} is the label (data.label.column), and no feature")
         usable = [*fields, *(name for name in numbers if not self.is_label(name))]
         for entry in self.entries:
             here = matches(entry, usable)
@@ -121,8 +123,6 @@ class Asked:
             found = [name for name in numbers if self.is_label(name)]
             if not found:
                 raise self._unknown("data.label.column", self.label, where, numbers, texts)
-            if any(not is_glob(e) and same_column(e, self.label) for e in self.entries):
-                raise ConfigError(f"data.features: {self.label!r} is the label (data.label.column), and no feature")
 
     def _unknown(
         self, place: str, entry: str, where: str, usable: Iterable[str], texts: Collection[str]
