@@ -17,11 +17,7 @@ Size = Literal["default", "quick", "published"]
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys are errors.
-
-    Attributes:
-        added: keys that came later. At their default they are not written, so that what is hashed stays as it was.
-    """
+    """Base of all sections: frozen, unknown keys are errors; keys `added` later are not written at their default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     added: ClassVar[frozenset[str]] = frozenset()
@@ -51,6 +47,11 @@ class LabelConfig(Section):
         return self.lag + self.horizon
 
     @property
+    def overlap(self) -> int:
+        """Days in a row whose labels share days of returns; 1 where no two do."""
+        return self.horizon
+
+    @property
     def definition(self) -> str:
         entry = f"t+{self.lag}" if self.lag else "t"
         return f"{self.price}(t+{self.reach})/{self.price}({entry}) - 1"
@@ -67,22 +68,25 @@ class ColumnLabel(Section):
     )
 
     @property
+    def overlap(self) -> int:
+        return max(self.reach, 1)
+
+    @property
     def definition(self) -> str:
         where = f" of {Path(self.file).name}" if self.file else ""
         return f"column {self.column}{where} (reach {self.reach} day{'s' if self.reach != 1 else ''})"
 
 
-def _label_kind(value: object) -> str:
-    if isinstance(value, dict):
-        return COLUMN if {"column", "file", "reach"} & value.keys() else FORWARD
-    return COLUMN if isinstance(value, ColumnLabel) else FORWARD
-
-
 FORWARD, COLUMN = "forward_return", "given_column"  # tags of the kinds of labels
+
+
+def _kind(value: object) -> str:
+    given = {"column", "file", "reach"} & value.keys() if isinstance(value, dict) else isinstance(value, ColumnLabel)
+    return COLUMN if given else FORWARD
+
+
 Label = LabelConfig | ColumnLabel
-LabelField = Annotated[
-    Annotated[LabelConfig, Tag(FORWARD)] | Annotated[ColumnLabel, Tag(COLUMN)], Discriminator(_label_kind)
-]
+LabelField = Annotated[Annotated[LabelConfig, Tag(FORWARD)] | Annotated[ColumnLabel, Tag(COLUMN)], Discriminator(_kind)]
 
 
 def _date_text(value: object) -> str:
@@ -169,7 +173,16 @@ SplitField = Annotated[
 ]
 
 
-class UniverseConfig(Section):
+class _FileSection(Section):
+    """A text in its place is its file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_file(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class UniverseConfig(_FileSection):
     """Which of the source's stocks are trained and scored on which day: a file, or a rule; a text is a file."""
 
     file: str | None = Field(default=None, description="qlib instruments (.txt), or CSV / Parquet of members")
@@ -178,11 +191,6 @@ class UniverseConfig(Section):
     rebalance: Literal["day", "month"] = Field(
         default="month", description="month: chosen on a month's first trading day"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text_is_file(cls, value: object) -> object:
-        return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_kind(self) -> UniverseConfig:
@@ -194,7 +202,7 @@ class UniverseConfig(Section):
         return self
 
 
-class FeatureFile(Section):
+class FeatureFile(_FileSection):
     """A table of columns by date and symbol, seen point-in-time; a text is its file.
 
     On day t a stock's values are those of its latest row with date + as_of <= t, whatever cells of it are empty.
@@ -205,11 +213,6 @@ class FeatureFile(Section):
     max_age: int | None = Field(
         default=None, ge=0, le=100_000, description="calendar days after a row's date when it is forgotten"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text_is_file(cls, value: object) -> object:
-        return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _ever_seen(self) -> FeatureFile:
@@ -245,9 +248,7 @@ class DataConfig(Section):
     features: Features = Field(
         default="raw", description="a named set, columns of the data or globs of them, or a list: [alpha158, pe_ratio]"
     )
-    feature_files: tuple[FeatureFile, ...] = Field(
-        default=(), description="further columns: [{file: fundamentals.parquet, as_of: 30}]"
-    )
+    feature_files: tuple[FeatureFile, ...] = Field(default=(), description="more columns: [{file: f.csv, as_of: 30}]")
     lookback: int = Field(default=20, ge=1)
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
