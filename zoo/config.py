@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -47,8 +47,7 @@ class LabelConfig(Section):
         return self.lag + self.horizon
 
     @property
-    def overlap(self) -> int:
-        """Days in a row whose labels share days of returns; 1 where no two do."""
+    def overlap(self) -> int:  # days in a row whose labels share returns; 1 where no two do
         return self.horizon
 
     @property
@@ -60,7 +59,7 @@ class LabelConfig(Section):
 class ColumnLabel(Section):
     """A label that is given: any real number per stock and day, used as it is; portfolios still trade on prices."""
 
-    column: str = Field(min_length=1, description="column of the source, or of the file")
+    column: str = Field(min_length=1, description="of the source, or of the file")
     file: str | None = Field(default=None, description="CSV or Parquet: date, symbol, the column")
     reach: int = Field(ge=0, le=10_000, description="trading days the label looks ahead; decides the embargo")
     min_breadth: float = Field(
@@ -227,11 +226,13 @@ def _feature_entries(value: object) -> object:
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise ValueError("must be a name, or a list of names: [alpha158, pe_ratio, 'alpha_*']")
     entries = [part.strip() for part in parts]
-    if not entries or not all(entries):
-        raise ValueError("must name something")
-    if len(set(entries)) < len(entries):
-        raise ValueError("must name each once")
+    if not entries or not all(entries) or len(set(entries)) < len(entries):
+        raise ValueError("must name something, and each once")
     return entries[0] if len(entries) == 1 else tuple(entries)
+
+
+def feature_text(features: str | Sequence[str]) -> str:
+    return features if isinstance(features, str) else ", ".join(features)
 
 
 Features = Annotated[str | tuple[str, ...], BeforeValidator(_feature_entries)]
@@ -281,7 +282,6 @@ class DataConfig(Section):
 
     @property
     def entries(self) -> tuple[str, ...]:
-        """What `features` lists."""
         return (self.features,) if isinstance(self.features, str) else self.features
 
 

@@ -13,7 +13,7 @@ from bench.report.tables.main import trained_text
 from bench.stats.bootstrap import block_length, bootstrap_means, interval
 from bench.text.cells import cell_of, digits
 from bench.text.tables import Column, Table
-from zoo.config import DataConfig
+from zoo.config import DataConfig, feature_text
 
 DRAWS = 2000
 
@@ -46,7 +46,7 @@ def lines(trial: dict[str, Any]) -> list[str]:
     return [
         f"{trial['title']} ({trial['model']}), fold {trial['fold']}, seed {trial['seed']}, trial {trial['key']}",
         f"parameters: {params or 'none'}; {trial['n_parameters']:,} trained numbers, scope {trial['scope']}",
-        f"data: {data['source']}, features {data['features']}, lookback {data['lookback']}; "
+        f"data: {data['source']}, features {feature_text(data['features'])}, lookback {data['lookback']}; "
         f"fingerprint {trial['fingerprint']}",
         f"segments: {spans}",
         f"training: {train}" if fit["history"] else f"training: fitted as a whole, loss {trial['train']['loss']}",
