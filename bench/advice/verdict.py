@@ -86,7 +86,6 @@ def setup_line(facts: Facts) -> str:
     low, median, high = data["stocks_per_day"]
     config, first = run["config"]["data"], run["folds"][0]
     spans = {name: f"{first[name][0]} .. {first[name][1]}" for name in ("train", "valid", "test")}
-    features = feature_text(config["features"])
     parts = [
         translate("{name}: {n} days {span}", name=data["name"], n=data["n_days"], span=" .. ".join(data["days"])),
         translate("{n} stocks a day", n=f"{median}" if low == high else f"{median} ({low} .. {high})"),
