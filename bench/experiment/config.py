@@ -148,8 +148,8 @@ def with_horizons(document: Any) -> Any:
     Raises:
         ValueError: the list is empty, repeats itself, or holds what is no number of days.
     """
-    data = document.get("data") if isinstance(document, dict) else None
-    label = data.get("label") if isinstance(data, dict) else None
+    data: Any = document.get("data") if isinstance(document, dict) else None
+    label: Any = data.get("label") if isinstance(data, dict) else None
     days = label.get("horizon") if isinstance(label, dict) else None
     if not isinstance(days, list):
         return document

@@ -27,7 +27,7 @@ from zoo.data.own.asked import field_of
 from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
-from zoo.errors import UnavailableError
+from zoo.errors import ConfigError, UnavailableError
 from zoo.network import Batch, Network, WholeModel
 from zoo.registry import ModelSpec, Scope
 from zoo.training.step import Step, make_optimizer

@@ -84,3 +84,10 @@ def test_lists_on_the_command_line_and_unknown_keys_of_files():
         load_config(None, {"data.feature_files": [{"file": "a.csv", "as_off": 3}]})
     with pytest.raises(ConfigError, match=r"unknown key 'data.label.horizon'"):
         load_config(None, {"data.label": {"column": "y", "reach": 3, "horizon": 2}})
+
+
+def test_speed_on_a_simulated_market_refuses_columns_that_it_has_not():
+    from bench.speed.workloads import make_dataset
+
+    with pytest.raises(ConfigError, match="speed is measured on a simulated market"):
+        make_dataset(load_config(None, {"data.features": ["raw", "pe"]}), 5, "cpu")
