@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 
 from zoo import registry, trainer
-from zoo.config import DataConfig
-from zoo.data.features import make_feature_set
+from zoo.config import ColumnLabel, DataConfig, LabelConfig
+from zoo.data.features import features_of, resolved
 from zoo.data.normalize import RobustStats
 from zoo.data.pages import release, stock_blocks
 from zoo.data.panel import Panel
@@ -48,10 +48,18 @@ class Forecaster:
     model: Network
     fields: tuple[str, ...] | None = None
 
+    @property
+    def reading(self) -> DataConfig:
+        """The settings under which new data are read: scores need no label."""
+        given = isinstance(self.data.label, ColumnLabel)
+        return self.data.model_copy(update={"label": LabelConfig()}) if given else self.data
+
     def __repr__(self) -> str:
         numbers = sum(p.numel() for p in self.model.parameters())
         trained = f", {numbers:,} parameters" if numbers else ""
-        return f"<Forecaster {self.name}: {self.data.features} features of {self.data.lookback} days{trained}>"
+        return (
+            f"<Forecaster {self.name}: {', '.join(self.data.entries)} features of {self.data.lookback} days{trained}>"
+        )
 
     def predict(
         self,
@@ -78,13 +86,13 @@ class Forecaster:
             UnavailableError: the model needs concepts and the panel has none.
         """
         if not isinstance(panel, Panel):
-            panel = open_panel(self.data, panel)
+            panel = open_panel(self.reading, panel)
         trainer.check_requirements(self.name, panel.concepts is not None)
-        features = make_feature_set(self.data.features, self.data.lookback)
+        features = features_of(self.data, panel.fields)
         fold = _prediction_fold(panel, features.warmup, start, end)
         _check_fields(panel, self.fields or (), slice(fold.test.start - features.warmup, fold.test.stop))
         panel = _priced_days(panel, fold.test)
-        dataset = Dataset(panel, self.data, fold, device=device, stats=self.stats)
+        dataset = Dataset(panel, self.reading, fold, device=device, stats=self.stats)
         self.model.to(device)
         scores = trainer.predict(self.model, dataset.test, scope=registry.get_spec(self.name).scope)
         series = score_series(scores, panel, fold.test)
@@ -173,9 +181,15 @@ def save(folder: Path, model: Network, name: str, params: dict[str, Any], datase
         "n_features": dataset.n_features,
         "lookback": dataset.lookback,
         "fields": known_fields(dataset.panel, dataset.feature_set.reads),
-        "data": dataset.config.model_dump(mode="json"),
+        # Which columns a glob matched is of the data trained on, not of those scored later.
+        "data": {**dataset.config.model_dump(mode="json"), "features": _written_out(dataset)},
     }
     (folder / HEADER).write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+
+
+def _written_out(dataset: Dataset) -> str | list[str]:
+    entries = resolved(dataset.config, dataset.panel.fields)
+    return entries[0] if len(entries) == 1 else list(entries)
 
 
 def load(

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.functional_serializers import model_serializer
 
 Size = Literal["default", "quick", "published"]
 """Sizes of a network that a model may declare."""
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys are errors."""
+    """Base of all sections: frozen, unknown keys are errors; keys `added` later are not written at their default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    added: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        written = write(self)
+        for name in self.added & written.keys():
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                del written[name]
+        return written
 
 
 class LabelConfig(Section):
@@ -35,9 +47,45 @@ class LabelConfig(Section):
         return self.lag + self.horizon
 
     @property
+    def overlap(self) -> int:  # days in a row whose labels share returns; 1 where no two do
+        return self.horizon
+
+    @property
     def definition(self) -> str:
         entry = f"t+{self.lag}" if self.lag else "t"
         return f"{self.price}(t+{self.reach})/{self.price}({entry}) - 1"
+
+
+class ColumnLabel(Section):
+    """A label that is given: any real number per stock and day, used as it is; portfolios still trade on prices."""
+
+    column: str = Field(min_length=1, description="of the source, or of the file")
+    file: str | None = Field(default=None, description="CSV or Parquet: date, symbol, the column")
+    reach: int = Field(ge=0, le=10_000, description="trading days the label looks ahead; decides the embargo")
+    min_breadth: float = Field(
+        default=0.5, ge=0, le=1, description="share of the usual number of names below which no day is scored; 0: off"
+    )
+
+    @property
+    def overlap(self) -> int:
+        return max(self.reach, 1)
+
+    @property
+    def definition(self) -> str:
+        where = f" of {Path(self.file).name}" if self.file else ""
+        return f"column {self.column}{where} (reach {self.reach} day{'s' if self.reach != 1 else ''})"
+
+
+FORWARD, COLUMN = "forward_return", "given_column"  # tags of the kinds of labels
+
+
+def _kind(value: object) -> str:
+    given = {"column", "file", "reach"} & value.keys() if isinstance(value, dict) else isinstance(value, ColumnLabel)
+    return COLUMN if given else FORWARD
+
+
+Label = LabelConfig | ColumnLabel
+LabelField = Annotated[Annotated[LabelConfig, Tag(FORWARD)] | Annotated[ColumnLabel, Tag(COLUMN)], Discriminator(_kind)]
 
 
 def _date_text(value: object) -> str:
@@ -124,7 +172,16 @@ SplitField = Annotated[
 ]
 
 
-class UniverseConfig(Section):
+class _FileSection(Section):
+    """A text in its place is its file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_file(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
+
+
+class UniverseConfig(_FileSection):
     """Which of the source's stocks are trained and scored on which day: a file, or a rule; a text is a file."""
 
     file: str | None = Field(default=None, description="qlib instruments (.txt), or CSV / Parquet of members")
@@ -133,11 +190,6 @@ class UniverseConfig(Section):
     rebalance: Literal["day", "month"] = Field(
         default="month", description="month: chosen on a month's first trading day"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text_is_file(cls, value: object) -> object:
-        return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_kind(self) -> UniverseConfig:
@@ -149,13 +201,55 @@ class UniverseConfig(Section):
         return self
 
 
+class FeatureFile(_FileSection):
+    """A table of columns by date and symbol, seen point-in-time; a text is its file.
+
+    On day t a stock's values are those of its latest row with date + as_of <= t, whatever cells of it are empty.
+    """
+
+    file: str = Field(min_length=1, description="CSV or Parquet: date, symbol, columns")
+    as_of: int = Field(default=0, ge=0, le=10_000, description="calendar days from a row's date until it is known")
+    max_age: int | None = Field(
+        default=None, ge=0, le=100_000, description="calendar days after a row's date when it is forgotten"
+    )
+
+    @model_validator(mode="after")
+    def _ever_seen(self) -> FeatureFile:
+        if self.max_age is not None and self.max_age < self.as_of:
+            raise ValueError(f"max_age {self.max_age} is shorter than as_of {self.as_of}: no row would ever be seen")
+        return self
+
+
+def _feature_entries(value: object) -> object:
+    """One name as a text, several as a tuple; a comma list is several."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("must be a name, or a list of names: [alpha158, pe_ratio, 'alpha_*']")
+    entries = [part.strip() for part in parts]
+    if not entries or not all(entries) or len(set(entries)) < len(entries):
+        raise ValueError("must name something, and each once")
+    return entries[0] if len(entries) == 1 else tuple(entries)
+
+
+def feature_text(features: str | Sequence[str]) -> str:
+    return features if isinstance(features, str) else ", ".join(features)
+
+
+Features = Annotated[str | tuple[str, ...], BeforeValidator(_feature_entries)]
+
+
 class DataConfig(Section):
     """One dataset: source, features, label, segments."""
+
+    added = frozenset({"feature_files"})
 
     source: str = "planted:mixed"
     start: Day | None = Field(default=None, description="first day of the source that is used")
     end: Day | None = Field(default=None, description="last day of the source that is used")
-    features: str = "raw"
+    features: Features = Field(
+        default="raw", description="a named set, columns of the data or globs of them, or a list: [alpha158, pe_ratio]"
+    )
+    feature_files: tuple[FeatureFile, ...] = Field(default=(), description="more columns: [{file: f.csv, as_of: 30}]")
     lookback: int = Field(default=20, ge=1)
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
@@ -177,7 +271,7 @@ class DataConfig(Section):
     universe: UniverseConfig | None = Field(
         default=None, description="file of members, or {top_liquidity: 300, window: 60}; by default every stock"
     )
-    label: LabelConfig = LabelConfig()
+    label: LabelField = LabelConfig()
     split: SplitField = FixedSplit()
 
     @model_validator(mode="after")
@@ -185,6 +279,10 @@ class DataConfig(Section):
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"end {self.end} lies before start {self.start}")
         return self
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        return (self.features,) if isinstance(self.features, str) else self.features
 
 
 class TrainConfig(Section):

@@ -7,6 +7,7 @@ from bench.stats.pairs import LEVEL
 from bench.text.language import listed, translate
 from bench.text.sentences import Sentence, say
 from bench.text.tables import frame_rows
+from zoo.config import feature_text
 
 
 def verdict(facts: Facts) -> list[Sentence]:
@@ -88,7 +89,11 @@ def setup_line(facts: Facts) -> str:
     parts = [
         translate("{name}: {n} days {span}", name=data["name"], n=data["n_days"], span=" .. ".join(data["days"])),
         translate("{n} stocks a day", n=f"{median}" if low == high else f"{median} ({low} .. {high})"),
-        translate("features {features}, lookback {lookback}", features=config["features"], lookback=config["lookback"]),
+        translate(
+            "features {features}, lookback {lookback}",
+            features=feature_text(config["features"]),
+            lookback=config["lookback"],
+        ),
     ]
     several = len(run["folds"]) > 1
     parts += [

@@ -86,7 +86,7 @@ def describe_model(name: str, config: ExperimentConfig) -> Description:
         else:
             measured = {"n_parameters": sum(b.numel() for b in model.buffers() if b.is_floating_point())}
     params = {**{p.name: p.default for p in spec.parameters.values()}, **chosen}
-    return Description(spec, params, train, config.data.features, data.n_features, data.lookback, **measured)
+    return Description(spec, params, train, ", ".join(config.data.entries), data.n_features, data.lookback, **measured)
 
 
 def _measure(model: Network, spec: registry.ModelSpec, size: tuple[int, int]) -> dict[str, Any]:

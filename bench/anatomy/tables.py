@@ -134,7 +134,7 @@ def data_lines(config: ExperimentConfig) -> list[str]:
     shown = ", ".join(columns[:12]) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
     split = ", ".join(f"{k} {v}" for k, v in data.split.model_dump(mode="json").items() if k != "force")
     return [
-        f"Data: {data.source}; features {data.features} ({shown}), lookback {data.lookback}.",
+        f"Data: {data.source}; features {', '.join(data.entries)} ({shown}), lookback {data.lookback}.",
         f"Label: {data.label.definition}. Split: {split}. Concepts: {data.concepts or 'those of the source, if any'}.",
     ]
 

@@ -18,7 +18,7 @@ from bench.records.machine import torch_threads
 from bench.records.store import RunStore
 from zoo import checkpoint
 from zoo.config import DataConfig
-from zoo.data.features import make_feature_set
+from zoo.data.features import features_of
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, planted_market_from_spec
@@ -52,8 +52,9 @@ def measure_attributions(
     chosen = chosen_trials(store, run, models, all_seeds)
     market_spec = _planted(store.name, run)
     panel, data, folds = open_data(store.name, run)
-    features = make_feature_set(data.features, data.lookback)
-    truth = truth_of(planted_market_from_spec(market_spec), data.features, tuple(features.columns), features.lookback)
+    features = features_of(data, panel.fields)
+    market = planted_market_from_spec(market_spec)
+    truth = truth_of(market, ", ".join(data.entries), tuple(features.columns), features.lookback)
     settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path).content or {"market": panel.name, "trials": {}}
@@ -106,7 +107,7 @@ def open_data(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[F
     if panel.fingerprint != run["data"]["fingerprint"]:
         what = "market" if str(data.source).startswith(PREFIX) else "data"
         raise ConfigError(f"run '{name}': {panel.name} is no longer the {what} it was run on; run it again")
-    warmup = make_feature_set(data.features, data.lookback).warmup
+    warmup = features_of(data, panel.fields).warmup
     return panel, data, make_folds(panel.days, data.split, data.label.reach, warmup)
 
 

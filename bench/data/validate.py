@@ -122,8 +122,10 @@ def _order(panel: Panel) -> Iterator[Problem]:
 
 
 def _missing(panel: Panel) -> Iterator[Problem]:
-    some = np.isfinite(panel.values).any(axis=2)
+    some = panel.has_row().T
     for name in panel.fields:
+        if name in panel.own_fields:
+            continue  # told as coverage
         yield _cells(f"missing {name}", False, some & ~np.isfinite(panel.field(name)))
 
 

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from bench.experiment.presets import find_config
 from bench.records.strict_yaml import parse_yaml, read_lines
-from zoo.config import DataConfig, Section, Size, TrainConfig
+from zoo.config import COLUMN, FORWARD, DataConfig, Section, Size, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
 
 ALL = "all"
@@ -58,6 +58,8 @@ class PortfolioConfig(Section):
 class ExperimentConfig(Section):
     """A whole experiment: one dataset, one treatment, some models, some seeds."""
 
+    added = frozenset({"horizons"})
+
     name: str = Field(default="quick", description="names the run: results/runs/<name>")
     protocol: str = Field(default="uniform", description="what the settings follow, printed in the report")
     note: str = Field(default="", description="one sentence printed under the setup line")
@@ -80,6 +82,15 @@ class ExperimentConfig(Section):
         default=[],
         description="planted markets, or `all`, each a run <name>-<market> of its own; together the capture matrix",
     )
+
+    horizons: list[int] = Field(
+        default=[], description="each a run <name>-h<days> of its own; set by a list in data.label.horizon"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_horizons(cls, value: Any) -> Any:
+        return with_horizons(value)
 
     @field_validator("name")
     @classmethod
@@ -131,21 +142,25 @@ class ExperimentConfig(Section):
         return seeds
 
 
-def expand_markets(config: ExperimentConfig) -> list[ExperimentConfig]:
-    """One experiment per planted market, parameters of `data.source` kept; without markets the experiment itself."""
-    _, _, query = config.data.source.partition("?")
-    suffix = f"?{query}" if query else ""
-    return [
-        config.model_copy(
-            update={
-                "name": f"{config.name}-{market}",
-                "matrix": config.name,
-                "markets": [],
-                "data": config.data.model_copy(update={"source": f"planted:{market}{suffix}"}),
-            }
+def with_horizons(document: Any) -> Any:
+    """A document whose `data.label.horizon` is a list, with that list as `horizons` and its first in its place.
+
+    Raises:
+        ValueError: the list is empty, repeats itself, or holds what is no number of days.
+    """
+    data: Any = document.get("data") if isinstance(document, dict) else None
+    label: Any = data.get("label") if isinstance(data, dict) else None
+    days = label.get("horizon") if isinstance(label, dict) else None
+    if not isinstance(days, list):
+        return document
+    if not days or not all(isinstance(d, int) and not isinstance(d, bool) and d >= 1 for d in days):
+        raise ValueError(
+            f"data.label.horizon: must be days from 1 on, or a list of them such as [1, 5, 20], got {days}"
         )
-        for market in config.markets
-    ] or [config]
+    if len(set(days)) < len(days):
+        raise ValueError(f"data.label.horizon: must be different, got {days}")
+    data = {**data, "label": {**label, "horizon": days[0]}}
+    return {**document, "data": data, "horizons": days if len(days) > 1 else []}
 
 
 def _by_name(models: Any) -> Any:
@@ -225,7 +240,7 @@ def _explain(
     messages = []
     for problem in error.errors():
         # Pydantic puts the tag of a union into the location; a user's key path does not have it.
-        path = tuple(str(p) for p in problem["loc"] if p not in ("fixed", "walk_forward"))
+        path = tuple(str(p) for p in problem["loc"] if p not in ("fixed", "walk_forward", FORWARD, COLUMN))
         value = problem.get("input")
         if problem["type"] == "split_mode":
             path, value = (*path, "mode"), value.get("mode") if isinstance(value, dict) else value
@@ -254,8 +269,8 @@ def _known_keys(path: tuple[str, ...], document: dict[str, Any]) -> list[str]:
         part = parts.pop(0)
         here = here.get(part, {}) if isinstance(here, dict) else {}
         annotation = section.model_fields[part].annotation if part in section.model_fields else None
-        if get_origin(annotation) is dict:
-            section = get_args(annotation)[1]
+        if get_origin(annotation) in (dict, tuple):
+            section = next(a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, Section))
             if parts:
                 parts.pop(0)
             continue
@@ -269,6 +284,6 @@ def _known_keys(path: tuple[str, ...], document: dict[str, Any]) -> list[str]:
             ]
         if not choices:
             return []
-        walk_forward = isinstance(here, dict) and here.get("mode") == "walk_forward"
-        section = choices[-1] if walk_forward else choices[0]
+        other = isinstance(here, dict) and (here.get("mode") == "walk_forward" or {"column", "reach"} & here.keys())
+        section = choices[-1] if other else choices[0]
     return list(section.model_fields)

@@ -14,8 +14,9 @@ from bench.experiment.trial import Trial, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
 from zoo import registry
-from zoo.config import LabelConfig, TrainConfig
-from zoo.data.features import make_feature_set
+from zoo.config import Label, TrainConfig
+from zoo.data.features import features_of
+from zoo.data.features.columns import check_known
 from zoo.data.labels import raw_label
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
@@ -106,14 +107,14 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
         models = [*models, config.baseline]
     device = resolve_device(config.device)
     entries = {name: entry_of(name, config) for name in models}
-    feature_set = make_feature_set(config.data.features, config.data.lookback)
     panel = open_panel(config.data)
+    feature_set = features_of(config.data, panel.fields)
     if panel.n_days <= feature_set.warmup:
         raise ConfigError(
             f"{panel.name}: {panel.n_days} days, but one row reads {feature_set.warmup + 1}; "
             f"lower data.lookback or give more history"
         )
-    price = config.data.label.price
+    price = getattr(config.data.label, "price", "close")
     if price not in panel.fields:
         raise ConfigError(
             f"data.label.price: the label is made of {price} prices, but {panel.name} has only "
@@ -122,6 +123,8 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
     _check_members(panel, folds)
     _check_labels(panel, folds, config.data.label)
+    for fold in folds:
+        check_known(feature_set, panel, fold.train)
     trials = [
         make_trial(
             name,
@@ -175,7 +178,7 @@ def _check_members(panel: Panel, folds: list[Fold]) -> None:
                 )
 
 
-def _check_labels(panel: Panel, folds: list[Fold], label: LabelConfig) -> None:
+def _check_labels(panel: Panel, folds: list[Fold], label: Label) -> None:
     labelled: Any = (np.isfinite(raw_label(panel, label)) & panel.member).any(axis=1)
     for fold in folds:
         if not labelled[fold.test.start : fold.test.stop].any():

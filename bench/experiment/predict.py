@@ -84,7 +84,7 @@ def mean_scores(
         DataError: as `Forecaster.predict`.
     """
     several = list(forecasters)
-    data = several[0].data
+    data = several[0].reading
     if not isinstance(source, Panel):
         data = data.model_copy(update={"skip_bad_files": data.skip_bad_files or skip_bad_files})
         source = open_panel(data, source)

@@ -76,7 +76,7 @@ def make_trial(
 ) -> Trial:
     """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version."""
     # What these name, in whatever place and format, is in the fingerprint.
-    settings = data.model_dump(mode="json", exclude={"source", "concepts", "universe"})
+    settings = data.model_dump(mode="json", exclude={"source", "concepts", "universe", "feature_files"})
     key = key_of(
         FORMAT,
         model,
@@ -129,9 +129,9 @@ def _dataset(data: Any, fold: int, device: str) -> Dataset:
 
 def dataset_of(panel: Panel, data: DataConfig, fold: int, device: str) -> Dataset:
     """The dataset of one fold of a panel."""
-    from zoo.data.features import make_feature_set
+    from zoo.data.features import features_of
 
-    warmup = make_feature_set(data.features, data.lookback).warmup
+    warmup = features_of(data, panel.fields).warmup
     folds = make_folds(panel.days, data.split, data.label.reach, warmup)
     return Dataset(panel, data, folds[fold], device=device)
 

@@ -16,6 +16,7 @@ from bench.interface.prepare import prepare
 from bench.interface.result import Result
 from bench.interface.run import Conduct, run_experiment
 from bench.interface.settings import command_of, configure, dotted_settings, seed_list
+from bench.interface.several import Results, expand
 from bench.records.store import RunStore
 from zoo.errors import ConfigError, did_you_mean
 
@@ -47,7 +48,7 @@ def compare(
     track: str | Iterable[str] = (),
     progress: bool = True,
     **settings: Any,
-) -> Result:
+) -> Result | Any:
     """Train, score and compare; what is stored is not trained again.
 
     The same settings give the same trials as `python -m bench run`, under the same keys and in the same store.
@@ -75,6 +76,10 @@ def compare(
             its data section (`features`, `lookback`, `label`, `split`, `universe`, `concepts`, `start`, ...). Of a
             section only the keys that are named change.
 
+    Returns:
+        The result; of several planted markets (`markets=["local", "long"]`) or horizons
+        (`label={"horizon": [1, 5, 20]}`) a mapping of results, by market and `h5`, with one table of all.
+
     Raises:
         ZooError: an unknown setting, model or file, or data that cannot be used; before any work.
     """
@@ -94,11 +99,6 @@ def compare(
         chosen |= {"data.source": own.source, **own.settings}
         notes = own.notes
     experiment = configure(config, chosen, _TOLD)
-    if experiment.markets:
-        raise ConfigError(
-            "compare(): markets are several runs, and this compares within one: call it with data='planted:"
-            f"{experiment.markets[0]}' and so on, or run them all: python -m bench run"
-        )
     if executor not in get_args(Kind):
         raise ConfigError(
             f"compare(): executor '{executor}'{did_you_mean(executor, get_args(Kind))}: must be processes or ray"
@@ -114,4 +114,5 @@ def compare(
             f"{finished.name}: {outcome.trained} trained, {outcome.stored} stored, {outcome.failed} failed; report: "
             f"{finished.path}"
         )
-    return Result(RunStore.open(folder, experiment.name))
+    runs = {key: Result(RunStore.open(folder, one.name)) for key, one in expand(experiment).items()}
+    return Results(runs) if experiment.markets or experiment.horizons else runs[""]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.experiment.config import ExperimentConfig, expand_markets
+from bench.experiment.config import ExperimentConfig
 from bench.experiment.events import Limits
 from bench.experiment.executors import Kind, make_executor
+from bench.interface.several import expand
 
 if TYPE_CHECKING:
     from bench.advice.facts import Facts
@@ -65,7 +66,7 @@ def run_experiment(
     display: Display,
     notes: tuple[str, ...] = (),
 ) -> Iterator[Finished]:
-    """Run an experiment, one run per planted market where it names several, then report one after the other.
+    """Run an experiment, a run per planted market and horizon where it names several, then report one by one.
 
     Args:
         patterns: models to run, as `make_plan` takes them.
@@ -82,7 +83,7 @@ def run_experiment(
 
     trackers = find_trackers(conduct.track)
     outcomes: dict[str, tuple[Outcome, Session]] = {}
-    for one in expand_markets(experiment):
+    for one in expand(experiment).values():
         with display.status("reading the data"):
             plan = checked_plan(one, patterns, conduct.accept_data, display.say)
         plan = replace(plan, panel=plan.panel.with_notes(*(n for n in notes if n not in plan.panel.notes)))

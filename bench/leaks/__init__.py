@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.leaks import features, fitting, labels, sample, scores
+from bench.leaks import features, fitting, labels, own, sample, scores
 from bench.leaks.subject import Pieces, Subject, make_subject
 from bench.records.documents import write_atomic
 from bench.text.tables import Table, word_table
@@ -24,7 +24,7 @@ Check = Callable[[Subject], Iterator[str]]
 
 CHECKS: dict[str, Check] = {
     name: function
-    for module in (sample, features, labels, fitting, scores)
+    for module in (sample, features, own, labels, fitting, scores)
     for name, function in vars(module).items()
     if inspect.isgeneratorfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
 }

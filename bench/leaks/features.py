@@ -107,9 +107,13 @@ def label_in_features(subject: Subject) -> Iterator[str]:
 
 def _limit(subject: Subject) -> float:
     """A planted market may be told to be more predictable than any real one."""
+    return max(LARGEST_IC, (1 + planted_limit(subject)) / 2)
+
+
+def planted_limit(subject: Subject) -> float:
+    """The IC that a planted market is told to allow; 0 for other data."""
     source = subject.data.source
-    planted = planted_market_from_spec(source).oracle_ic if source.startswith(PREFIX) else 0.0
-    return max(LARGEST_IC, (1 + planted) / 2)
+    return planted_market_from_spec(source).oracle_ic if source.startswith(PREFIX) else 0.0
 
 
 def _rows(subject: Subject, day: int) -> torch.Tensor:

@@ -9,13 +9,15 @@ import torch
 
 from bench.leaks.perturb import changed
 from bench.leaks.subject import Subject
+from zoo.config import ColumnLabel
 from zoo.data.windows import Dataset
 
 
 def label_days(subject: Subject) -> Iterator[str]:
     """the label of a day reads the prices of its lag and of its reach, and of no other day"""
     label = subject.data.label
-    declared = {label.lag, label.reach}
+    # A given label is of its own day: which prices it was made of no check can know.
+    declared = {0} if isinstance(label, ColumnLabel) else {label.lag, label.reach}
     found: dict[int, str] = {}
     for day in subject.days:
         moved = _moved(subject.dataset.raw_label, _on(subject, day).raw_label)

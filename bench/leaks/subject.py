@@ -16,7 +16,7 @@ from bench.leaks.perturb import changed, holed
 from bench.metrics.daily import daily_scores
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
-from zoo.data.features import make_feature_set
+from zoo.data.features import features_of
 from zoo.data.panel import Panel
 from zoo.data.sources import whole_panel
 from zoo.data.split import DayRange, Fold
@@ -163,7 +163,7 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
     if data.universe is not None:
         base = whole_panel(data)
         panel = pieces.universe(base, data.universe)
-    warmup = make_feature_set(data.features, data.lookback).warmup
+    warmup = features_of(data, panel.fields).warmup
     sample, fold = _sample_of(panel, plan.folds[-1], warmup, data.label.reach)
     contenders, skipped = [], {}
     for name in plan.models:

@@ -78,7 +78,7 @@ class Data(Part):
 
 
 class Processing(Part):
-    features: str = means("feature set")
+    features: str | list[str] = means("feature set, or the list of sets and columns")
     lookback: int = means("window length in days", ge=0)
     label: dict[str, Any] = means("horizon, lag in days and price of the forward return")
     split: dict[str, Any] = means("the split as configured")

@@ -42,14 +42,17 @@ def _examiner(plan: Plan) -> Callable[[Trial, np.ndarray], Measurement]:
     def measure(trial: Trial, scores: np.ndarray) -> Measurement:
         test = plan.folds[trial.fold].test
         days = slice(test.start, test.stop)
-        figures, daily = diagnose(scores, label[days], plan.panel.member[days])
+        overlap = plan.config.data.label.overlap
+        figures, daily = diagnose(scores, label[days], plan.panel.member[days], overlap)
         daily.insert(0, "datetime", plan.panel.days[days].astype("datetime64[ns]"))
         return figures, daily
 
     return measure
 
 
-def diagnose(score: np.ndarray, label: np.ndarray, member: np.ndarray) -> tuple[dict[str, Any], pd.DataFrame]:
+def diagnose(
+    score: np.ndarray, label: np.ndarray, member: np.ndarray, overlap: int = 1
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Figures and daily series (T rows) of `score`, raw `label` (NaN = none) and `member`, all `[T, N]`.
 
     Daily, float32: `label`, the mean over the day's names with score and label; `decile_1` .. `decile_10`;
@@ -78,8 +81,8 @@ def diagnose(score: np.ndarray, label: np.ndarray, member: np.ndarray) -> tuple[
         "decile_names": (np.bincount(decile.ravel(), minlength=DECILES + 1)[1:] / max(days, 1)).tolist(),
         "histogram": counts.tolist(),
         "block_days": {
-            "label": block_length(mean_label),
-            "excess": block_length(mean_label - every[:, None]),
+            "label": block_length(mean_label, overlap),
+            "excess": block_length(mean_label - every[:, None], overlap),
             "rank_autocorrelation": block_length(persistence),
         },
     }

@@ -14,7 +14,7 @@ from bench.experiment.formulas import outdated
 from bench.metrics.daily import summary
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.store import ORACLE, RunStore
-from bench.scores.rows import bootstrap, fold_row, latency_entries, leaderboard_row, model_row
+from bench.scores.rows import bootstrap, fold_row, latency_entries, leaderboard_row, model_row, overlap_of
 from bench.scores.series import Frames, Records, by_day, comparable, daily_of, mean_by_day, read_frames
 from bench.stats.bootstrap import half_width
 from bench.stats.pairs import PairedDraws, pair_frame, paired_draws, significance_frame
@@ -75,14 +75,16 @@ class Leaderboard:
             str(model): pd.DataFrame({s: series for (m, s), series in self.daily_by_seed.items() if m == model})
             for model in self._ranked.columns
         }
-        return significance_frame(self._ranked, by_seed, pairs=self.pairs)
+        return significance_frame(self._ranked, by_seed, pairs=self.pairs, least=overlap_of(self.run))
 
     @cached_property
     def fold_halves(self) -> pd.DataFrame:
         """Half-widths of the 95 % intervals of the mean Rank IC, by fold (index) and model; shared draws in a fold."""
         halves = {}
         for i, fold in enumerate(self.run["folds"]):
-            draws = bootstrap(self.daily.loc[fold["test"][0] : fold["test"][1]].dropna(axis=1, how="all"))
+            draws = bootstrap(
+                self.daily.loc[fold["test"][0] : fold["test"][1]].dropna(axis=1, how="all"), least=overlap_of(self.run)
+            )
             halves[i] = {model: float(half_width(means[:, None])[0]) for model, means in draws.items()}
         return pd.DataFrame.from_dict(halves, orient="index").reindex(columns=self.daily.columns)
 
@@ -117,12 +119,14 @@ def build_leaderboard(store: RunStore) -> Leaderboard:
     frames = comparable(records, own)
     oracle = _oracle_frame(store)
     daily = {m.name: daily_of(run["models"], records, frames, m.name) for m in list_metrics() if m.interval}
-    draws = {name: bootstrap(table, oracle if name == "ic" else None) for name, table in daily.items()}
+    least = overlap_of(run)
+    draws = {name: bootstrap(table, oracle if name == "ic" else None, least) for name, table in daily.items()}
     latency = latency_entries(store)
     rows = [model_row(model, run, records, frames, daily, draws, oracle, latency) for model in run["models"]]
     frame = leaderboard_row().frame(rows).sort_values(["ranked", "rank_ic"], ascending=False, kind="stable")
     frame = frame.reset_index(drop=True)
-    paired = paired_draws(daily["rank_ic"].reindex(columns=frame.loc[frame["ranked"], "model"].tolist()))
+    ranked = frame.loc[frame["ranked"], "model"].tolist()
+    paired = paired_draws(daily["rank_ic"].reindex(columns=ranked), least=least)
     frame[VERSUS] = [
         paired.difference(m, run["baseline"]) if m != run["baseline"] else (np.nan,) * 3 for m in frame["model"]
     ]

@@ -13,7 +13,8 @@ from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.documents import read_json
 from bench.records.store import RunStore
 from bench.scores.series import Frames, Records, by_seed
-from bench.stats.bootstrap import bootstrap_means, half_width, interval
+from bench.stats.bootstrap import block_length, bootstrap_means, half_width, interval
+from zoo.config import DataConfig
 from zoo.errors import ConfigError
 
 
@@ -169,10 +170,19 @@ def latency_entries(store: RunStore) -> dict[str, dict[str, Any]]:
     return entries
 
 
-def bootstrap(daily: pd.DataFrame, oracle: pd.DataFrame | None = None) -> dict[str, np.ndarray]:
-    """Bootstrap means of every model with shared draws, the oracle's IC among them; by column name."""
+def overlap_of(run: dict[str, Any]) -> int:
+    """Days in a row whose labels share returns."""
+    return DataConfig.model_validate({"label": run["config"]["data"].get("label", {})}).label.overlap
+
+
+def bootstrap(daily: pd.DataFrame, oracle: pd.DataFrame | None = None, least: float = 1.0) -> dict[str, np.ndarray]:
+    """Bootstrap means of every model with shared draws, the oracle's IC among them; by column name.
+
+    Args:
+        least: days of a block, at least.
+    """
     if daily.empty:
         return {}
     table = daily if oracle is None else daily.assign(**{" oracle": oracle["ic"].reindex(daily.index)})
-    draws = bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0)
+    draws = bootstrap_means(table.to_numpy(), draws=DRAWS, seed=0, block=block_length(table.to_numpy(), least))
     return {name: draws[:, i] for i, name in enumerate(table.columns)}

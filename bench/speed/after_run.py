@@ -15,7 +15,7 @@ from bench.records.machine import device_name, machine_id, torch_threads
 from bench.records.store import RunStore
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
-from zoo.data.features import make_feature_set
+from zoo.data.features import features_of
 from zoo.data.normalize import RobustStats
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
@@ -76,7 +76,7 @@ def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:
     What a network remembers of past days reaches one lookback further back than the day's own window.
     """
     data, stop = plan.config.data, plan.folds[fold].test.stop
-    reach = make_feature_set(data.features, data.lookback).warmup + data.lookback + data.label.reach
+    reach = features_of(data, plan.panel.fields).warmup + data.lookback + data.label.reach
     panel = plan.panel.part(days=slice(max(stop - 1 - reach, 0), stop))
     none, day = DayRange(0, 0), DayRange(panel.n_days - 1, panel.n_days)
     return Dataset(panel, data, Fold(fold, none, none, day, 0), device=device, stats=stats).test

@@ -22,10 +22,12 @@ from bench.speed.modes import Mode, check_agreement, executed
 from zoo import registry, trainer
 from zoo.config import DataConfig, TrainConfig
 from zoo.data.features import make_feature_set
+from zoo.data.features.columns import Columns, parts_of
+from zoo.data.own.asked import field_of
 from zoo.data.sources import open_panel
 from zoo.data.split import DayRange, Fold
 from zoo.data.windows import Dataset, Segment
-from zoo.errors import UnavailableError
+from zoo.errors import ConfigError, UnavailableError
 from zoo.network import Batch, Network, WholeModel
 from zoo.registry import ModelSpec, Scope
 from zoo.training.step import Step, make_optimizer
@@ -56,13 +58,15 @@ def make_dataset(config: ExperimentConfig, stocks: int, device: str) -> Dataset:
         ConfigError: the feature set does not offer the lookback, or there are too few or too many stocks.
     """
     features = make_feature_set(config.data.features, config.data.lookback)
+    if any(field_of(name) is None for part in parts_of(features) if isinstance(part, Columns) for name in part.columns):
+        raise ConfigError("data.features: speed is measured on a simulated market, which has no columns of your own")
     reach, first = config.data.label.reach, features.warmup
     batch = max([config.train.batch_size, *(e.train.get("batch_size", 0) for e in config.models.values())])
     train = DayRange(first, first + max(_FIT_DAYS, math.ceil((STEPS + 1) * max(batch, stocks) / stocks)))
     valid = DayRange(train.stop + reach, train.stop + reach + 5)
     test = DayRange(valid.stop + reach, valid.stop + reach + TEST_DAYS)
     source = f"planted:mixed?stocks={stocks}&days={test.stop + reach}"
-    data = DataConfig(source=source, features=features.name, lookback=features.lookback, label=config.data.label)
+    data = DataConfig(source=source, features=config.data.features, lookback=features.lookback, label=config.data.label)
     return Dataset(open_panel(data), data, Fold(0, train, valid, test, reach), device=device)
 
 

@@ -37,8 +37,11 @@ def fallback_block(n_days: int) -> float:
     return max(1.0, float(n_days) ** (1 / 3))
 
 
-def block_length(daily: Num[np.ndarray, "*axes"]) -> float:
-    """Mean block length in days that suits all columns of `daily [D, M]`, at least 1.
+def block_length(daily: Num[np.ndarray, "*axes"], least: float = 1.0) -> float:
+    """Mean block length in days that suits all columns of `daily [D, M]`, at least `least`.
+
+    Labels of h days overlap, and what is scored on them depends on h days in a row. The estimate finds this late: of
+    simulated means of 20 days it lies below 20 in 61 % of series of 250 days, in all of 120 days. So h is the least.
 
     `optimal_block` per column, then the mean over the columns that vary and have at least `MIN_DAYS_FOR_BLOCK` days:
     the shared draws need one length, and the estimate of a single column is noisy, so that the largest of many would
@@ -52,7 +55,7 @@ def block_length(daily: Num[np.ndarray, "*axes"]) -> float:
             with np.errstate(all="ignore"):
                 lengths.append(optimal_block(present))
     usable = [length for length in lengths if np.isfinite(length)]
-    return max(1.0, float(np.mean(usable))) if usable else fallback_block(len(columns))
+    return max(1.0, least, float(np.mean(usable)) if usable else fallback_block(len(columns)))
 
 
 def optimal_block(series: Num[np.ndarray, " n"]) -> float:

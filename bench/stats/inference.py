@@ -42,6 +42,12 @@ def newey_west_t(series: Num[np.ndarray, " D"], lags: int | None = None) -> floa
     return float(values.mean() / np.sqrt(long_run / n)) if long_run > 0 else float("nan")
 
 
+def overlap_lags(n_days: int, overlap: float) -> int | None:
+    """Lags of a Newey-West error on labels that overlap for some days: as usual, and no fewer than are shared."""
+    usual = int(4 * (n_days / 100) ** (2 / 9))
+    return None if overlap - 1 <= usual else int(overlap) - 1
+
+
 def pvalues_of(mean: Num[np.ndarray, " P"], resampled: Num[np.ndarray, "B P"]) -> Float[np.ndarray, " P"]:
     """Two-sided p-values `[P]` that the true means are 0, from means `[P]` and their draws `[B, P]`.
 
@@ -190,9 +196,9 @@ def model_confidence_set(
     return ConfidenceSet(pvalues, pvalues > size, len(common))
 
 
-def relative_block(columns: Num[np.ndarray, "D M"]) -> float:
+def relative_block(columns: Num[np.ndarray, "D M"], least: float = 1.0) -> float:
     """`block_length` of complete `columns [D, M]` relative to each other: each day less its mean over the columns."""
-    return block_length(columns - columns.mean(axis=1, keepdims=True))
+    return block_length(columns - columns.mean(axis=1, keepdims=True), least)
 
 
 def range_pvalues(mean: Num[np.ndarray, " K"], resampled: Num[np.ndarray, "B K"]) -> Float[np.ndarray, " K"]:

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 
 from bench.columns import FrameRow, Real, means
-from bench.stats.bootstrap import bootstrap_means, interval
+from bench.stats.bootstrap import block_length, bootstrap_means, interval
 from bench.stats.inference import (
     holm,
     model_confidence_set,
     newey_west_t,
+    overlap_lags,
     pvalues_of,
     relative_block,
     variance_split,
@@ -106,15 +107,15 @@ class PairedDraws:
         return float((self.columns[:, i] - self.columns[:, j]).mean()), float(low[0]), float(high[0])
 
 
-def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> PairedDraws:
+def paired_draws(daily: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0, least: float = 1.0) -> PairedDraws:
     """Draws of the comparable models of `daily` (day x model, NaN = skipped day); none for fewer than two of either.
 
-    One block length serves all: that of the models relative to each other.
+    One block length serves all: that of the models relative to each other, and no less than `least` days.
     """
     models, columns = _shared(daily)
     if len(models) < 2 or len(columns) < 2:
         return PairedDraws([], np.empty((0, 0)), np.empty((draws, 0)))
-    means = bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns))
+    means = bootstrap_means(columns, draws=draws, seed=seed, block=relative_block(columns, least))
     return PairedDraws(models, columns, means)
 
 
@@ -153,23 +154,31 @@ def pair_frame(daily: pd.DataFrame, *, drawn: PairedDraws | None = None) -> pd.D
 
 
 def significance_frame(
-    daily: pd.DataFrame, by_seed: Mapping[str, pd.DataFrame], *, pairs: pd.DataFrame | None = None
+    daily: pd.DataFrame,
+    by_seed: Mapping[str, pd.DataFrame],
+    *,
+    pairs: pd.DataFrame | None = None,
+    least: float = 1.0,
 ) -> pd.DataFrame:
     """One row per model (column of `daily`, day x model: mean over seeds), in their order.
 
     Args:
         by_seed: per model its daily scores, day x seed; a model without any has no variance split.
         pairs: the `pair_frame` of `daily`, where it is there already.
+        least: days that labels overlap; no block is shorter, and errors look as far.
     """
     pairs = pair_frame(daily) if pairs is None else pairs
     models, columns = _shared(daily)
-    chosen = model_confidence_set(columns, MCS_SIZE, draws=DRAWS) if models else None
+    # Left to itself where labels do not overlap.
+    block = relative_block(columns, least) if least > 1 and models and len(columns) else None
+    chosen = model_confidence_set(columns, MCS_SIZE, draws=DRAWS, block=block) if models else None
     best = models[int(columns.mean(axis=0).argmax())] if models else None
     rows = []
     for model in map(str, daily.columns):
         series = daily[model].to_numpy(dtype=float)
         seeds = by_seed.get(model, pd.DataFrame()).to_numpy(dtype=float).T
-        split = variance_split(seeds) if seeds.size else None
+        both = seeds[:, np.isfinite(seeds).all(axis=0)].T if seeds.size else seeds
+        split = variance_split(seeds, block=block_length(both, least) if len(both) else None) if seeds.size else None
         place = models.index(model) if model in models else None
         finite = series[np.isfinite(series)]
         rows.append(
@@ -179,7 +188,7 @@ def significance_frame(
                 "n_days": len(finite),
                 "n_seeds": len(seeds) if seeds.size else 0,
                 "rank_ic": finite.mean() if len(finite) else np.nan,
-                "nw_t": newey_west_t(series),
+                "nw_t": newey_west_t(series, overlap_lags(len(finite), least)),
                 "mcs_p": np.nan if chosen is None or place is None else chosen.pvalues[place],
                 "mcs_included": chosen is not None and place is not None and bool(chosen.included[place]),
                 "sd_seeds": split.seeds if split else np.nan,

@@ -116,7 +116,7 @@ def _fresh(version: Path, header: dict[str, Any], stamp: Stamp, files: Sequence[
 def _reader() -> str:
     """Hash of the code that reads sources, so that a corrected reader is not answered by its old result."""
     here = Path(__file__).parent
-    code = [here / "panel.py", *sorted((here / "sources").rglob("*.py"))]
+    code = [here / "panel.py", *(file for part in ("own", "sources") for file in sorted((here / part).rglob("*.py")))]
     return short_hash(*(file.read_text(encoding="utf-8") for file in code if file.is_file()))
 
 

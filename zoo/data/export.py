@@ -7,7 +7,7 @@ every (column, lag) of its window, `CLOSE59` .. `VOLUME0`. Missing rows are neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 
 from zoo.data.features import FEATURE_SETS, make_feature_set
 from zoo.data.features.base import FeatureSet
+from zoo.data.features.columns import parts_of
 from zoo.data.files import whole_file
 from zoo.data.pages import release
 from zoo.data.panel import Panel
@@ -31,7 +32,7 @@ BLOCK = 64 << 20  # bytes of factors gathered at a time
 
 def compute_features(
     data: Panel | pd.DataFrame | str | Path,
-    name: str = "alpha158",
+    name: str | Sequence[str] = "alpha158",
     *,
     normalize: bool = False,
     fit_end: str | None = None,
@@ -42,7 +43,7 @@ def compute_features(
 
     Args:
         data: a panel, or what `load_panel` makes one of: a frame, a path or another source.
-        name: `alpha158`, `alpha158_20`, `alpha360` or `raw`.
+        name: `alpha158`, `alpha158_20`, `alpha360` or `raw`; columns of the data, globs of them; or a list of these.
         normalize: robust z-score of each column, fitted on the member rows of the days from `fit_start` (default:
             the first) to `fit_end`, both included; clipped to +-3, NaN -> 0.
         on_step: told the progress.
@@ -52,8 +53,9 @@ def compute_features(
         DataError: no members, or as `load_panel`.
     """
     check_options(name, normalize, fit_end, fit_start)
-    panel = data if isinstance(data, Panel) else load_panel(data)
-    factors = _Factors(panel, _feature_set(name), _train_days(panel, normalize, fit_start, fit_end))
+    columns = [entry for entry in _entries(name) if entry not in FEATURE_SETS]
+    panel = data if isinstance(data, Panel) else load_panel(data, columns=columns)
+    factors = _Factors(panel, _feature_set(name, panel.fields), _train_days(panel, normalize, fit_start, fit_end))
     values = np.empty((len(factors.names), int(panel.member.sum())), dtype=np.float32)
     at = 0
     for day, stock in _blocks(panel, len(factors.names), on_step):
@@ -65,7 +67,7 @@ def compute_features(
 
 def write_features(
     panel: Panel,
-    name: str,
+    name: str | Sequence[str],
     path: str | Path,
     *,
     normalize: bool = False,
@@ -90,7 +92,7 @@ def write_features(
     except ImportError:
         raise DataError(f"{path}: Parquet needs pyarrow; pip install pyarrow") from None
     check_options(name, normalize, fit_end, fit_start)
-    feature_set, train = _feature_set(name), _train_days(panel, normalize, fit_start, fit_end)
+    feature_set, train = _feature_set(name, panel.fields), _train_days(panel, normalize, fit_start, fit_end)
     written = 0
     with whole_file(path) as temporary, ExitStack() as closing:
         factors = _Factors(panel, feature_set, train)
@@ -108,9 +110,10 @@ def write_features(
     return written, len(factors.names)
 
 
-def check_options(name: str, normalize: bool, fit_end: str | None, fit_start: str | None) -> None:
+def check_options(name: str | Sequence[str], normalize: bool, fit_end: str | None, fit_start: str | None) -> None:
     """Raise the ConfigError that the options would meet whatever the data, before the data are read."""
-    _feature_set(name)
+    if all(entry in FEATURE_SETS for entry in _entries(name)):
+        _feature_set(name, ())
     if not normalize and (fit_start or fit_end):
         raise ConfigError("fit_start and fit_end need normalize (--normalize); nothing is fitted without it")
     if normalize and fit_end is None:
@@ -122,8 +125,9 @@ def check_options(name: str, normalize: bool, fit_end: str | None, fit_start: st
         try:
             np.asarray(date or "1970-01-01", dtype="datetime64[D]")
         except ValueError:
-            name = option.replace("-", "_")
-            raise ConfigError(f"{name} (--{option}): {date!r} is not a date; write YYYY-MM-DD") from None
+            raise ConfigError(
+                f"{option.replace('-', '_')} (--{option}): {date!r} is not a date; write YYYY-MM-DD"
+            ) from None
 
 
 class _Factors:
@@ -132,6 +136,12 @@ class _Factors:
     def __init__(self, panel: Panel, feature_set: FeatureSet, train: DayRange | None) -> None:
         if not panel.member.any():
             raise DataError(f"{panel.name}: no stock is a member on any day, so there are no rows")
+        self._parts = (
+            [_Factors(panel, part, train) for part in parts_of(feature_set)] if not _single(feature_set) else []
+        )
+        if self._parts:
+            self.names = [column for part in self._parts for column in part.names]
+            return
         columns, lookback = feature_set.columns, feature_set.lookback
         self._feature_set = feature_set
         self._source = feature_set.source(panel)
@@ -143,6 +153,8 @@ class _Factors:
 
     def at(self, day: np.ndarray, stock: np.ndarray) -> np.ndarray:
         """`[R, columns]` float32 of rows (`day [R]`, `stock [R]`)."""
+        if self._parts:
+            return np.concatenate([part.at(day, stock) for part in self._parts], axis=1)
         if self._lags is None:
             return self._normalised(torch.from_numpy(self._columns(day, stock))).numpy()
         past = day[:, None] - self._lags
@@ -178,10 +190,18 @@ def _blocks(panel: Panel, n_columns: int, on_step: OnStep | None) -> Iterator[tu
             on_step(min(first + width, panel.n_days), panel.n_days)
 
 
-def _feature_set(name: str) -> FeatureSet:
-    if name not in FEATURE_SETS:
-        make_feature_set(name, 0)  # raises, naming the nearest
-    return FEATURE_SETS[name]()
+def _entries(name: str | Sequence[str]) -> tuple[str, ...]:
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
+def _single(feature_set: FeatureSet) -> bool:
+    return parts_of(feature_set) == (feature_set,)
+
+
+def _feature_set(name: str | Sequence[str], fields: Sequence[str]) -> FeatureSet:
+    """The sets and columns of a name or list; sets of several lookbacks have that of the longest."""
+    sets = [FEATURE_SETS[entry]() for entry in _entries(name) if entry in FEATURE_SETS]  # type: ignore[call-arg]
+    return make_feature_set(name, max((one.lookback for one in sets), default=1), fields)
 
 
 def _train_days(panel: Panel, normalize: bool, start: str | None, end: str | None) -> DayRange | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from zoo.config import LabelConfig
+from zoo.config import ColumnLabel, Label
 from zoo.crosssection import percentile_rank_rows
+from zoo.data.own.asked import LABEL, same_column
 from zoo.data.pages import stock_blocks
 from zoo.data.panel import Panel
 from zoo.errors import DataError
@@ -16,14 +17,17 @@ _USUAL = 60  # days whose median is what is usual, the day itself included
 _DAYS = 256  # ranked at once
 
 
-def raw_label(panel: Panel, config: LabelConfig) -> Float[np.ndarray, "D N"]:
-    """`price(t + lag + horizon) / price(t + lag) - 1` for members at t; `[D, N]` float32, NaN where unknown.
+def raw_label(panel: Panel, config: Label) -> Float[np.ndarray, "D N"]:
+    """The label of members at t, `[D, N]` float32, NaN where unknown.
 
+    It is `price(t + lag + horizon) / price(t + lag) - 1`, or a column that is given.
     NaN also where `thin_days` has the day, the day of entry or that of exit: too few of the names can be compared.
 
     Raises:
         DataError: the panel has no such price.
     """
+    if isinstance(config, ColumnLabel):
+        return _given_label(panel, config)
     if config.price not in panel.fields:
         raise DataError(f"{panel.name}: the label needs '{config.price}' prices, the panel has none")
     label = np.full(panel.member.shape, np.nan, dtype=np.float32)
@@ -44,6 +48,17 @@ def raw_label(panel: Panel, config: LabelConfig) -> Float[np.ndarray, "D N"]:
     return label
 
 
+def _given_label(panel: Panel, config: ColumnLabel) -> Float[np.ndarray, "D N"]:
+    """The column of members, NaN on thin days."""
+    names = [f"{LABEL}{config.column}", *(name for name in panel.fields if same_column(config.column, name))]
+    name = next((name for name in names if name in panel.fields), None)
+    if name is None:
+        raise DataError(f"{panel.name}: the label needs column {config.column!r}, the panel has none")
+    label = np.where(panel.member, panel.field(name), np.float32(np.nan))
+    label[thin_days(panel, config.min_breadth)] = np.nan
+    return label
+
+
 def thin_days(panel: Panel, min_breadth: float) -> Bool[np.ndarray, " D"]:
     """`[D]` bool, the days on which too few names trade to be compared with each other.
 
@@ -61,7 +76,7 @@ def thin_days(panel: Panel, min_breadth: float) -> Bool[np.ndarray, " D"]:
     return share < min_breadth * usual
 
 
-def breadth_notes(panel: Panel, config: LabelConfig) -> list[str]:
+def breadth_notes(panel: Panel, config: Label) -> list[str]:
     """What to say of the thin days."""
     thin = thin_days(panel, config.min_breadth)
     if not thin.any():

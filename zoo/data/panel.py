@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FIELDS = ("open", "high", "low", "close", "vwap", "volume")
 """The fields every panel may have, in this order; `close` is the only one it must have. Further fields follow."""
 
+EXTRA = ("factor", "change")
+"""Fields that readers know beside them, for orders rather than for features."""
+
 
 @dataclass(frozen=True)
 class Concepts:
@@ -106,6 +109,17 @@ class Panel:
     @property
     def n_stocks(self) -> int:
         return len(self.symbols)
+
+    @property
+    def own_fields(self) -> tuple[str, ...]:
+        """The fields that are columns of the user's own."""
+        return tuple(name for name in self.fields if name not in FIELDS and name not in EXTRA)
+
+    def has_row(self, stocks: slice = slice(None)) -> np.ndarray:
+        """`[n, D]` bool, the days on which a stock has a value of its market, columns of the user's own aside."""
+        market = [k for k, name in enumerate(self.fields) if name in FIELDS or name in EXTRA]
+        rows = self.stock_major[stocks]
+        return np.isfinite(rows if len(market) == len(self.fields) else rows[:, :, market]).any(axis=2)
 
     @property
     def stock_major(self) -> np.ndarray:

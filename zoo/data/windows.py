@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from zoo.config import DataConfig
-from zoo.data.features import make_feature_set
+from zoo.data.features import features_of
 from zoo.data.features.base import FeatureSet
+from zoo.data.features.columns import Joined, JointWindows
 from zoo.data.labels import raw_label, train_label
 from zoo.data.normalize import RobustStats
 from zoo.data.pages import is_mapped, read_runs, release, stock_blocks
@@ -163,6 +164,22 @@ def _whole_windows(present: np.ndarray, lookback: int) -> Tensor:
     return torch.from_numpy(whole.ravel())
 
 
+def _fitted(
+    feature_set: FeatureSet, panel: Panel, train: DayRange, stats: RobustStats | None, device: torch.device
+) -> tuple[Windows | JointWindows, RobustStats]:
+    if isinstance(feature_set, Joined):
+        given = [None] * len(feature_set.parts) if stats is None else feature_set.split_stats(stats)
+        fits = [_fitted(p, panel, train, own, device) for p, own in zip(feature_set.parts, given, strict=True)]
+        return JointWindows([windows for windows, _ in fits]), feature_set.joined_stats([own for _, own in fits])
+    source = feature_set.source(panel)
+    stats = stats or feature_set.fit_stats(source, panel.member, train)
+    own = not np.may_share_memory(source, panel.values)
+    windows = Windows(feature_set, source, stats, device, feature_set.present(panel), reuse=own)
+    del source
+    release(panel.values)
+    return windows, stats
+
+
 class Dataset:
     """A panel seen through a data configuration: features fitted on the fold's train days, labels, segments.
 
@@ -185,28 +202,17 @@ class Dataset:
     ) -> None:
         self.panel, self.config, self.fold = panel, config, fold
         self.device = torch.device(device)
-        self.feature_set = make_feature_set(config.features, config.lookback)
-        source = self.feature_set.source(panel)
-        self.stats = stats or self.feature_set.fit_stats(source, panel.member, fold.train)
-        present = self.feature_set.present(panel)
-        own = not np.may_share_memory(source, panel.values)
-        self.windows = Windows(self.feature_set, source, self.stats, self.device, present, reuse=own)
-        del source
-        release(panel.values)
+        self.feature_set = features_of(config, panel.fields)
+        self.windows, self.stats = _fitted(self.feature_set, panel, fold.train, stats, self.device)
         self.raw_label = raw_label(panel, config.label)
         self._label = torch.from_numpy(train_label(self.raw_label, np.float32).ravel()).to(self.device)
-        self._concepts = None
-        if panel.concepts is not None:
-            self._concepts = tuple(
-                torch.from_numpy(part).to(self.device) for part in (panel.concepts.start, panel.concepts.end)
-            )
-        self.train = Segment(self, fold.train)
-        self.valid = Segment(self, fold.valid)
-        self.test = Segment(self, fold.test)
+        spans = () if panel.concepts is None else (panel.concepts.start, panel.concepts.end)
+        self._concepts = tuple(torch.from_numpy(part).to(self.device) for part in spans) or None
+        self.train, self.valid, self.test = (Segment(self, days) for days in (fold.train, fold.valid, fold.test))
 
     def __repr__(self) -> str:
         spans = ", ".join(f"{name} {a} .. {b}" for name, (a, b) in self.fold.dates(self.panel.days).items())
-        shape = f"{self.config.features} [{self.lookback}, {self.n_features}]"
+        shape = f"{', '.join(self.config.entries)} [{self.lookback}, {self.n_features}]"
         return f"<Dataset {self.panel.name}: {shape}, {spans}, {self.panel.n_stocks:,} stocks>"
 
     @cached_property

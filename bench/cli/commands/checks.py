@@ -24,10 +24,10 @@ def leaks(
     """Look for look-ahead in data, features, labels, segments and models; exit code 1 if any is found."""
     # On the CPU, where the same numbers give the same bits.
     experiment = options.experiment(device="cpu")
-    from bench.experiment.config import expand_markets
+    from bench.interface.several import expand
     from bench.leaks import write_findings
 
-    records = [_check_one(one, options.models) for one in expand_markets(experiment)]
+    records = [_check_one(one, options.models) for one in expand(experiment).values()]
     if json_file is not None:
         write_findings(json_file, records)
         say(f"findings: {json_file}")

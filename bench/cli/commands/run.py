@@ -60,13 +60,13 @@ def run(
 def check(options: RunOptions, results: ResultsOption = Path("results")) -> None:
     """Check configuration and data and print what a run would do; trains nothing. Exit code 1: models would fail."""
     experiment = options.experiment()
-    from bench.experiment.config import expand_markets
     from bench.interface.run import checked_plan
+    from bench.interface.several import expand
     from bench.records.store import RunStore
     from bench.runner import check_run
 
     failing = 0
-    for one in expand_markets(experiment):
+    for one in expand(experiment).values():
         plan = checked_plan(one, options.models, options.accept_data, say)
         store = RunStore(results, one.name)
         unmet = check_run(plan, store)

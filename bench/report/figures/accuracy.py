@@ -25,7 +25,8 @@ from bench.report.figures.kit.heat import Heat, draw_heat, even_scale
 from bench.report.figures.kit.labels import place_labels
 from bench.report.figures.material import Material, rows_where
 from bench.scores.capture import NULL
-from bench.stats.bootstrap import bootstrap_means, interval
+from bench.scores.rows import overlap_of
+from bench.stats.bootstrap import block_length, bootstrap_means, interval
 from bench.text.cells import Cell, cell_of
 
 _MARKERS = {"sample": ("o", "one stock at a time"), "day": ("s", "a whole day at once")}
@@ -177,7 +178,8 @@ def ic_by_year(material: Material) -> Canvas | None:
     for year, axes in panels:
         of_year = daily.loc[years == int(year), drawn]
         mean, days = of_year.mean().to_numpy(), of_year.notna().sum().to_numpy()
-        low, high = interval(bootstrap_means(of_year.to_numpy(), draws=2000, seed=0))
+        block = block_length(of_year.to_numpy(), overlap_of(material.facts.run))
+        low, high = interval(bootstrap_means(of_year.to_numpy(), draws=2000, seed=0, block=block))
         axes.axvline(0.0, color=style.INK, linewidth=0.6, alpha=0.6, zorder=0)
         axes.hlines(position, low, high, color=style.OWN, linewidth=1.1, alpha=0.75)
         for i, model in enumerate(drawn):

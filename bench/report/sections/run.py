@@ -12,7 +12,7 @@ from bench.text.document import Code, Figure, Items, Prose, Section, prose, sect
 from bench.text.language import retold, translate
 from bench.text.sentences import Sentence, say
 from bench.text.tables import Table
-from zoo.config import LabelConfig
+from zoo.config import DataConfig
 
 
 def opening(facts: Facts) -> Section | None:
@@ -75,7 +75,7 @@ def details(facts: Facts, tables: Iterable[Table]) -> list[Section | None]:
 def _data(facts: Facts) -> Items | Prose | None:
     run = facts.run
     notes = [retold(note) for note in (*run["data"]["notes"], *(f["note"] for f in run["folds"] if "note" in f))]
-    reach = LabelConfig.model_validate(run["config"]["data"]["label"]).reach
+    reach = DataConfig.model_validate({"label": run["config"]["data"]["label"]}).label.reach
     embargo = min(fold["embargo"] for fold in run["folds"])
     if embargo < reach:
         notes.append(

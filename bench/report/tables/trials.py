@@ -10,9 +10,10 @@ from bench.metrics.daily import summary
 from bench.records.documents import strict
 from bench.records.store import RunStore, known
 from bench.report.tables.main import trained_text
-from bench.stats.bootstrap import bootstrap_means, interval
+from bench.stats.bootstrap import block_length, bootstrap_means, interval
 from bench.text.cells import cell_of, digits
 from bench.text.tables import Column, Table
+from zoo.config import DataConfig, feature_text
 
 DRAWS = 2000
 
@@ -21,8 +22,10 @@ def with_intervals(store: RunStore, record: dict[str, Any]) -> dict[str, Any]:
     """The record as strict JSON, its metrics as the code computes them, 95 % intervals over days beside the means."""
     daily = read_daily(store, record)
     metrics = summary(daily)
+    least = DataConfig.model_validate({"label": record["data"]["label"]}).label.overlap
     for metric in _means():
-        low, high = interval(bootstrap_means(daily[metric.name].to_numpy(dtype=float), draws=DRAWS, seed=0))
+        values = daily[metric.name].to_numpy(dtype=float)
+        low, high = interval(bootstrap_means(values, draws=DRAWS, seed=0, block=block_length(values, least)))
         metrics |= {f"{metric.name}_low": float(low[0]), f"{metric.name}_high": float(high[0])}
     return strict({**record, "metrics": metrics})
 
@@ -43,7 +46,7 @@ def lines(trial: dict[str, Any]) -> list[str]:
     return [
         f"{trial['title']} ({trial['model']}), fold {trial['fold']}, seed {trial['seed']}, trial {trial['key']}",
         f"parameters: {params or 'none'}; {trial['n_parameters']:,} trained numbers, scope {trial['scope']}",
-        f"data: {data['source']}, features {data['features']}, lookback {data['lookback']}; "
+        f"data: {data['source']}, features {feature_text(data['features'])}, lookback {data['lookback']}; "
         f"fingerprint {trial['fingerprint']}",
         f"segments: {spans}",
         f"training: {train}" if fit["history"] else f"training: fitted as a whole, loss {trial['train']['loss']}",

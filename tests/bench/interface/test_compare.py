@@ -171,7 +171,6 @@ def test_ten_lines_of_a_script_lead_from_a_frame_to_verdict_and_table(tmp_path):
         ({"jobs": "many"}, "must be auto or a number"),
         ({"plugins": "missing.py"}, "plugin missing.py does not exist"),
         ({"config": "ful"}, "(did you mean 'full'?)"),
-        ({"config": "planted"}, "markets are several runs"),
         ({"data": [1, 2]}, "data is a list"),
         ({"data": "missing.csv"}, "missing.csv"),
         ({"data": pd.DataFrame({"date": ["2020-01-01"], "symbol": ["A"]})}, "frame"),

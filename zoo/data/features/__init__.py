@@ -1,25 +1,81 @@
-"""The feature sets, by the name used in YAML."""
+"""The feature sets, by the name used in YAML, and what a list of names and columns makes of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from zoo.config import ColumnLabel, DataConfig
 from zoo.data.features.alpha360 import Alpha360
 from zoo.data.features.base import FeatureSet
+from zoo.data.features.columns import Columns, Joined, parts_of
 from zoo.data.features.factors import Alpha158, Alpha158Selected
 from zoo.data.features.raw import Raw
+from zoo.data.own.asked import LABEL, field_of, is_glob, matches, same_column
 from zoo.errors import ConfigError, did_you_mean
 
 FEATURE_SETS: dict[str, type[FeatureSet]] = {cls.name: cls for cls in (Raw, Alpha360, Alpha158, Alpha158Selected)}
 
 
-def make_feature_set(name: str, lookback: int) -> FeatureSet:
-    """The feature set of a name for windows of `lookback` days.
+def make_feature_set(features: str | Sequence[str], lookback: int, fields: Sequence[str] | None = None) -> FeatureSet:
+    """The feature set of a name, or of a list of names, columns and globs, for windows of `lookback` days.
+
+    Args:
+        fields: of the panel that will be seen. Without it a column is taken to be there, and globs cannot be told.
 
     Raises:
-        ConfigError: unknown name, or a lookback the set does not offer.
+        ConfigError: an entry that is neither a set nor a column, one column asked for twice, or a lookback that a set
+            does not offer.
     """
-    if name not in FEATURE_SETS:
+    entries = (features,) if isinstance(features, str) else tuple(features)
+    if len(entries) == 1 and entries[0] in FEATURE_SETS:
+        return FEATURE_SETS[entries[0]](lookback=lookback)  # type: ignore[call-arg]
+    parts: list[FeatureSet] = []
+    by_column: dict[str, str] = {}
+    run: list[str] = []
+    for entry in entries:
+        if entry in FEATURE_SETS:
+            parts += [Columns(run, lookback)] if run else []
+            run = []
+            parts.append(FEATURE_SETS[entry](lookback=lookback))  # type: ignore[call-arg]
+            continue
+        for name in _columns(entry, fields):
+            if name in by_column:
+                raise ConfigError(
+                    f"data.features: column {name!r} is asked for twice, by {by_column[name]!r} and {entry!r}; "
+                    f"leave one out"
+                )
+            by_column[name] = entry
+            run.append(name)
+    parts += [Columns(run, lookback)] if run else []
+    return parts[0] if len(parts) == 1 else Joined(parts)
+
+
+def features_of(data: DataConfig, fields: Sequence[str] | None = None) -> FeatureSet:
+    """The feature set of a configuration; a label that is given is none of its columns."""
+    if fields is not None and isinstance(data.label, ColumnLabel):
+        fields = [name for name in fields if not same_column(data.label.column, name)]
+    return make_feature_set(data.features, data.lookback, fields)
+
+
+def resolved(data: DataConfig, fields: Sequence[str]) -> tuple[str, ...]:
+    """What the features of a configuration are made of: its sets, and columns as spelled, globs written out."""
+    found: list[str] = []
+    for part in parts_of(features_of(data, fields)):
+        found += part.columns if isinstance(part, Columns) else [part.name]
+    return tuple(found)
+
+
+def _columns(entry: str, fields: Sequence[str] | None) -> list[str]:
+    if fields is None:
+        if is_glob(entry):
+            raise ConfigError(f"data.features: which columns {entry!r} matches only the data tell; name them here")
+        return [field_of(entry) or entry]
+    found = matches(entry, fields)
+    if not found or (len(found) > 1 and not is_glob(entry)):
+        there = ", ".join(name for name in fields if not name.startswith(LABEL))
         raise ConfigError(
-            f"data.features: no feature set '{name}'{did_you_mean(name, FEATURE_SETS)}; "
-            f"there are {', '.join(sorted(FEATURE_SETS))}"
+            f"data.features: {entry!r} is no feature set and no column of the data"
+            f"{did_you_mean(entry, [*FEATURE_SETS, *fields])}; there are the sets {', '.join(FEATURE_SETS)} and the "
+            f"columns {there}"
         )
-    return FEATURE_SETS[name](lookback=lookback)  # type: ignore[call-arg]
+    return found

@@ -36,7 +36,7 @@ class FeatureSet(ABC):
 
     name: ClassVar[str]
     columns: tuple[str, ...]
-    reads: ClassVar[tuple[str, ...]] = FIELDS
+    reads: tuple[str, ...] = FIELDS
     lookback: int
     warmup: int
 
@@ -72,7 +72,7 @@ class FeatureSet(ABC):
         """
         return None
 
-    stats_per_lag: ClassVar[bool] = False
+    stats_per_lag: bool = False
     """True where every (lag, column) has statistics of its own; False where a column has one pair for all lags."""
 
 

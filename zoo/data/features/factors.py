@@ -43,7 +43,7 @@ class Alpha158(FeatureSet):
     def present(self, panel: Panel) -> Bool[np.ndarray, "N D"]:
         present = panel.member.T.copy()
         for stocks in stock_blocks(panel.stock_major):
-            present[stocks] |= np.isfinite(panel.stock_major[stocks]).any(axis=2)
+            present[stocks] |= panel.has_row(stocks)
         return present
 
 

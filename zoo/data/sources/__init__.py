@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from zoo.data.panel import Panel
 from zoo.data.sources.conventions.scale import scale_notes
 from zoo.data.sources.values import typical_vwap
 from zoo.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from zoo.data.own.asked import Asked
 
 __all__ = ["load_panel", "open_panel", "read_index", "whole_panel"]
 
@@ -38,6 +42,11 @@ def open_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = No
         panel = members_only(apply_universe(panel, config.universe))
     from zoo.data.labels import breadth_notes
 
+    if panel.own_fields:
+        from zoo.data.own.coverage import coverage_notes, label_notes
+
+        column = getattr(config.label, "column", None)
+        panel = panel.with_notes(*coverage_notes(panel), *(label_notes(panel, column) if column else ()))
     return panel.with_notes(*breadth_notes(panel, config.label))
 
 
@@ -47,8 +56,12 @@ def whole_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = N
     Raises:
         DataError: as `load_panel`; no day of the data between `config.start` and `config.end`.
     """
+    from zoo.data.own.joining import asked_of, with_files
+
+    own, tables = asked_of(config)
     panel = load_panel(
         config.source if source is None else source,
+        own=own,
         vwap=config.vwap,
         concepts=config.concepts,
         volume=config.volume,
@@ -58,7 +71,7 @@ def whole_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = N
         skip_bad_files=config.skip_bad_files,
     )
     if source is not None or (config.start is None and config.end is None):
-        return panel
+        return with_files(panel, config, tables)
     first = panel.position(config.start) if config.start else 0
     stop = panel.position(config.end, side="right") if config.end else panel.n_days
     if first >= stop:
@@ -66,7 +79,7 @@ def whole_panel(config: DataConfig, source: str | Path | pd.DataFrame | None = N
             f"data.start {config.start or 'not set'}, data.end {config.end or 'not set'}: {panel.name} has no day "
             f"between them; it has {panel.days[0]} .. {panel.days[-1]}"
         )
-    return panel.between(first, stop)
+    return with_files(panel.between(first, stop), config, tables)
 
 
 def load_panel(
@@ -80,6 +93,8 @@ def load_panel(
     suspended: Literal["auto", "keep", "drop"] = "auto",
     indices: Literal["drop", "keep"] = "drop",
     cache: bool = True,
+    columns: Iterable[str] | None = None,
+    own: Asked | None = None,
 ) -> Panel:
     """Read a source of daily data as a panel.
 
@@ -97,6 +112,8 @@ def load_panel(
         skip_bad_files: go on without the files of a directory that cannot be read.
         volume, suspended, indices: as in `DataConfig`; see `zoo.data.sources.conventions`. Simulated markets follow
             them by construction.
+        columns: names and globs of further columns of numbers, which become fields of the panel: `["pe", "alpha_*"]`.
+        own: as `columns`, of a configuration.
         cache: files of 5 MB and more are parsed once and memory-mapped from then on; see `zoo.data.cache`.
 
     Raises:
@@ -109,11 +126,15 @@ def load_panel(
             raise DataError(f"{name} is {value!r}; it must be {' or '.join(map(repr, known))}")
     from zoo.data.sources import paths
 
+    if columns is not None:
+        from zoo.data.own.asked import Asked
+
+        own = Asked(tuple([columns] if isinstance(columns, str) else columns))
     file = paths.concept_file(concepts)
     column = str(concepts) if concepts is not None and file is None else None
 
     def read() -> Panel:
-        panel = _read(source, column, timezone, skip_bad_files)
+        panel = _read(source, column, timezone, skip_bad_files, own)
         if _scheme(source) != "planted":
             from zoo.data.sources.conventions import settle
 
@@ -133,6 +154,7 @@ def load_panel(
     where = str(path.resolve() if isinstance(path, Path) else path)
     options = {"source": where, "market": market, **chosen, "column": column, "concepts": grouping}
     options |= {"timezone": timezone, "skip": "bad files" if skip_bad_files else None}
+    options |= {"own": repr(own)} if own else {}
     return through_cache([*files, *([grouping] if grouping else [])], options, read)
 
 
@@ -155,14 +177,16 @@ def _files(source: str | Path | pd.DataFrame) -> list[str]:
     return source_files(source)
 
 
-def _read(source: str | Path | pd.DataFrame, column: str | None, timezone: str | None, skip: bool) -> Panel:
+def _read(
+    source: str | Path | pd.DataFrame, column: str | None, timezone: str | None, skip: bool, own: Asked | None
+) -> Panel:
     from zoo.data.sources import paths
 
     scheme = _scheme(source)
     if isinstance(source, pd.DataFrame):
         from zoo.data.sources.long import frame_panel
 
-        panel = frame_panel(source, concepts=column, timezone=timezone)
+        panel = frame_panel(source, concepts=column, timezone=timezone, own=own)
     elif scheme == "planted":
         from zoo.data.sources.planted import planted_panel
 
@@ -172,7 +196,9 @@ def _read(source: str | Path | pd.DataFrame, column: str | None, timezone: str |
 
         panel = installed_panel(str(source).partition(":")[2])
     else:
-        panel = paths.path_panel(source, concepts=column, timezone=timezone, skip_bad_files=skip)
+        panel = paths.path_panel(source, concepts=column, timezone=timezone, skip_bad_files=skip, own=own)
+    if scheme and own:
+        own.check(panel.name, panel.fields, panel.own_fields, ())
     if column is not None and (panel.concepts is None or scheme):
         near = paths.nearest(Path(column))
         raise DataError(f"concepts {column!r} is neither a file nor a column of {panel.name}{near}")

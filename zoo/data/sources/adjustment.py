@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -11,14 +11,16 @@ from zoo.data.sources.parts import Part
 from zoo.errors import DataError
 
 
-def reading_notes(parts: Sequence[Part]) -> list[str]:
-    """What columns were read as what, and how prices were adjusted."""
+def reading_notes(parts: Sequence[Part], owned: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """What columns were read as what, those of the user's own (`owned`) by their name, and how prices were adjusted."""
     roles, columns = parts[0].roles, parts[0].table.columns
     told = [f"{column} as {role}" if key(column) != key(role) else column for role, column in roles.items()]
     told = [shorten(text) for text in told]
     if "symbol" not in roles:
         told.insert(1, "the file's name as symbol")
-    ignored = [column for column in columns if column not in roles.values()]
+    own = {spelling for spellings in (owned or {}).values() for spelling in spellings}
+    told += [shorten(column) for column in columns if column in own]
+    ignored = [column for column in columns if column not in roles.values() and column not in own]
     left = f"; ignored: {listed(ignored, 8, 30)}" if ignored else ""
     notes = [f"columns read: {', '.join(told)}{left}"]
     adjusted = [part for part in parts if "adj_close" in part.roles]

@@ -43,6 +43,7 @@ class Table:
         mark: the decimal mark that the numbers of the file prove, where they prove one.
         separator: what stands between the cells of a text file.
         texts: as `read`, the cells as they are written; None where the format has numbers.
+        wordy: columns that hold texts or dates by their first cells or their type, and no numbers.
         zone: the time zone that moments are moved to; None leaves it to their times of day.
         told: what was decided about the values while they were read, and of which columns; see `tell`.
     """
@@ -56,6 +57,7 @@ class Table:
     mark: str | None = None
     separator: str = ","
     texts: Callable[[str], pd.Series] | None = None
+    wordy: frozenset[str] = frozenset()
     zone: str | None = None
     told: dict[str, list[str]] = field(default_factory=dict)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from zoo.data.panel import FIELDS, Concepts, Panel, presence
+from zoo.data.own import columns as own_columns
+from zoo.data.own.asked import Asked, refuse_wide
+from zoo.data.panel import EXTRA, FIELDS, Concepts, Panel, presence
 from zoo.data.sources.adjustment import check_seams, reading_notes
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table, kind, to_floats, to_names
@@ -21,11 +23,14 @@ from zoo.data.sources.tables.zones import known_zone
 from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError
 
-EXTRA = ("factor", "change")
-
 
 def frame_panel(
-    frame: pd.DataFrame, *, name: str = "frame", concepts: str | None = None, timezone: str | None = None
+    frame: pd.DataFrame,
+    *,
+    name: str = "frame",
+    concepts: str | None = None,
+    timezone: str | None = None,
+    own: Asked | None = None,
 ) -> Panel:
     """A frame -> Panel; date and symbol may be columns or index levels, as (datetime, instrument), or it may be wide.
 
@@ -35,9 +40,14 @@ def frame_panel(
     frame = flat_frame(frame)
     names = tuple(str(column) for column in frame.columns)
     position = {column: k for k, column in enumerate(names)}
-    table = Table(name, names, lambda column: frame.iloc[:, position[column]], zone=known_zone(timezone))
     kinds: dict[str, Kind] = {column: _KINDS.get(kind(frame.iloc[:, k]), "text") for k, column in enumerate(names)}
-    return tables_panel([long_table(table, recognise_layout(names, kinds, name, name))], name, concepts=concepts)
+    wordy = own_columns.wordy_of(frame, names, kinds) if own else frozenset()
+    zone = known_zone(timezone)
+    table = Table(name, names, lambda column: frame.iloc[:, position[column]], zone=zone, wordy=wordy)
+    layout = recognise_layout(names, kinds, name, name)
+    if own and own.beyond_prices and layout.kind != "long":
+        refuse_wide(name)
+    return tables_panel([long_table(table, layout)], name, concepts=concepts, own=own)
 
 
 def flat_frame(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +63,12 @@ _KINDS: dict[str, Kind] = {"i": "int", "u": "int", "f": "float", "M": "date"}
 
 
 def tables_panel(
-    tables: Sequence[Table], name: str, *, concepts: str | None = None, bad: BadFiles | None = None
+    tables: Sequence[Table],
+    name: str,
+    *,
+    concepts: str | None = None,
+    bad: BadFiles | None = None,
+    own: Asked | None = None,
 ) -> Panel:
     """Long rows of one or several tables -> Panel; fields are those that any table has.
 
@@ -63,6 +78,7 @@ def tables_panel(
     Args:
         concepts: the column that groups stocks; by default `sector`, else `industry`, where there is one.
         bad: gathers the errors of single tables; by default the first one is raised.
+        own: further columns, which become fields behind the usual ones.
 
     Raises:
         DataError: no rows, a column missing or ambiguous, a cell that is no date or number, a (date, symbol)
@@ -80,23 +96,33 @@ def tables_panel(
     check_seams(parts, days, symbols)
     tally = Tally()
     fields = _fields(parts)
-    values = np.full((len(symbols), len(days), len(fields)), np.nan, dtype=np.float32)
+    owned = own_columns.choose(parts, own, name, fields) if own else {}
+    values = np.full((len(symbols), len(days), len(fields) + len(owned)), np.nan, dtype=np.float32)
     n_bad = len(bad.errors)
     for part in parts:
-        bad.attempt(part.table.where, lambda part=part: _scatter(part, tally, values, fields))
+        bad.attempt(part.table.where, lambda part=part: _scatter(part, tally, values, fields, owned))
     bad.settle()
     if len(bad.errors) > n_bad:
         # Their keys are in the grid already.
         good = [table for table in tables if table.where not in bad.errors]
-        return tables_panel(good, name, concepts=concepts, bad=bad)
+        return tables_panel(good, name, concepts=concepts, bad=bad, own=own)
     if _fields(parts) != fields:
         read = [k for k, field in enumerate(fields) if field in _fields(parts)]
-        values, fields = values[:, :, read], _fields(parts)
+        values = values[:, :, [*read, *range(len(fields), values.shape[2])]]
+        fields = _fields(parts)
     close = values[:, :, fields.index("close")].T
     if not np.isfinite(close).any():
         raise DataError(f"{name}: no row has a close price")
     symbol_notes += check_twins(close, symbols)
-    notes = [*reading_notes(parts), *_told(parts), *symbol_notes, *tally.notes(), *absent_fields(fields), *bad.notes()]
+    notes = [
+        *reading_notes(parts, owned),
+        *_told(parts),
+        *own_columns.notes(parts, owned),
+        *symbol_notes,
+        *tally.notes(),
+        *absent_fields(fields),
+        *bad.notes(),
+    ]
     if empty:
         files = "file without rows is" if len(empty) == 1 else "files without rows are"
         notes.append(f"{len(empty)} {files} left out: {listed(empty)}")
@@ -105,7 +131,7 @@ def tables_panel(
     return Panel(
         days=days,
         symbols=symbols,
-        fields=fields,
+        fields=(*fields, *owned),
         values=values.transpose(1, 0, 2),
         member=presence(close),
         concepts=group,
@@ -128,14 +154,26 @@ def _told(parts: Sequence[Part]) -> list[str]:
     ]
 
 
-def _scatter(part: Part, tally: Tally, values: np.ndarray, fields: Sequence[str]) -> None:
-    """Write the columns of a part to their cells of `[N, D, F]`."""
-    flat = values.reshape(-1, len(fields))
+def _scatter(
+    part: Part,
+    tally: Tally,
+    values: np.ndarray,
+    fields: Sequence[str],
+    owned: Mapping[str, Sequence[str]],
+) -> None:
+    """Write the columns of a part to their cells of `[N, D, F]`, those of the user's own behind the `fields`."""
+    flat = values.reshape(-1, values.shape[2])
     unseen = np.ones(len(part.day), bool)
     for field, column in _columns(part, tally, unseen):
         for rows, cells in part.cells(values.shape[1]):
             flat[cells, fields.index(field)] = column[rows]
     tally.blank += int(unseen.sum())
+    for k, name in enumerate(owned, start=len(fields)):
+        column = own_columns.numbers(part.table, owned[name])
+        if column is not None:
+            column = tally.finite(name, column)
+            for rows, cells in part.cells(values.shape[1]):
+                flat[cells, k] = column[rows]
 
 
 def _fields(parts: Sequence[Part]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from zoo.data.files import file_size
+from zoo.data.own.asked import Asked, refuse_wide
 from zoo.data.panel import Panel
 from zoo.data.sources.bad_files import BadFiles
 from zoo.data.sources.cells import Table
@@ -30,7 +31,12 @@ READABLE = (
 
 
 def path_panel(
-    source: str | Path, *, concepts: str | None = None, timezone: str | None = None, skip_bad_files: bool = False
+    source: str | Path,
+    *,
+    concepts: str | None = None,
+    timezone: str | None = None,
+    skip_bad_files: bool = False,
+    own: Asked | None = None,
 ) -> Panel:
     """The panel of a file or directory.
 
@@ -38,6 +44,7 @@ def path_panel(
         source: the path, for a qlib directory with `?market=NAME` or `#NAME` behind it.
         concepts: the column that groups stocks.
         timezone, skip_bad_files: as in `DataConfig`.
+        own: the columns of the user's own that are wanted.
 
     Raises:
         DataError: nothing lies there, or nothing readable.
@@ -50,12 +57,12 @@ def path_panel(
     if path.is_dir() and _is_qlib(path):
         from zoo.data.sources.qlib import qlib_panel
 
-        return qlib_panel(path, market=market)
+        return qlib_panel(path, market=market, own=own)
     if market is not None:
         raise DataError(f"{path}: a market ({market!r}) can only be chosen in a directory in qlib's format")
     keep = (concepts,) if concepts is not None else ()
-    tables, bad, notes = open_tables(path, keep=keep, timezone=timezone, skip_bad_files=skip_bad_files)
-    return tables_panel(tables, path.resolve().name, concepts=concepts, bad=bad).with_notes(*notes)
+    tables, bad, notes = open_tables(path, keep=keep, own=own, timezone=timezone, skip_bad_files=skip_bad_files)
+    return tables_panel(tables, path.resolve().name, concepts=concepts, bad=bad, own=own).with_notes(*notes)
 
 
 def source_files(source: str | Path) -> list[str]:
@@ -101,7 +108,12 @@ def split_market(source: str | Path) -> tuple[Path, str | None]:
 
 
 def open_tables(
-    path: Path, *, keep: Collection[str] = (), timezone: str | None = None, skip_bad_files: bool = False
+    path: Path,
+    *,
+    keep: Collection[str] = (),
+    own: Asked | None = None,
+    timezone: str | None = None,
+    skip_bad_files: bool = False,
 ) -> tuple[list[Table], BadFiles, list[str]]:
     """The tables of a file or directory as long rows, the files that could not be opened, and notes on the directory.
 
@@ -113,7 +125,7 @@ def open_tables(
     zone = known_zone(timezone)
     files, notes = packed_entries(path) if suffix(path).endswith(".zip") and not path.is_dir() else ([], [])
     if not path.is_dir() and not files:
-        return [open_table(path, keep=keep, zone=zone)], BadFiles(1, skip=skip_bad_files), []
+        return [open_table(path, keep=keep, own=own, zone=zone)], BadFiles(1, skip=skip_bad_files), []
     if not files:
         files, notes = entries(path)
     if not files:
@@ -121,7 +133,7 @@ def open_tables(
         found = f"it holds {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}" if names else "it is empty"
         raise DataError(f"{path}: nothing readable in this directory ({found}); give {READABLE}")
     bad = BadFiles(len(files), skip=skip_bad_files)
-    opened = [bad.attempt(entry.where, lambda entry=entry: _open(entry, keep, zone)) for entry in files]
+    opened = [bad.attempt(entry.where, lambda entry=entry: _open(entry, keep, own, zone)) for entry in files]
     bad.settle()
     tables = [table for table in opened if table is not None]
     fields = [table for table in tables if table.holds is not None]
@@ -135,10 +147,10 @@ def open_tables(
     return tables, bad, notes
 
 
-def _open(entry: Entry, keep: Collection[str], zone: str | None) -> Table:
+def _open(entry: Entry, keep: Collection[str], own: Asked | None, zone: str | None) -> Table:
     if entry.packed is None and file_size(entry.path, entry.where) == 0:
         raise DataError(f"{entry.where}: empty file; remove it or download it again")
-    table = open_table(entry.path, where=entry.where, keep=keep, zone=zone, packed=entry.packed)
+    table = open_table(entry.path, where=entry.where, keep=keep, own=own, zone=zone, packed=entry.packed)
     known = {key(column) for column in table.columns}
     constant = {name: value for name, value in entry.columns.items() if key(name) not in known}
     if not constant:
@@ -160,6 +172,7 @@ def open_table(
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
+    own: Asked | None = None,
     zone: str | None = None,
     packed: Path | None = None,
 ) -> Table:
@@ -177,8 +190,10 @@ def open_table(
         reader = partial(csv_table, packed=packed)
     else:
         raise DataError(f"{path.name}: its ending says no format that can be read; give {READABLE}")
-    table, layout = reader(path, where=where, roles=roles, keep=keep)
+    table, layout = reader(path, where=where, roles=roles, keep=keep, own=own or ())
     table = replace(table, zone=zone)
+    if own and own.beyond_prices and layout.kind != "long":
+        refuse_wide(table.where)
     # A column that is asked for by its name is no stock.
     return table if set(keep) & set(layout.cells) else long_table(table, layout)
 

@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from zoo.data.files import file_size
-from zoo.data.panel import FIELDS, Panel
+from zoo.data.own.asked import LABEL, Asked
+from zoo.data.panel import EXTRA, FIELDS, Panel
 from zoo.data.sources.cells import parse_dates
 from zoo.data.sources.columns import listed, shorten
 from zoo.data.sources.conventions.indices import is_index
 from zoo.data.sources.values import Tally, absent_fields
 from zoo.errors import DataError, did_you_mean
 
-READ = (*FIELDS, "factor", "change")
+READ = (*FIELDS, *EXTRA)
 ALL = "all"
 RESERVED = "_qlib_"  # qlib's prefix for symbols that are no file names on Windows, such as CON
 
 
-def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
+def qlib_panel(path: Path, *, market: str | None = None, own: Asked | None = None) -> Panel:
     """The stocks of one market, with all of their history and the market's point-in-time membership.
 
     Directories of features that the market does not name (indices) are not read; see `read_field`.
 
     Args:
         market: one of `markets(path)`; None is `all`, with a note on what else there is.
+        own: further fields, `$pe` being `features/SYMBOL/pe.day.bin`.
 
     Raises:
         DataError: a part is missing, or a file is not what it should be; the message names file and line.
@@ -49,7 +52,8 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
     fields = tuple(name for name in READ if any(os.path.lexists(folder / _file(name)) for folder in known.values()))
     if "close" not in fields:
         raise DataError(f"{path}/features: no stock has a close.day.bin")
-    values = np.full((len(known), len(days), len(fields)), np.nan, dtype=np.float32)
+    owned = _owned(known.values(), own, path.name, fields) if own else {}
+    values = np.full((len(known), len(days), len(fields) + len(owned)), np.nan, dtype=np.float32)
     member = np.zeros((len(days), len(known)), dtype=bool)
     tally, missing = Tally(), Counter[str]()
     n_suspended = 0
@@ -63,6 +67,9 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
             rows = slice(start, start + len(numbers))
             absent[f, rows] = np.isnan(numbers)
             values[n, rows, f] = tally.clean(name, numbers)
+        for f, name in enumerate(owned.values(), start=len(fields)):
+            start, numbers = read_bin(folder / _file(name), len(days), f"features/{folder.name}/{_file(name)}")
+            values[n, start : start + len(numbers), f] = tally.finite(name, numbers)
         suspended = absent.all(axis=0)
         n_suspended += int((suspended & member[:, n]).sum())
         missing.update(dict(zip(fields, (absent & member[:, n] & ~suspended).sum(axis=1).tolist(), strict=True)))
@@ -86,12 +93,23 @@ def qlib_panel(path: Path, *, market: str | None = None) -> Panel:
     return Panel(
         days=days,
         symbols=np.array(list(known), dtype=np.str_),
-        fields=fields,
+        fields=(*fields, *owned),
         values=values.transpose(1, 0, 2),
         member=member,
         name=path.resolve().name + ("" if market == ALL else f"#{market}"),
         notes=tuple(notes),
     )
+
+
+def _owned(folders: Iterable[Path], own: Asked, where: str, fields: tuple[str, ...]) -> dict[str, str]:
+    """Field -> the name of its files, of those that any stock has; that of a given label last."""
+    ending = _file("")
+    there = {name.removesuffix(ending) for folder in folders for name in os.listdir(folder) if name.endswith(ending)}
+    names = sorted(there - set(READ))
+    own.check(where, fields, names, ())
+    label = next((name for name in names if own.is_label(name)), None)
+    chosen = {name: name for name in names if name in own and name != label}
+    return chosen | ({f"{LABEL}{own.label}": label} if label else {})
 
 
 def markets(path: Path) -> list[str]:

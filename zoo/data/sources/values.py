@@ -36,6 +36,12 @@ class Tally:
         bad = infinite | refused
         return np.where(bad, np.nan, values) if bad.any() else values
 
+    def finite(self, name: str, values: np.ndarray) -> np.ndarray:
+        """`values` of any sign with NaN for what float32 cannot hold; what is missing is told as coverage."""
+        infinite = (values > LIMITS.max) | (values < LIMITS.min)
+        self.infinite[name] += int(infinite.sum())
+        return np.where(infinite, np.nan, values) if infinite.any() else values
+
     def notes(self) -> list[str]:
         """One sentence for each kind of cell that is not as it should be."""
         told = []

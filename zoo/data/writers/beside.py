@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,19 @@ class Beside:
         return [self.data, *(p for _, p in self.companions())]
 
 
-def read_exact(source: str | Path, *, beside: Beside | None = None, skip_bad_files: bool = False) -> Panel:
+def read_exact(
+    source: str | Path,
+    *,
+    beside: Beside | None = None,
+    skip_bad_files: bool = False,
+    columns: Iterable[str] | None = None,
+) -> Panel:
     """As `load_panel` with nothing settled, with the membership and concepts that `write_panel` put beside the data.
 
     Membership replaces that of the data, which long rows can only guess from first and last closes.
+
+    Args:
+        columns: as `load_panel` takes them.
 
     Raises:
         DataError: as `load_panel`.
@@ -57,7 +66,7 @@ def read_exact(source: str | Path, *, beside: Beside | None = None, skip_bad_fil
             return load_panel(text, **AS_STORED)
         beside = Beside.of(split_market(source)[0])
     concepts = beside.concepts if beside.concepts is not None and beside.concepts.is_file() else None
-    panel = load_panel(source, concepts=concepts, skip_bad_files=skip_bad_files, **AS_STORED)
+    panel = load_panel(source, concepts=concepts, skip_bad_files=skip_bad_files, columns=columns, **AS_STORED)
     if beside.members is None or not beside.members.is_file():
         return panel
     spans = instrument_spans(beside.members, beside.members.name, panel.days)

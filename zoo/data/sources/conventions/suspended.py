@@ -52,7 +52,11 @@ def _emptied(panel: Panel, kinds: list[bool], when: str, *, repeated: bool) -> P
     for block in stock_blocks(panel.stock_major):
         # All are found before any is emptied.
         empty: np.ndarray = np.logical_or.reduce([_quiet(panel, block, zero=zero)[repeated] for zero in kinds])
-        panel.stock_major[block][empty] = np.nan
+        # What is known of a company is known on a day without trade, too.
+        market = [k for k, name in enumerate(panel.fields) if name not in panel.own_fields]
+        day_stock = np.nonzero(empty)
+        for k in market:
+            panel.stock_major[block][(*day_stock, k)] = np.nan
         days, stocks = days + int(empty.sum()), stocks + int(empty.any(axis=1).sum())
     if not days:
         return panel

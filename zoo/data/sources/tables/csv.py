@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from zoo.data.sources.cells import UNREADABLE, YEARS, Table
 from zoo.data.sources.columns import PANEL_ROLES, Synonyms, role_of
 from zoo.data.sources.layout import Layout, recognise_layout
+from zoo.data.sources.layout.kinds import kinds_of
 from zoo.data.sources.tables.numbers import are_plain, decimal_mark, mark_beside
 from zoo.data.sources.tables.text import Text, look_at, refuse_nul
 from zoo.errors import DataError
@@ -30,9 +31,10 @@ def csv_table(
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
     keep: Collection[str] = (),
+    own: Container[str] = (),
     packed: Path | None = None,
 ) -> tuple[Table, Layout]:
-    """The columns of a text file that its layout needs or that are named in `keep`.
+    """The columns of a text file that its layout needs or that are in `keep` or, as numbers, in `own`.
 
     Comma, semicolon, tab, bar or blanks between cells; see `look_at` for encodings. Symbols, names and dates stay text:
     `NA` and `000001` are symbols. Rows are counted as an editor does, the first line being row 1; blank lines and lines
@@ -47,7 +49,11 @@ def csv_table(
     names, rows = _named(text)
     layout = recognise_layout(names, rows, path.name, where, roles, above=text.above)
     names, below, rows = list(layout.names), layout.header_rows, rows[layout.header_rows :]
-    numeric = [k for k, name in enumerate(names) if name in layout.numbers]
+    kinds = kinds_of(names, rows)
+    wordy = frozenset(name for name, kind in kinds.items() if kind in ("text", "date"))
+    asked = {name for name in names if name in own} - layout.wanted
+    numbers = layout.numbers | {name for name in asked - wordy if names.count(name) == 1}
+    numeric = [k for k, name in enumerate(names) if name in numbers]
     cells = {k: [row[k] for row in rows if k < len(row)] for k in numeric}
     written = {k for k in numeric if not are_plain(cells[k])}
     mark = None
@@ -60,7 +66,9 @@ def csv_table(
     if mark == ",":
         written |= set(numeric)
     wanted = {
-        k: k not in numeric or k in written for k, name in enumerate(names) if name in layout.wanted or name in keep
+        k: k not in numeric or k in written
+        for k, name in enumerate(names)
+        if name in layout.wanted or name in keep or name in numbers
     }
     start, first_row = _below(text, below), text.line + below + 1
     date = layout.roles.get("date")
@@ -85,6 +93,7 @@ def csv_table(
             mark=mark,
             separator=text.separator,
             texts=as_written,
+            wordy=wordy,
         ),
         layout,
     )

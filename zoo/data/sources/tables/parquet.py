@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,10 @@ def parquet_table(
     *,
     where: str | None = None,
     roles: Mapping[str, Synonyms] = PANEL_ROLES,
-    keep: Collection[str] = (),
+    keep: Container[str] = (),
+    own: Container[str] = (),
 ) -> tuple[Table, Layout]:
-    """The columns of a Parquet file that its layout needs or that are named in `keep`; rows are counted from 1.
+    """The columns of a Parquet file that its layout needs or that are in `keep` or `own`; rows are counted from 1.
 
     Raises:
         DataError: pyarrow is missing, the file is gone or no Parquet file, or a column to read holds lists or structs.
@@ -49,7 +50,7 @@ def parquet_table(
     header = tuple(schema.names)
     kinds: dict[str, Kind] = {field.name: _kind(field.type) for field in schema}
     layout = recognise_layout(list(header), kinds, path.name, where, roles)
-    wanted = {*layout.wanted, *keep}
+    wanted = {column for column in header if column in layout.wanted or column in keep or column in own}
     # Of two columns of one name neither can be named.
     names = [column for column in header if column in wanted and header.count(column) == 1]
     nested = {name: str(schema.field(name).type) for name in names if pa.types.is_nested(schema.field(name).type)}
@@ -77,7 +78,8 @@ def parquet_table(
             reason = str(error).split("\n")[0][:120]
             raise DataError(f"{where}: column {column!r} cannot be read ({reason})") from None
 
-    return Table(where, header, read), layout
+    wordy = frozenset(f.name for f in schema if _kind(f.type) in ("text", "date") and not pa.types.is_boolean(f.type))
+    return Table(where, header, read, wordy=wordy), layout
 
 
 def _kind(stored: Any) -> Kind:
