@@ -119,7 +119,7 @@ class Panel:
         """`[n, D]` bool, the days on which a stock has a value of its market, columns of the user's own aside."""
         market = [k for k, name in enumerate(self.fields) if name in FIELDS or name in EXTRA]
         rows = self.stock_major[stocks]
-        return np.isfinite(rows if len(market) == len(self.fields) else rows[:, :, market]).any(axis=2)
+        return np.asarray(np.isfinite(rows if len(market) == len(self.fields) else rows[:, :, market]).any(axis=2))
 
     @property
     def stock_major(self) -> np.ndarray:
