@@ -13,6 +13,8 @@ from typing import Any
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
 from bench.attribution.truth import Truth, truth_of
+from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.names import data_of, first_day_of
 from bench.records.documents import read_json, write_json
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore
@@ -50,7 +52,7 @@ def measure_attributions(
     effort = effort or Effort()
     run = store.run()
     chosen = _trials(store, run, models, all_seeds)
-    panel, data, folds, truth = _explainable(store.name, run)
+    panel, folds, truth_for = _explainable(store.name, run)
     settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path).content or {"market": panel.name, "trials": {}}
@@ -64,7 +66,8 @@ def measure_attributions(
             try:
                 forecaster = checkpoint.load(store.trial_folder(trial["key"]))
                 fold = folds[trial["fold"]]
-                if dataset is None or dataset.fold != fold:
+                data, truth = truth_for(trial["model"])
+                if dataset is None or dataset.fold != fold or dataset.config != data:
                     dataset = Dataset(panel, data, fold, stats=forecaster.stats)
                 entry = measure_trial(forecaster, dataset, truth, effort)
             except ZooError as error:
@@ -76,9 +79,12 @@ def measure_attributions(
     return failures
 
 
-def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[Fold], Truth]:
-    """The data of a run on a planted market, and what there is to find in them."""
-    data = DataConfig.model_validate(run["config"]["data"])
+def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, list[Fold], Callable[[str], tuple[DataConfig, Truth]]]:
+    """The data of a run on a planted market, its folds, and by model the data as it sees them and what there is to find
+    in them.
+    """
+    config = ExperimentConfig.model_validate(run["config"])
+    data = config.data
     if not str(data.source).startswith(PREFIX):
         raise ConfigError(
             f"run '{name}' is on {run['data']['name']}: the truth is known on planted markets only; "
@@ -87,10 +93,18 @@ def _explainable(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, lis
     panel = open_panel(data)
     if panel.fingerprint != run["data"]["fingerprint"]:
         raise ConfigError(f"run '{name}': {panel.name} is no longer the market it was run on; run it again")
-    features = make_feature_set(data.features, data.lookback)
     market = planted_market_from_spec(str(data.source))
-    truth = truth_of(market, data.features, tuple(features.columns), features.lookback)
-    return panel, data, make_folds(panel.days, data.split, data.label.reach, features.warmup), truth
+
+    def truth_for(model: str) -> tuple[DataConfig, Truth]:
+        seen = data_of(model, config)
+        features = make_feature_set(seen.features, seen.lookback)
+        return seen, truth_of(market, seen.features, tuple(features.columns), features.lookback)
+
+    views: Any = [data_of(model, config) for model in run["models"]]
+    if len(set(views)) == 1:
+        truth_for(run["models"][0])  # Where there is nothing to find for any of them, that is said at once.
+    folds = make_folds(panel.days, data.split, data.label.reach, first_day_of(config, run["models"]))
+    return panel, folds, truth_for
 
 
 def _trials(store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool) -> list[dict[str, Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, ClassVar, Literal, get_args, get_origin
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_serializer, model_validator
 
 from bench.experiment.presets import find_config
 from bench.records.strict_yaml import parse_yaml, read_lines
@@ -17,11 +18,33 @@ from zoo.errors import ConfigError, did_you_mean
 ALL = "all"
 
 
-class ModelEntry(Section):
-    """What one model does differently from the defaults of its class and from the shared `train` section."""
+class _Growing(Section):
+    """A section with keys that came later.
 
+    Attributes:
+        added: those keys. At their default they are not written, so that what is stored or hashed stays as it was.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, write: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        written = write(self)
+        for name in self.added & written.keys():
+            if getattr(self, name) == type(self).model_fields[name].get_default(call_default_factory=True):
+                del written[name]
+        return written
+
+
+class ModelEntry(_Growing):
+    """What one model does differently from the defaults of its class and from the shared sections."""
+
+    added = frozenset({"model", "data"})
+
+    model: str | None = Field(default=None, description="the network of a variant, which has a name of its own")
     params: dict[str, Any] = Field(default={})
     train: dict[str, Any] = Field(default={})
+    data: dict[str, Any] = Field(default={}, description="features and lookback of its own")
 
 
 class PortfolioConfig(Section):
@@ -66,7 +89,8 @@ class ExperimentConfig(Section):
     portfolio: PortfolioConfig = PortfolioConfig()
     models: dict[str, ModelEntry] = Field(
         default={},
-        description="model -> {params, train}, or names and globs: 'a*,tcn'; `all` stands for every model, also beside "
+        description="model -> {params, train, data}, variant -> {model, params, ...}, or names and globs: 'a*,tcn'; "
+        "`all` stands for every model, also beside "
         "those that have settings of their own; all of them run by default",
     )
     size: Size = Field(
