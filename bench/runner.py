@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.experiment.entries.names import network_of
 from bench.experiment.events import Event, Executor, Failed
 from bench.experiment.executors.inline import run_inline
 from bench.experiment.formulas import compute_outdated
@@ -68,7 +69,7 @@ def check_run(plan: Plan, store: RunStore, *, fresh: bool = False) -> dict[str, 
 
 def _unmet(model: str, plan: Plan) -> str:
     try:
-        trainer.check_requirements(model, plan.panel.concepts is not None)
+        trainer.check_requirements(network_of(model, plan.config.models), plan.panel.concepts is not None)
     except UnavailableError as error:
         return str(error)
     return ""
@@ -134,7 +135,7 @@ def execute_plan(
             on_event(event)
 
         if pending:
-            with panel_at_hand(plan.config.data, plan.panel):
+            with panel_at_hand(plan.trials[0].reading, plan.panel):
                 executor(pending, store, list(plugins), emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)

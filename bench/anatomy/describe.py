@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from bench.anatomy import cost
 from bench.anatomy.cost import Layer
 from bench.anatomy.dataflow import Edges, dataflow, has_circle
 from bench.experiment.config import ExperimentConfig, load_config
-from bench.experiment.plan import entry_of, models_of
+from bench.experiment.entries.names import models_of, network_of, seen_by
+from bench.experiment.plan import entry_of
 from bench.experiment.presets import experiments
 from zoo import registry
 from zoo.config import TrainConfig
@@ -74,18 +75,21 @@ def describe_model(name: str, config: ExperimentConfig) -> Description:
     Raises:
         ZooError: the model or its parameters do not exist, or it needs a package that is missing.
     """
-    spec = registry.get_spec(name)
+    spec = registry.get_spec(network_of(name, config.models))
     chosen, train = entry_of(name, config)
+    config = seen_by(name, config)
     data = make_feature_set(config.data.features, config.data.lookback)
     size = (data.lookback, data.n_features)
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        model = registry.build(name, n_features=data.n_features, lookback=data.lookback, **chosen)
+        model = registry.build(spec.name, n_features=data.n_features, lookback=data.lookback, **chosen)
         if spec.gradient_trained:
             measured: dict[str, Any] = _measure(model, spec, size)
         else:
             measured = {"n_parameters": sum(b.numel() for b in model.buffers() if b.is_floating_point())}
     params = {**{p.name: p.default for p in spec.parameters.values()}, **chosen}
+    if name != spec.name:
+        spec = replace(spec, name=name, title=f"{spec.title} ({name})")
     return Description(spec, params, train, ", ".join(config.data.entries), data.n_features, data.lookback, **measured)
 
 

@@ -20,6 +20,7 @@ from bench.attribution.run import chosen_trials, open_data
 from bench.attribution.sampling import day_batch, labelled_days, prepared, sampled_rows, spread, take
 from bench.attribution.trial import redrawn
 from bench.attribution.truth import resampled_means
+from bench.experiment.entries.names import data_of
 from bench.records.documents import read_json, write_json
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore
@@ -85,7 +86,7 @@ def measure_importance(
     failures: dict[str, str] = {}
     if not pending:
         return failures
-    panel, data, folds = open_data(store.name, run)
+    panel, config, folds = open_data(store.name, run)
     dataset: Dataset | None = None
     controls: dict[Any, dict[str, Any] | None] = {}
     with torch_threads(1):
@@ -94,7 +95,8 @@ def measure_importance(
             try:
                 forecaster = checkpoint.load(store.trial_folder(trial["key"]))
                 fold = folds[trial["fold"]]
-                if dataset is None or dataset.fold != fold:
+                data = data_of(trial["model"], config)
+                if dataset is None or dataset.fold != fold or dataset.config != data:
                     dataset = Dataset(panel, data, fold, stats=forecaster.stats)
                 # Networks drawn anew are the same for every seed of a model.
                 control = (trial["model"], trial["fold"])

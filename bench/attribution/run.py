@@ -12,7 +12,9 @@ from typing import Any
 
 from bench.attribution.frames import FILE
 from bench.attribution.trial import Effort, measure_trial
-from bench.attribution.truth import NoTruthError, truth_of
+from bench.attribution.truth import NoTruthError, Truth, truth_of
+from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.names import data_of, first_day_of, reading_of
 from bench.records.documents import read_json, write_json
 from bench.records.machine import torch_threads
 from bench.records.store import RunStore
@@ -50,11 +52,16 @@ def measure_attributions(
     effort = effort or Effort()
     run = store.run()
     chosen = chosen_trials(store, run, models, all_seeds)
-    market_spec = _planted(store.name, run)
-    panel, data, folds = open_data(store.name, run)
-    features = features_of(data, panel.fields)
-    market = planted_market_from_spec(market_spec)
-    truth = truth_of(market, ", ".join(data.entries), tuple(features.columns), features.lookback)
+    market = planted_market_from_spec(_planted(store.name, run))
+    panel, config, folds = open_data(store.name, run)
+
+    def truth_for(data: DataConfig) -> Truth:
+        features = features_of(data, panel.fields)
+        return truth_of(market, ", ".join(data.entries), tuple(features.columns), features.lookback)
+
+    views: Any = [data_of(model, config) for model in run["models"]]
+    if len(set(views)) == 1:
+        truth_for(views[0])  # Where there is nothing to find for any of them, that is said at once.
     settings = asdict(effort)
     path = store.folder / FILE
     stored = read_json(path).content or {"market": panel.name, "trials": {}}
@@ -68,9 +75,10 @@ def measure_attributions(
             try:
                 forecaster = checkpoint.load(store.trial_folder(trial["key"]))
                 fold = folds[trial["fold"]]
-                if dataset is None or dataset.fold != fold:
+                data = data_of(trial["model"], config)
+                if dataset is None or dataset.fold != fold or dataset.config != data:
                     dataset = Dataset(panel, data, fold, stats=forecaster.stats)
-                entry = measure_trial(forecaster, dataset, truth, effort)
+                entry = measure_trial(forecaster, dataset, truth_for(data), effort)
             except ZooError as error:
                 failures[trial["model"]] = str(error)
                 continue
@@ -95,20 +103,21 @@ def _planted(name: str, run: dict[str, Any]) -> str:
     return source
 
 
-def open_data(name: str, run: dict[str, Any]) -> tuple[Panel, DataConfig, list[Fold]]:
-    """The data of a run, as it was run on them.
+def open_data(name: str, run: dict[str, Any]) -> tuple[Panel, ExperimentConfig, list[Fold]]:
+    """The data of a run, as it was run on them, its configuration and its folds.
 
     Raises:
         ConfigError: they are no longer the same.
         DataError: they cannot be read.
     """
-    data = DataConfig.model_validate(run["config"]["data"])
-    panel = open_panel(data)
+    config = ExperimentConfig.model_validate(run["config"])
+    data = config.data
+    panel = open_panel(reading_of(config, run["models"]))
     if panel.fingerprint != run["data"]["fingerprint"]:
         what = "market" if str(data.source).startswith(PREFIX) else "data"
         raise ConfigError(f"run '{name}': {panel.name} is no longer the {what} it was run on; run it again")
-    warmup = features_of(data, panel.fields).warmup
-    return panel, data, make_folds(panel.days, data.split, data.label.reach, warmup)
+    start = first_day_of(config, run["models"], panel.fields)
+    return panel, config, make_folds(panel.days, data.split, data.label.reach, start)
 
 
 def chosen_trials(

@@ -18,10 +18,14 @@ ALL = "all"
 
 
 class ModelEntry(Section):
-    """What one model does differently from the defaults of its class and from the shared `train` section."""
+    """What one model does differently from the defaults of its class and from the shared sections."""
 
+    added = frozenset({"model", "data"})
+
+    model: str | None = Field(default=None, description="the network of a variant, which has a name of its own")
     params: dict[str, Any] = Field(default={})
     train: dict[str, Any] = Field(default={})
+    data: dict[str, Any] = Field(default={}, description="features and lookback of its own")
 
 
 class PortfolioConfig(Section):
@@ -68,7 +72,8 @@ class ExperimentConfig(Section):
     portfolio: PortfolioConfig = PortfolioConfig()
     models: dict[str, ModelEntry] = Field(
         default={},
-        description="model -> {params, train}, or names and globs: 'a*,tcn'; `all` stands for every model, also beside "
+        description="model -> {params, train, data}, variant -> {model, params, ...}, or names and globs: 'a*,tcn'; "
+        "`all` stands for every model, also beside "
         "those that have settings of their own; all of them run by default",
     )
     size: Size = Field(

@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bench.experiment.config import ALL, ExperimentConfig, ModelEntry
-from bench.experiment.trial import Trial, make_trial
+from bench.experiment.config import ExperimentConfig, ModelEntry
+from bench.experiment.entries.names import (
+    data_of,
+    find_models,
+    first_day_of,
+    first_problem,
+    models_of,
+    network_of,
+    reading_of,
+    warmup_of,
+)
+from bench.experiment.trial import Trial, Window, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
 from zoo import registry
-from zoo.config import Label, TrainConfig
+from zoo.config import DataConfig, Label, TrainConfig
 from zoo.data.features import features_of
 from zoo.data.features.columns import check_known
 from zoo.data.labels import raw_label
@@ -22,7 +32,7 @@ from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, get_market, planted_params
 from zoo.data.split import Fold, make_folds
-from zoo.errors import ConfigError, ModelError, did_you_mean
+from zoo.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,8 @@ class Plan:
         config: the experiment.
         models: the models asked for, then the baseline if it was not.
         panel, folds: the data, loaded once to fingerprint it and to place the segments.
-        trials: in running order: all models of one fold and seed before the next.
+        trials: in running order: all models of one fold and seed before the next, those that see the data alike
+            before those that see them otherwise, so that each dataset is made once a fold.
         config_hash: 8 hex digits over everything that decides the numbers.
         device: `cpu` or `cuda`, resolved.
     """
@@ -102,67 +113,85 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
         ZooError: anything that would keep a trial from starting, except what `UnavailableError` covers.
     """
     configured = models_of(config)
-    models = registry.find_models(patterns) if patterns else configured
-    if config.baseline is not None and registry.get_spec(config.baseline).name not in models:
+    models = find_models(patterns, config) if patterns else configured
+    if config.baseline is not None and config.baseline not in models:
+        if config.baseline not in config.models:
+            registry.get_spec(config.baseline)
         models = [*models, config.baseline]
     device = resolve_device(config.device)
     entries = {name: entry_of(name, config) for name in models}
-    panel = open_panel(config.data)
-    feature_set = features_of(config.data, panel.fields)
-    if panel.n_days <= feature_set.warmup:
+    reading = reading_of(config, models)
+    panel = open_panel(reading)
+    first_day = first_day_of(config, models, panel.fields)
+    if panel.n_days <= first_day:
         raise ConfigError(
-            f"{panel.name}: {panel.n_days} days, but one row reads {feature_set.warmup + 1}; "
+            f"{panel.name}: {panel.n_days} days, but one row reads {first_day + 1}; "
             f"lower data.lookback or give more history"
         )
+    panel = panel.with_notes(*_shared_start(config, models, panel))
     price = getattr(config.data.label, "price", "close")
     if price not in panel.fields:
         raise ConfigError(
             f"data.label.price: the label is made of {price} prices, but {panel.name} has only "
             f"{', '.join(panel.fields)}"
         )
-    folds = make_folds(panel.days, config.data.split, config.data.label.reach, feature_set.warmup)
+    folds = make_folds(panel.days, config.data.split, config.data.label.reach, first_day)
     _check_members(panel, folds)
     _check_labels(panel, folds, config.data.label)
-    for fold in folds:
-        check_known(feature_set, panel, fold.train)
+    seen = {name: data_of(name, config) for name in models}
+    for data in dict.fromkeys(map(_hashable, seen.values())):
+        for fold in folds:
+            check_known(features_of(data, panel.fields), panel, fold.train)
     trials = [
         make_trial(
             name,
-            entries[name][0],
-            entries[name][1],
+            network_of(name, config.models),
+            *entries[name],
             config.models[name].train if name in config.models else {},
-            config.data,
-            fold.index,
+            data,
+            reading,
+            _window(panel, data, fold, first_day),
             seed,
             # Fitted in closed form or by a CPU library: a GPU would only hold the windows.
-            device if registry.get_spec(name).gradient_trained else "cpu",
+            device if registry.get_spec(network_of(name, config.models)).gradient_trained else "cpu",
             panel.fingerprint,
         )
         for fold in folds
+        for data in dict.fromkeys(map(_hashable, seen.values()))
         for seed in config.seeds
         for name in models
+        if seen[name] == data
     ]
     settings = config.model_dump(mode="json", exclude={"name", "note", "models"})
     config_hash = key_of(settings, panel.fingerprint, [t.key for t in trials])[:8]
     return Plan(config, models, panel, folds, trials, config_hash, device)
 
 
-def models_of(config: ExperimentConfig) -> list[str]:
-    """The models of a configuration, in its order; `all`, and none named, stand for every model.
+def _hashable(data: DataConfig) -> Any:
+    return data  # That a frozen section is hashable is not visible in its type.
 
-    Raises:
-        ConfigError: settings of a model that there is not, or of several at once.
-    """
-    known = registry.list_models()
-    for name, entry in config.models.items():
-        if entry != ModelEntry() and name not in known:
-            if name == ALL:
-                raise ConfigError(f"models.{ALL}: takes no settings; what all models share stands under train")
-            raise ConfigError(f"models: no model '{name}'{did_you_mean(name, known)}")
+
+def _window(panel: Panel, data: DataConfig, fold: Fold, first_day: int) -> Window:
+    """The fold a model is trained on; as its own where no other model of the run has moved it."""
     try:
-        return registry.find_models(["*" if name == ALL else name for name in config.models] or "*")
-    except ModelError as error:
-        raise ConfigError(f"models: {error}") from None
+        own = make_folds(panel.days, data.split, data.label.reach, warmup_of(data, panel.fields))
+    except ConfigError:
+        own = []
+    moved = fold.index >= len(own) or own[fold.index] != fold
+    return Window(fold.index, first_day, moved)
+
+
+def _shared_start(config: ExperimentConfig, models: list[str], panel: Panel) -> list[str]:
+    """What is told where models need unequally long histories."""
+    warmups = {name: warmup_of(data_of(name, config), panel.fields) for name in models}
+    most = max(warmups.values())
+    if len(set(warmups.values())) == 1:
+        return []
+    longest = [name for name, days in warmups.items() if days == most]
+    return [
+        f"the folds of all models begin after the {most} days of history that a row of {', '.join(longest)} reads, so "
+        f"that all are trained and scored on the same days"
+    ]
 
 
 def _check_members(panel: Panel, folds: list[Fold]) -> None:
@@ -190,9 +219,9 @@ def _check_labels(panel: Panel, folds: list[Fold], label: Label) -> None:
 
 
 def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], TrainConfig]:
-    """Checked parameters and training settings of one model."""
+    """Checked parameters and training settings of one model or variant."""
     entry = config.models.get(name, ModelEntry())
-    spec = registry.get_spec(name)
+    spec = registry.get_spec(network_of(name, config.models))
     params = spec.sized(config.size) | spec.check_params(entry.params, where=f"models.{name}.params")
     known = TrainConfig.model_fields
     for key in entry.train:
@@ -201,8 +230,5 @@ def entry_of(name: str, config: ExperimentConfig) -> tuple[dict[str, Any], Train
     try:
         train = TrainConfig.model_validate({**config.train.model_dump(), **entry.train})
     except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigError(
-            f"models.{name}.train.{problem['loc'][0]}: {problem['msg'].lower()}, got {problem['input']!r}"
-        ) from None
+        raise ConfigError(f"models.{name}.train.{first_problem(error)}") from None
     return params, train

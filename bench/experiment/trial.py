@@ -6,7 +6,6 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from bench.experiment.code_hash import source_hash
+from bench.experiment.entries.names import warmup_of
 from bench.experiment.formulas import DAILY, formulas
 from bench.experiment.training import train_and_score, warm_up
 from bench.metrics.daily import daily_scores, summary
@@ -31,30 +31,54 @@ from zoo.training.snapshot import Snapshots
 
 
 @dataclass(frozen=True)
+class Window:
+    """Which days of a calendar a trial is about.
+
+    Attributes:
+        fold: index of the fold.
+        first_day: calendar position from which all models of the run have whole rows; folds are made from there.
+        moved: the fold is another than it would be without the other models.
+    """
+
+    fold: int
+    first_day: int
+    moved: bool = False
+
+
+@dataclass(frozen=True)
 class Trial:
     """Everything needed to run a trial in any process.
 
     Attributes:
-        model: registry key.
+        model: the name under which its row is shown.
+        network: registry key; the same but for a variant.
         params: hyper-parameters that differ from the model's defaults.
         train: the model's training settings, overrides applied.
         overrides: the training settings that differ from the shared ones.
-        data: the data configuration.
-        fold: index of the fold.
+        data: the data configuration, as the model sees them.
+        reading: as they are read, for all models of the run.
+        window: the fold.
         seed: of initialisation, batch order and dropout.
         device: `cpu` or `cuda`.
         key: identifies the trial in the store.
     """
 
     model: str
+    network: str
     params: dict[str, Any]
     train: TrainConfig
     overrides: dict[str, Any]
     data: DataConfig
-    fold: int
+    reading: DataConfig
+    window: Window
     seed: int
     device: str
     key: str
+
+    @property
+    def fold(self) -> int:
+        """The index of the fold."""
+        return self.window.fold
 
     @property
     def label(self) -> str:
@@ -65,74 +89,87 @@ class Trial:
 
 def make_trial(
     model: str,
+    network: str,
     params: dict[str, Any],
     train: TrainConfig,
     overrides: dict[str, Any],
     data: DataConfig,
-    fold: int,
+    reading: DataConfig,
+    window: Window,
     seed: int,
     device: str,
     fingerprint: str,
 ) -> Trial:
-    """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version."""
+    """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version.
+
+    A record is stored under its key and shown under its name, so a variant's name counts, beside its network's: with
+    the settings of the plain model it is a row, and a trial, of its own.
+    """
     # What these name, in whatever place and format, is in the fingerprint.
     settings = data.model_dump(mode="json", exclude={"source", "concepts", "universe", "feature_files"})
     key = key_of(
         FORMAT,
-        model,
-        source_hash(model),
+        model if model == network else [model, network],
+        source_hash(network),
         params,
         train.model_dump(mode="json"),
         settings,
         fingerprint,
-        fold,
+        [window.fold, window.first_day] if window.moved else window.fold,
         seed,
         device,
     )
-    return Trial(model, params, train, overrides, data, fold, seed, device, key)
+    return Trial(model, network, params, train, overrides, data, reading, window, seed, device, key)
 
 
 _panels: dict[Any, Panel] = {}
+_datasets: dict[Any, Dataset] = {}
 
 
-def keep_panel(data: Any, panel: Panel) -> None:
-    """From now on trials of this process on `data` take the panel, instead of reading the same once more."""
-    _panels.setdefault(data, panel)
+def keep_panel(reading: Any, panel: Panel) -> None:
+    """From now on trials of this process on the data take the panel, instead of reading the same once more."""
+    _panels.setdefault(reading, panel)
 
 
 @contextmanager
-def panel_at_hand(data: Any, panel: Panel) -> Iterator[None]:
+def panel_at_hand(reading: Any, panel: Panel) -> Iterator[None]:
     """`keep_panel` within the block; after it the memory that trials shared is free."""
-    keep_panel(data, panel)
+    keep_panel(reading, panel)
     try:
         yield
     finally:
-        del _panels[data]
-        _dataset.cache_clear()
+        del _panels[reading]
+        _datasets.clear()
         gc.collect()  # A dataset and its segments hold each other.
 
 
-def panel_of(data: Any) -> Panel:
+def panel_of(reading: Any) -> Panel:
     """The panel at hand, or read.
 
     Raises:
         DataError: it cannot be read.
     """
-    return _panels[data] if data in _panels else open_panel(data)
+    return _panels[reading] if reading in _panels else open_panel(reading)
 
 
-@lru_cache(maxsize=1)
-def _dataset(data: Any, fold: int, device: str) -> Dataset:
-    # One per process: successive trials of a worker share the dataset of the same fold.
-    return dataset_of(panel_of(data), data, fold, device)
+def _dataset(trial: Trial) -> Dataset:
+    # One per process: successive trials of a worker share the dataset of the same fold. The last one goes first, so
+    # that memory holds one.
+    asked = (trial.reading, trial.data, trial.window, trial.device)
+    if asked not in _datasets:
+        if _datasets:
+            _datasets.clear()
+            gc.collect()
+        _datasets[asked] = dataset_of(
+            panel_of(trial.reading), trial.data, trial.fold, trial.device, trial.window.first_day
+        )
+    return _datasets[asked]
 
 
-def dataset_of(panel: Panel, data: DataConfig, fold: int, device: str) -> Dataset:
-    """The dataset of one fold of a panel."""
-    from zoo.data.features import features_of
-
-    warmup = features_of(data, panel.fields).warmup
-    folds = make_folds(panel.days, data.split, data.label.reach, warmup)
+def dataset_of(panel: Panel, data: DataConfig, fold: int, device: str, first_day: int | None = None) -> Dataset:
+    """The dataset of one fold of a panel, the folds made from `first_day` on; by default from its first whole row."""
+    start = warmup_of(data, panel.fields) if first_day is None else first_day
+    folds = make_folds(panel.days, data.split, data.label.reach, start)
     return Dataset(panel, data, folds[fold], device=device)
 
 
@@ -150,13 +187,12 @@ def run_trial(
     Raises:
         ZooError: the model cannot run on this data or its training diverged.
     """
-    spec = registry.get_spec(trial.model)
-    data: Any = trial.data  # Any: that a frozen section is hashable is not visible in its type.
-    dataset = _dataset(data, trial.fold, trial.device)
-    warm_up(trial.model, trial.params, trial.train, dataset)
+    spec = registry.get_spec(trial.network)
+    dataset = _dataset(trial)
+    warm_up(trial.network, trial.params, trial.train, dataset)
     snapshots = Snapshots(store.unfinished / trial.key, snapshot_every)
     trained = train_and_score(
-        trial.model, trial.params, trial.train, dataset, trial.seed, on_epoch=on_epoch, snapshots=snapshots
+        trial.network, trial.params, trial.train, dataset, trial.seed, on_epoch=on_epoch, snapshots=snapshots
     )
     model, fit, scores = trained.model, trained.fit, trained.scores
     test = slice(dataset.fold.test.start, dataset.fold.test.stop)
@@ -171,7 +207,7 @@ def run_trial(
     record = {
         "key": trial.key,
         "model": trial.model,
-        "title": spec.title,
+        "title": spec.title if trial.model == trial.network else f"{spec.title} ({trial.model})",
         "scope": spec.scope,
         "params": {**defaults, **trial.params},
         "params_set": trial.params,
@@ -197,12 +233,14 @@ def run_trial(
         "predict_seconds": trained.predict_seconds,
         "versions": versions(),
     }
+    if trial.model != trial.network:
+        record["network"] = trial.network
 
     def fill(folder: Path) -> None:
         series = checkpoint.score_series(scores, dataset.panel, dataset.fold.test)
         series.reset_index().to_parquet(folder / "scores.parquet", index=False)
         daily.to_parquet(folder / DAILY, index=False)
-        checkpoint.save(folder, model, trial.model, trial.params, dataset)
+        checkpoint.save(folder, model, trial.network, trial.params, dataset)
 
     store.write_trial(record, fill)
     snapshots.clear()

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.leaks import features, fitting, labels, own, sample, scores
-from bench.leaks.subject import Pieces, Subject, make_subject
+from bench.leaks.subject import Pieces, Subject, make_subject, make_subjects
 from bench.records.documents import write_atomic
 from bench.text.tables import Table, word_table
 
-__all__ = ["CHECKS", "Finding", "Pieces", "Subject", "make_subject", "run_checks"]
+__all__ = ["CHECKS", "Finding", "Pieces", "Subject", "make_subject", "make_subjects", "run_all", "run_checks"]
 
 Check = Callable[[Subject], Iterator[str]]
 """Yields a sentence per offending piece. Its docstring says what holds where there is none."""
@@ -54,6 +54,19 @@ class Finding:
 def run_checks(subject: Subject) -> list[Finding]:
     """All checks in the order of `CHECKS`."""
     return [Finding(name, (check.__doc__ or "").strip(), _offences(check, subject)) for name, check in CHECKS.items()]
+
+
+def run_all(subjects: list[Subject]) -> list[Finding]:
+    """All checks on several subjects; an offence names the data it was found in, where they see them differently."""
+    found = [run_checks(subject) for subject in subjects]
+    if len(found) == 1:
+        return found[0]
+    views = [f"features {s.data.features}, lookback {s.data.lookback}: " for s in subjects]
+    merged = []
+    for same in zip(*found, strict=True):
+        offences = tuple(view + text for view, one in zip(views, same, strict=True) for text in one.offences)
+        merged.append(Finding(same[0].check, same[0].holds, offences))
+    return merged
 
 
 def _offences(check: Check, subject: Subject) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def shuffled_z(subject: Subject, contender: Contender) -> tuple[float, float, in
 def shifted_label(subject: Subject) -> Iterator[str]:
     """scores predict the label of their own day better than labels of later days"""
     dataset, spec = subject.dataset, registry.get_spec(_PROBE)
-    probe = Contender(_PROBE, spec.scope, {}, TrainConfig(), spec.gradient_trained)
+    probe = Contender(_PROBE, _PROBE, spec.scope, {}, TrainConfig(), spec.gradient_trained)
     model = fit(subject, probe, dataset)
     days = DayRange(dataset.valid.days.start, dataset.test.days.stop)
     scores = subject.pieces.predict(model, Segment(dataset, days), scope=probe.scope)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.experiment.entries.names import data_of, network_of
 from bench.experiment.plan import Plan, entry_of
 from bench.experiment.training import seeded_model
 from bench.leaks.perturb import changed, holed
@@ -53,9 +54,10 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Contender:
-    """A model of the configuration with its settings, `train` cut down to a few steps."""
+    """A model of the configuration with its settings, `train` cut down to a few steps; `network`: its registry key."""
 
     name: str
+    network: str
     scope: Scope
     params: dict[str, Any]
     train: TrainConfig
@@ -144,7 +146,7 @@ class Subject:
 
 def untrained(contender: Contender, dataset: Dataset) -> Network:
     """A contender as every seed builds it."""
-    return seeded_model(contender.name, contender.params, dataset, SEED).to(dataset.device)
+    return seeded_model(contender.network, contender.params, dataset, SEED).to(dataset.device)
 
 
 def fit(subject: Subject, contender: Contender, dataset: Dataset, *, epochs: int | None = None) -> Network:
@@ -155,10 +157,18 @@ def fit(subject: Subject, contender: Contender, dataset: Dataset, *, epochs: int
     return model
 
 
-def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
-    """The subject of a plan: its models and a sample of its last fold, on the CPU."""
+def make_subjects(plan: Plan) -> list[Subject]:
+    """A subject for each way in which models of a plan see its data."""
+    views: Any = [data_of(name, plan.config) for name in plan.models]
+    return [make_subject(plan, data=data) for data in dict.fromkeys(views)]
+
+
+def make_subject(plan: Plan, pieces: Pieces | None = None, data: DataConfig | None = None) -> Subject:
+    """The subject of a plan: those of its models that see `data` (default: the experiment's) and a sample of its last
+    fold, on the CPU.
+    """
     pieces = pieces or Pieces()
-    data = plan.config.data
+    data = data or plan.config.data
     base = panel = plan.panel
     if data.universe is not None:
         base = whole_panel(data)
@@ -166,16 +176,18 @@ def make_subject(plan: Plan, pieces: Pieces | None = None) -> Subject:
     warmup = features_of(data, panel.fields).warmup
     sample, fold = _sample_of(panel, plan.folds[-1], warmup, data.label.reach)
     contenders, skipped = [], {}
-    for name in plan.models:
+    for name in (name for name in plan.models if data_of(name, plan.config) == data):
+        network = network_of(name, plan.config.models)
         try:
-            trainer.check_requirements(name, panel.concepts is not None)
+            trainer.check_requirements(network, panel.concepts is not None)
         except UnavailableError as error:
             skipped[name] = str(error)
             continue
         params, train = entry_of(name, plan.config)
-        spec = registry.get_spec(name)
+        spec = registry.get_spec(network)
         short = {"max_epochs": 2, "max_steps_per_epoch": _STEPS, "batch_size": min(train.batch_size, 500)}
-        contenders.append(Contender(name, spec.scope, params, train.model_copy(update=short), spec.gradient_trained))
+        train = train.model_copy(update=short)
+        contenders.append(Contender(name, network, spec.scope, params, train, spec.gradient_trained))
     return Subject(data, base, panel, plan.folds, sample, fold, tuple(contenders), skipped, pieces)
 
 

@@ -86,7 +86,7 @@ def _records(store: RunStore) -> dict[tuple[str, int, int], dict[str, Any]]:
 def _treatment(record: dict[str, Any]) -> tuple[Any, ...]:
     """What decides a trial's numbers, its code apart."""
     data = {key: value for key, value in record["data"].items() if key not in FREE}
-    return record["params"], record["train"], data, record["device"]
+    return record.get("network"), record["params"], record["train"], data, record["segments"], record["device"]
 
 
 def compare_records(a: RunStore, left: dict[str, Any], b: RunStore, right: dict[str, Any]) -> tuple[str, str, float]:

@@ -15,6 +15,7 @@ from bench.records.machine import device_name, machine_id, torch_threads
 from bench.records.store import RunStore
 from bench.speed.clock import time_calls
 from zoo import checkpoint, registry, trainer
+from zoo.config import DataConfig
 from zoo.data.features import features_of
 from zoo.data.normalize import RobustStats
 from zoo.data.split import DayRange, Fold
@@ -50,14 +51,14 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
 
 
 def _calls(plan: Plan, store: RunStore, trials: Iterable[Trial]) -> dict[str, Callable[[], Any]]:
-    """By model, a call that scores the last test day; one dataset for all models of a fold."""
-    days: dict[tuple[int, str], Segment] = {}
+    """By model, a call that scores the last test day; one dataset for all models of a fold that see the data alike."""
+    days: dict[Any, Segment] = {}
     calls = {}
     for trial in trials:
-        forecaster, where = checkpoint.load(store.trial_folder(trial.key)), (trial.fold, trial.device)
+        forecaster, where = checkpoint.load(store.trial_folder(trial.key)), (trial.data, trial.fold, trial.device)
         if where not in days:
             days[where] = last_day(plan, *where, forecaster.stats)
-        scope = registry.get_spec(trial.model).scope
+        scope = registry.get_spec(trial.network).scope
         # Fills what a network keeps of past days.
         trainer.predict(forecaster.model.to(trial.device), days[where], scope=scope)
         calls[trial.model] = partial(_score, forecaster.model, days[where], scope)
@@ -70,12 +71,12 @@ def _score(model: Network, day: Segment, scope: Scope) -> None:
         model.score(batch)
 
 
-def last_day(plan: Plan, fold: int, device: str, stats: RobustStats) -> Segment:
+def last_day(plan: Plan, data: DataConfig, fold: int, device: str, stats: RobustStats) -> Segment:
     """The last test day of a fold, in a dataset of no more days than its scores read.
 
     What a network remembers of past days reaches one lookback further back than the day's own window.
     """
-    data, stop = plan.config.data, plan.folds[fold].test.stop
+    stop = plan.folds[fold].test.stop
     reach = features_of(data, plan.panel.fields).warmup + data.lookback + data.label.reach
     panel = plan.panel.part(days=slice(max(stop - 1 - reach, 0), stop))
     none, day = DayRange(0, 0), DayRange(panel.n_days - 1, panel.n_days)

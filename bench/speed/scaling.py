@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.names import network_of, seen_by
 from bench.experiment.plan import entry_of
 from bench.records.machine import versions
 from bench.speed.clock import block_size, rounds_of, seconds_of, time_calls
@@ -77,7 +78,7 @@ def measure_scaling(
         "versions": versions(),
     }
     for name in models:
-        spec = registry.get_spec(name)
+        spec = registry.get_spec(network_of(name, config.models))
         missing = spec.missing_packages()
         if missing or not spec.gradient_trained:
             why = f"needs {', '.join(missing)}" if missing else "fitted as a whole: there is no network to measure"
@@ -89,7 +90,7 @@ def measure_scaling(
             axes = {}
             for axis in case.axes:
                 points = remote(explore, config, name, case.label, axis, device, sweep)
-                fixed = DAY if axis == "lookback" else config.data.lookback
+                fixed = DAY if axis == "lookback" else seen_by(name, config).data.lookback
                 axes[axis] = {"fixed": fixed, "points": time_points(case, axis, fixed, points, sweep)}
             say(f"{case.label}: {', '.join(case.axes)}, {time.perf_counter() - began:.0f} s")
             theory = spec.complexity if case.label == name else ("", "")
@@ -99,17 +100,16 @@ def measure_scaling(
 def cases(name: str, config: ExperimentConfig, device: str) -> Iterator[Case]:
     """The model as the experiment has it, its variants, and the attention of each."""
     params, _ = entry_of(name, config)
+    config, spec = seen_by(name, config), registry.get_spec(network_of(name, config.models))
     n_features = make_feature_set(config.data.features, config.data.lookback).n_features
-    variants = (
-        v for v in registry.get_spec(name).variants if any(params.get(key) != value for key, value in v.items())
-    )
+    variants = (v for v in spec.variants if any(params.get(key) != value for key, value in v.items()))
     for extra in ({}, *variants):
         text = ",".join(f"{key}={value}" for key, value in extra.items())
         label = f"{name}[{text}]" if text else name
 
         def network(lookback: int, extra: dict[str, Any] = extra) -> Network:
             torch.manual_seed(0)
-            built = registry.build(name, n_features=n_features, lookback=lookback, **{**params, **extra})
+            built = registry.build(spec.name, n_features=n_features, lookback=lookback, **{**params, **extra})
             built.on_stage(built.stages[-1])
             return built.to(device).eval()
 
@@ -162,7 +162,7 @@ def explore(
 ) -> list[dict[str, Any]]:
     """`explore_case` of the case of that label."""
     case = next(c for c in cases(name, config, device) if c.label == label)
-    return explore_case(case, axis, DAY if axis == "lookback" else config.data.lookback, device, sweep)
+    return explore_case(case, axis, DAY if axis == "lookback" else seen_by(name, config).data.lookback, device, sweep)
 
 
 @torch.no_grad()

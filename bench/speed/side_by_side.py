@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.names import seen_by
 from bench.records.machine import versions
 from bench.speed.clock import block_size, collector_off, rounds_of, seconds_of, time_calls
 from bench.speed.memory import MIB, Remote, peak_mib
@@ -62,12 +63,12 @@ def measure_models(request: Request, remote: Remote, say: Callable[[str], None])
 
     A model, mode or scenario that does not work has the reason in place of samples. Memory is measured by `remote`.
     """
-    dataset = make_dataset(request.config, request.stocks, request.device)
+    datasets = _datasets(request)
     built_models: dict[str, BuiltModel] = {}
     refused: dict[str, str] = {}
     for name in request.models:
         try:
-            built_models[name] = build_for_timing(name, request.config, dataset, request.device)
+            built_models[name] = build_for_timing(name, request.config, datasets[name], request.device)
         except UnavailableError as error:
             refused[name] = str(error)
     for mode in request.modes:
@@ -77,11 +78,11 @@ def measure_models(request: Request, remote: Remote, say: Callable[[str], None])
             built, reason = built_models.get(name), refused.get(name, "")
             try:
                 if built is not None:
-                    timed_models[name] = TimedModel(built, mode, dataset)
+                    timed_models[name] = TimedModel(built, mode, datasets[name])
             except Exception as error:  # noqa: BLE001 - compilers may raise anything; the reason is recorded
                 reason = _reason(error)
             entries[name] = {
-                "settings": _settings(request, dataset),
+                "settings": _settings(request, datasets[name]),
                 "model": {} if built is None else built.record,
                 "scenarios": {s: {"reason": reason} for s in request.scenarios},
                 "memory": {},
@@ -93,6 +94,18 @@ def measure_models(request: Request, remote: Remote, say: Callable[[str], None])
                 entries[name]["memory"] = _memory(request, name, timed, entries[name], remote)
             say(f"{mode} memory: {time.perf_counter() - began:.0f} s")
         yield {name: {mode: entry} for name, entry in entries.items()}
+
+
+def _datasets(request: Request) -> dict[str, Dataset]:
+    """The rows of each model, shared by those that see the data alike."""
+    made: dict[Any, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
+    for name in request.models:
+        config: Any = seen_by(name, request.config)
+        if config.data not in made:
+            made[config.data] = make_dataset(config, request.stocks, request.device)
+        datasets[name] = made[config.data]
+    return datasets
 
 
 def _settings(request: Request, dataset: Dataset) -> dict[str, Any]:
@@ -171,7 +184,7 @@ def _memory(
 
 def memory_alone(request: Request, name: str, mode: Mode, scenarios: Sequence[Scenario]) -> dict[str, float | None]:
     """`memory_of` a model that is built anew."""
-    dataset = make_dataset(request.config, request.stocks, request.device)
+    dataset = make_dataset(seen_by(name, request.config), request.stocks, request.device)
     built = build_for_timing(name, request.config, dataset, request.device)
     return memory_of(TimedModel(built, mode, dataset), scenarios)
 

@@ -16,6 +16,7 @@ import torch
 
 from bench.anatomy import cost
 from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.names import network_of
 from bench.experiment.plan import entry_of
 from bench.experiment.training import seeded_model
 from bench.speed.modes import Mode, check_agreement, executed
@@ -88,9 +89,9 @@ def build_for_timing(name: str, config: ExperimentConfig, dataset: Dataset, devi
         UnavailableError: a package is missing, or it is fitted as a whole and would not run on the GPU.
         ZooError: parameters that it cannot be built with.
     """
-    spec = registry.get_spec(name)
+    spec = registry.get_spec(network_of(name, config.models))
     params, train = entry_of(name, config)
-    model = seeded_model(name, params, dataset, 0)
+    model = seeded_model(spec.name, params, dataset, 0)
     record: dict[str, Any] = {"title": spec.title, "params": params, "flops_forward": None, "flops_step": None}
     if isinstance(model, WholeModel):
         if device != "cpu":

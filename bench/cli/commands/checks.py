@@ -36,23 +36,23 @@ def leaks(
 
 def _check_one(experiment: ExperimentConfig, models: str | None) -> dict[str, Any]:
     from bench.experiment.plan import make_plan
-    from bench.leaks import findings_record, findings_table, make_subject, run_checks
+    from bench.leaks import findings_record, findings_table, make_subjects, run_all
 
     began = time.perf_counter()
     with status("reading the data"):
         plan = make_plan(experiment, models)
-        subject = make_subject(plan)
+        subjects = make_subjects(plan)
     with status("checking"):
-        findings = run_checks(subject)
+        findings = run_all(subjects)
     print_table(findings_table(findings))
     say("")
-    for name, why in subject.skipped.items():
+    for name, why in (pair for subject in subjects for pair in subject.skipped.items()):
         say(f"not checked: {name}: {why}")
     failed = [f.check for f in findings if not f.passed]
-    sample = subject.sample
+    sample, n_models = subjects[0].sample, sum(len(s.contenders) for s in subjects)
     say(
         f"{experiment.name} on {plan.panel.name}: {len(findings) - len(failed)} of {len(findings)} checks pass"
-        f"{', failed: ' + ', '.join(failed) if failed else ''}; {len(subject.contenders)} model(s) on a sample of "
+        f"{', failed: ' + ', '.join(failed) if failed else ''}; {n_models} model(s) on a sample of "
         f"{sample.n_stocks} stocks x {sample.n_days} days, {elapsed(began)}"
     )
     return findings_record(experiment.name, experiment.data.source, plan.config_hash, findings)
@@ -110,15 +110,15 @@ def attribute(
     from bench.attribution.run import measure_attributions
     from bench.attribution.trial import Effort
     from bench.attribution.truth import NoTruthError
+    from bench.experiment.entries.names import matching
     from bench.records.store import RunStore
     from bench.report.tables.importance import importance_table, input_table
     from bench.report.tables.interpretability import interpretability_table, method_table
-    from zoo import registry
 
     store = RunStore.open(results, run_name)
     for why in store.damages():
         say(why)
-    chosen = registry.find_models(models) if models else None
+    chosen = matching(models, store.run()["models"]) if models else None
     sample = importance.Sample() if days is None else importance.Sample(days=days)
     failures = importance.measure_importance(
         store,

@@ -48,16 +48,16 @@ def time_(
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     experiment = options.experiment(device=device, data__lookback=lookback)
 
-    from bench.experiment.plan import entry_of, models_of
+    from bench.experiment.entries.names import find_models, models_of
+    from bench.experiment.plan import entry_of
     from bench.records.machine import resolve_device, torch_threads
     from bench.speed.modes import MODES, default_modes
     from bench.speed.scaling import LOOKBACKS, STOCKS, Sweep
     from bench.speed.side_by_side import Request
     from bench.speed.workloads import SCENARIOS
-    from zoo import registry
 
     where = resolve_device(experiment.device)
-    names = registry.find_models(options.models or models_of(experiment))
+    names = find_models(options.models, experiment) if options.models else models_of(experiment)
     for name in names:
         entry_of(name, experiment)
     counts = _sizes(stock_counts, "--stock-counts", STOCKS)

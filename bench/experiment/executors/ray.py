@@ -52,7 +52,7 @@ class RayExecutor:
         ray = self._ray
         self._connect()
         try:
-            panel = ray.put(panel_of(trials[0].data))
+            panel = ray.put(panel_of(trials[0].reading))
             sources = {Path(file).name: Path(file).read_text(encoding="utf-8") for file in plugins}
             tasks = {gpus: ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_train) for gpus in (0, 1)}
             waiting, running = list(reversed(trials)), {}
@@ -114,7 +114,7 @@ def _train(trial: Trial, panel: Panel, plugins: dict[str, str]) -> Result:
     from bench.records.store import RunStore
 
     _load(tuple(plugins.items()))
-    keep_panel(trial.data, panel)
+    keep_panel(trial.reading, panel)
     events: list[Event] = []
     with tempfile.TemporaryDirectory() as here:
         store = RunStore(Path(here), "ray")

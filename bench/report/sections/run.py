@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
 from bench.report.tables import main
+from bench.report.tables.variants import variant_table
 from bench.text.cells import Cell
 from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
 from bench.text.language import retold, translate
@@ -26,6 +27,7 @@ def opening(facts: Facts) -> Section | None:
         prose(Sentence(retold(note)) if note else None),
         Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
         main.main_table(facts.board),
+        variant_table(facts.run),
         prose(main.outdated_sentence(facts.board)),
         _oracle(facts),
     )

@@ -43,8 +43,9 @@ def lines(trial: dict[str, Any]) -> list[str]:
     train = ", ".join(f"{k} {_text(v)}" for k, v in trial["train"].items())
     rows = f"; {fit['steps']} steps of {fit['rows_per_step']} rows" if fit["history"] else ""
     how = trained_text(fit)
+    name = trial["title"] if "network" in trial else f"{trial['title']} ({trial['model']})"
     return [
-        f"{trial['title']} ({trial['model']}), fold {trial['fold']}, seed {trial['seed']}, trial {trial['key']}",
+        f"{name}, fold {trial['fold']}, seed {trial['seed']}, trial {trial['key']}",
         f"parameters: {params or 'none'}; {trial['n_parameters']:,} trained numbers, scope {trial['scope']}",
         f"data: {data['source']}, features {feature_text(data['features'])}, lookback {data['lookback']}; "
         f"fingerprint {trial['fingerprint']}",

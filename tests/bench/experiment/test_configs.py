@@ -7,7 +7,7 @@ import pytest
 from bench.experiment.config import load_config
 from bench.experiment.plan import entry_of, make_plan, models_of
 from bench.experiment.presets import CONFIGS, experiments
-from bench.experiment.trial import make_trial
+from bench.experiment.trial import Window, make_trial
 from zoo.errors import ConfigError
 from zoo.registry import get_spec, list_models
 
@@ -86,7 +86,12 @@ def test_every_model_has_the_parameters_and_so_the_trial_key_that_it_always_had(
     assert {t.model: t.params for t in trials} == params
     data, train, fingerprint = plan.config.data, plan.config.train, plan.panel.fingerprint
     for t in trials:
-        assert t.key == make_trial(t.model, params[t.model], train, {}, data, 0, 0, "cpu", fingerprint).key
+        assert (
+            t.key
+            == make_trial(
+                *(t.model, t.model, params[t.model], train, {}, data, data, Window(0, 0), 0, "cpu", fingerprint)
+            ).key
+        )
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

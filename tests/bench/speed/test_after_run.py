@@ -34,7 +34,7 @@ def test_the_few_days_that_are_timed_give_the_scores_of_the_run(finished: tuple[
     plan, store = finished
     trial = next(t for t in plan.trials if t.model == name)
     forecaster = checkpoint.load(store.trial_folder(trial.key))
-    day = last_day(plan, 0, "cpu", forecaster.stats)
+    day = last_day(plan, plan.config.data, 0, "cpu", forecaster.stats)
     assert day.dataset.panel.n_days < plan.panel.n_days / 2
     scores = trainer.predict(forecaster.model, day, scope=registry.get_spec(name).scope)
     stored = read_scores(store, trial.key, plan.panel, plan.folds[0].test)
