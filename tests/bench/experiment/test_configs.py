@@ -86,9 +86,12 @@ def test_every_model_has_the_parameters_and_so_the_trial_key_that_it_always_had(
     assert {t.model: t.params for t in trials} == params
     data, train, fingerprint = plan.config.data, plan.config.train, plan.panel.fingerprint
     for t in trials:
-        assert t.key == make_trial(
-            *(t.model, t.model, params[t.model], train, {}, data, Window(0, 0), 0, "cpu", fingerprint)
-        ).key
+        assert (
+            t.key
+            == make_trial(
+                *(t.model, t.model, params[t.model], train, {}, data, Window(0, 0), 0, "cpu", fingerprint)
+            ).key
+        )
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
