@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bench.experiment.entries.names import network_of
-from bench.experiment.events import Event, Executor, Failed
+from bench.experiment.entries.trials import ExternalTrial, store_external
+from bench.experiment.events import Done, Event, Executor, Failed
 from bench.experiment.executors.inline import run_inline
 from bench.experiment.formulas import compute_outdated
 from bench.experiment.plan import Plan
@@ -134,9 +135,12 @@ def execute_plan(
                 )
             on_event(event)
 
-        if pending:
-            with panel_at_hand(plan.trials[0].reading, plan.panel):
-                executor(pending, store, list(plugins), emit)
+        for trial in (t for t in pending if isinstance(t, ExternalTrial)):
+            on_event(Done(trial, store_external(trial, plan, store)))
+        trained = [t for t in pending if not isinstance(t, ExternalTrial)]
+        if trained:
+            with panel_at_hand(trained[0].reading, plan.panel):
+                executor(trained, store, list(plugins), emit)
         done = [t.key for t in plan.trials if store.is_done(t.key)]
         measure_latency(plan, store, done)
         measure_backtests(plan, store, done)

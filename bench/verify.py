@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from bench.experiment.config import ExperimentConfig
+from bench.experiment.entries.trials import ExternalTrial
 from bench.experiment.evidence import SCORES
 from bench.experiment.formulas import read_daily, scored_anew
 from bench.experiment.plan import Plan, make_plan
@@ -65,7 +66,11 @@ def plan_of(store: RunStore, source: str | None = None) -> Plan:
     data = config.data.model_copy(update={"source": source or config.data.source})
     # Where the run's device is not there, the processor: last digits differ then, and both devices are told.
     device = run["device"] if run["device"] == "cpu" else resolve_device("auto")
-    plan = make_plan(config.model_copy(update={"data": data, "device": device}), ",".join(run["models"]))
+    changes: dict[str, Any] = {"data": data, "device": device}
+    if config.missing_scores == "refuse":
+        # Their scores are stored, and the files may be gone; where they restrict the others they are needed.
+        changes |= {"scores": {}, "baseline": None if config.baseline in config.scores else config.baseline}
+    plan = make_plan(config.model_copy(update=changes), ",".join(m for m in run["models"] if m not in config.scores))
     stored, here = run["data"]["fingerprint"], plan.panel.fingerprint
     if stored != here:
         raise DataError(
@@ -98,7 +103,7 @@ def retrain(
     Raises:
         ZooError: a trial fails.
     """
-    stored = _stored(plan, store)
+    stored = [(t, r) for t, r in _stored(plan, store) if not isinstance(t, ExternalTrial)]
     chosen = np.unique(np.linspace(0, len(stored) - 1, min(count, len(stored))).round().astype(int))
     done = []
     for trial, record in (stored[i] for i in chosen):

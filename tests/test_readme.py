@@ -59,3 +59,20 @@ def test_its_python_runs_from_top_to_bottom(tmp_path, monkeypatch):
         exec(block, namespace)
     assert namespace["again"].verdict == namespace["result"].verdict
     assert len(namespace["scores"]) > len(namespace["tomorrow"]) > 0
+
+
+def test_its_sections_on_variants_and_own_predictions_run_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = zoo.load_panel("planted:local?stocks=10&days=400")
+    panel.to_frame().reset_index().to_parquet("prices.parquet")
+    scores = panel.to_frame()["close"].rename("score").reset_index()
+    for seed in (0, 1):
+        scores.iloc[7:].to_csv(f"seed{seed}.csv", index=False)
+    commands = [c for c in re.findall(r"^python -m bench (run .*)$", README, re.MULTILINE) if "--set models" in c]
+    commands += [c for c in re.findall(r"^python -m bench (run .*)$", README, re.MULTILINE) if "--scores" in c]
+    assert len(commands) == 2
+    for command in commands:
+        small = command.replace("planted:local", "planted:local?stocks=10&days=300")
+        limits = "--seeds 1 --jobs 1 --no-figures --set train.max_epochs=1 --set size=quick"
+        done = CliRunner().invoke(app, shlex.split(f"{small} {limits}"))
+        assert done.exit_code == 0, done.output

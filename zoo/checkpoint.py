@@ -262,6 +262,10 @@ def _trial_folder(run: Path, results: Path, asked: dict[str, Any]) -> Path:
     for key in ("model", "seed"):
         if len(several := sorted({trial[key] for trial in chosen})) > 1:
             raise ModelError(f"run '{folder.name}' has several: choose a {key} of {', '.join(map(str, several))}")
+    if chosen[0].get("external"):
+        raise ModelError(
+            f"run '{folder.name}': '{chosen[0]['model']}' is external, scores from a file: there is no network to load"
+        )
     found = folder / "trials" / chosen[0]["key"]
     if not (found / HEADER).is_file():
         raise ModelError(f"{found} holds no trained model ({HEADER} is missing): the trial failed or is not run yet")

@@ -124,7 +124,8 @@ def chosen_trials(
     store: RunStore, run: dict[str, Any], models: list[str] | None, all_seeds: bool
 ) -> list[dict[str, Any]]:
     """The first stored trial of each model, or all seeds of its first fold, in the run's order."""
-    done = [t for t in run["trials"] if (models is None or t["model"] in models) and store.is_done(t["key"])]
+    trained = [t for t in run["trials"] if not t.get("external")]
+    done = [t for t in trained if (models is None or t["model"] in models) and store.is_done(t["key"])]
     first: dict[str, dict[str, Any]] = {}
     for trial in done:
         first.setdefault(trial["model"], trial)

@@ -84,14 +84,25 @@ class RunOptions(DataOptions):
     seeds: Annotated[str | None, typer.Option("--seeds", help="How many (3), or which (0,5,7).")] = None
     device: DeviceOption = None
     name: Annotated[str | None, typer.Option("--name", help="Name of the run; default: the data's.")] = None
+    scores: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scores", help="NAME=FILE[,FILE...]: a row of scores from elsewhere, a file per seed; repeatable."
+        ),
+    ] = None
+    missing_scores: Annotated[
+        str | None,
+        typer.Option("--missing-scores", help="refuse, or restrict all models to the rows that every such file has."),
+    ] = None
     accept_data: Annotated[
         bool, typer.Option("--accept-data", help="Go on with data whose returns `data validate` shows to be wrong.")
     ] = False
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
-        from bench.interface.settings import seed_list
+        from bench.interface.settings import scores_option, seed_list
 
         seeds = None if self.seeds is None else seed_list(self.seeds)
+        changes |= {"scores": scores_option(self.scores), "missing_scores": self.missing_scores}
         return super().experiment(seeds=seeds, device=self.device, name=self.name, **changes)
 
 

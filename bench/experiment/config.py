@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bench.experiment.entries.sections import ModelEntry, PortfolioConfig
 from bench.experiment.presets import find_config
 from bench.records.strict_yaml import parse_yaml, read_lines
 from zoo.config import COLUMN, FORWARD, DataConfig, Section, Size, TrainConfig
@@ -17,52 +18,10 @@ from zoo.errors import ConfigError, did_you_mean
 ALL = "all"
 
 
-class ModelEntry(Section):
-    """What one model does differently from the defaults of its class and from the shared sections."""
-
-    added = frozenset({"model", "data"})
-
-    model: str | None = Field(default=None, description="the network of a variant, which has a name of its own")
-    params: dict[str, Any] = Field(default={})
-    train: dict[str, Any] = Field(default={})
-    data: dict[str, Any] = Field(default={}, description="features and lookback of its own")
-
-
-class PortfolioConfig(Section):
-    """The TopkDropout portfolio that finished trials are judged by; it plays no part in training."""
-
-    topk: int | None = Field(default=None, ge=1, description="names held; default 50, below 250 names a fifth of them")
-    n_drop: int | None = Field(default=None, ge=1, description="names replaced a day; default a tenth of topk")
-    cost_open: float = Field(default=5e-4, ge=0, description="cost of buying, a fraction of the value")
-    cost_close: float = Field(default=15e-4, ge=0, description="cost of selling")
-    cost_minimum: float = Field(default=5.0, ge=0, description="least cost of an order, in money")
-    limit: float | None = Field(
-        default=None, gt=0, description="daily change at which trading stops; true = 0.095, default no limit"
-    )
-    lot: float | None = Field(
-        default=None, gt=0, description="shares that orders are multiples of; true = 100, default no lots"
-    )
-    initial: float = Field(default=1e8, gt=0, description="cash before the first test day, in money")
-    risk_degree: float = Field(default=0.95, gt=0, le=1, description="part of the cash that a day's buys may invest")
-    benchmark: str | None = Field(
-        default=None,
-        description="index the excess is taken to: a symbol of the qlib folder that is run on (SH000300), FILE or "
-        "FILE#COLUMN (CSV or Parquet: date, close); default the equal-weight universe",
-    )
-
-    @field_validator("limit", "lot", mode="before")
-    @classmethod
-    def _switched(cls, value: Any, field: ValidationInfo) -> Any:
-        # A number would be read out of true: a limit of 100 %, lots of one share.
-        if isinstance(value, bool):
-            return {"limit": 0.095, "lot": 100}[str(field.field_name)] if value else None
-        return value
-
-
 class ExperimentConfig(Section):
     """A whole experiment: one dataset, one treatment, some models, some seeds."""
 
-    added = frozenset({"horizons"})
+    added = frozenset({"horizons", "scores", "missing_scores"})
 
     name: str = Field(default="quick", description="names the run: results/runs/<name>")
     protocol: str = Field(default="uniform", description="what the settings follow, printed in the report")
@@ -75,6 +34,13 @@ class ExperimentConfig(Section):
         description="model -> {params, train, data}, variant -> {model, params, ...}, or names and globs: 'a*,tcn'; "
         "`all` stands for every model, also beside "
         "those that have settings of their own; all of them run by default",
+    )
+    scores: dict[str, list[str]] = Field(
+        default={}, description="rows of scores from elsewhere: name -> a file of date, symbol, score, or one per seed"
+    )
+    missing_scores: Literal["refuse", "restrict"] = Field(
+        default="refuse",
+        description="restrict: where such files lack rows of test days, all models are scored on the rows they have",
     )
     size: Size = Field(
         default="default", description="which of its declared sizes each network has: default, quick or published"
@@ -111,6 +77,21 @@ class ExperimentConfig(Section):
         if isinstance(value, dict):
             return {name: {} if entry is None else entry for name, entry in value.items()}
         return value
+
+    @field_validator("scores", mode="before")
+    @classmethod
+    def _one_file(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: [files] if isinstance(files, str) else files for name, files in value.items()}
+        return value
+
+    @field_validator("scores")
+    @classmethod
+    def _some_file(cls, scores: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, files in scores.items():
+            if not files or not all(files):
+                raise ValueError(f"'{name}' names no file")
+        return scores
 
     @field_validator("markets", mode="before")
     @classmethod

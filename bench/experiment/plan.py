@@ -10,7 +10,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from bench.experiment.config import ExperimentConfig, ModelEntry
+from bench.experiment.entries.external import ScoreFile, read_scores_of
 from bench.experiment.entries.names import (
+    check_name,
     data_of,
     find_models,
     first_day_of,
@@ -20,6 +22,7 @@ from bench.experiment.entries.names import (
     reading_of,
     warmup_of,
 )
+from bench.experiment.entries.trials import ExternalTrial, external_trials
 from bench.experiment.trial import Trial, Window, make_trial
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
@@ -32,7 +35,7 @@ from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
 from zoo.data.sources.planted import PREFIX, get_market, planted_params
 from zoo.data.split import Fold, make_folds
-from zoo.errors import ConfigError, did_you_mean
+from zoo.errors import ConfigError, DataError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Plan:
     Attributes:
         config: the experiment.
         models: the models asked for, then the baseline if it was not.
+        external_notes: what is told of scores from elsewhere.
         panel, folds: the data, loaded once to fingerprint it and to place the segments.
         trials: in running order: all models of one fold and seed before the next, those that see the data alike
             before those that see them otherwise, so that each dataset is made once a fold.
@@ -56,6 +60,12 @@ class Plan:
     trials: list[Trial]
     config_hash: str
     device: str
+    external_notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[str]:
+        """The models, then the rows of scores from elsewhere."""
+        return [*self.models, *self.config.scores]
 
     def describe(self, command: list[str]) -> dict[str, Any]:
         """The run as stored in `run.json`: all the report needs besides the records."""
@@ -68,10 +78,14 @@ class Plan:
             "command": shlex.join(["python", "-m", "bench", *command]),
             "config": self.config.model_dump(mode="json"),
             "config_hash": self.config_hash,
-            "models": self.models,
+            "models": self.rows,
             "baseline": self.config.baseline,
             "device": self.device,
-            "trials": [{"key": t.key, "model": t.model, "fold": t.fold, "seed": t.seed} for t in self.trials],
+            "trials": [
+                {"key": t.key, "model": t.model, "fold": t.fold, "seed": t.seed}
+                | ({"external": True} if isinstance(t, ExternalTrial) else {})
+                for t in self.trials
+            ],
             "data": {
                 "name": panel.name,
                 "source": self.config.data.source,
@@ -94,7 +108,7 @@ class Plan:
                 {**f.dates(panel.days), "embargo": f.embargo} | ({"note": f.note} if f.note else {}) for f in self.folds
             ],
             "versions": versions(),
-        }
+        } | ({"external": list(self.external_notes)} if self.config.scores else {})
 
 
 def _market_of(source: str) -> dict[str, Any] | None:
@@ -114,7 +128,9 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     """
     configured = models_of(config)
     models = find_models(patterns, config) if patterns else configured
-    if config.baseline is not None and config.baseline not in models:
+    for k, name in enumerate(config.scores):
+        check_name(name, "scores", [*registry.list_models(), *config.models, *list(config.scores)[:k]])
+    if config.baseline is not None and config.baseline not in [*models, *config.scores]:
         if config.baseline not in config.models:
             registry.get_spec(config.baseline)
         models = [*models, config.baseline]
@@ -138,11 +154,13 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     folds = make_folds(panel.days, config.data.split, config.data.label.reach, first_day)
     _check_members(panel, folds)
     _check_labels(panel, folds, config.data.label)
+    files = read_scores_of(config.scores, panel, folds)
+    covered, told = _covered(files, config, panel, folds)
     seen = {name: data_of(name, config) for name in models}
     for data in dict.fromkeys(map(_hashable, seen.values())):
         for fold in folds:
             check_known(features_of(data, panel.fields), panel, fold.train)
-    trials = [
+    trials: list[Trial] = [
         make_trial(
             name,
             network_of(name, config.models),
@@ -155,6 +173,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
             # Fitted in closed form or by a CPU library: a GPU would only hold the windows.
             device if registry.get_spec(network_of(name, config.models)).gradient_trained else "cpu",
             panel.fingerprint,
+            covered[fold.index],
         )
         for fold in folds
         for data in dict.fromkeys(map(_hashable, seen.values()))
@@ -162,9 +181,45 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
         for name in models
         if seen[name] == data
     ]
+    trials += external_trials(files, config, panel, folds, device, covered)
     settings = config.model_dump(mode="json", exclude={"name", "note", "models"})
     config_hash = key_of(settings, panel.fingerprint, [t.key for t in trials])[:8]
-    return Plan(config, models, panel, folds, trials, config_hash, device)
+    return Plan(config, models, panel, folds, trials, config_hash, device, told)
+
+
+def _covered(
+    files: list[ScoreFile], config: ExperimentConfig, panel: Panel, folds: list[Fold]
+) -> tuple[dict[int, bytes], tuple[str, ...]]:
+    """By fold the rows that every file scores, as `Trial.covered` has them; and what is told of the files.
+
+    Raises:
+        DataError: a file lacks rows and that is refused, or no two rows of any day are left.
+    """
+    notes = [note for one in files for note in one.notes]
+    lacking = [one for one in files if one.absent.any()]
+    if not lacking:
+        return dict.fromkeys((fold.index for fold in folds), b""), tuple(notes)
+    if config.missing_scores == "refuse":
+        raise DataError(
+            f"scores.{lacking[0].name}: {lacking[0].path}: {lacking[0].absence(panel)}; every model is compared on the "
+            f"same rows: add them, or restrict all models to the rows that are there with --missing-scores restrict"
+        )
+    absent = np.any([one.absent for one in files], axis=0)
+    rows, kept = {}, 0
+    total = sum(int(panel.member[fold.test.start : fold.test.stop].sum()) for fold in folds)
+    for fold in folds:
+        test = slice(fold.test.start, fold.test.stop)
+        there = panel.member[test] & ~absent[test]
+        if there.sum(axis=1).max(initial=0) < 2:
+            raise DataError(f"scores: no test day of fold {fold.index} has two rows that every file scores")
+        kept += int(there.sum())
+        rows[fold.index] = np.packbits(there).tobytes()
+    notes += [f"{one.name}: {one.path.name}: {one.absence(panel)}" for one in lacking]
+    notes.append(
+        f"all models are scored on the {kept:,} of {total:,} rows of the test days that every file of scores has "
+        f"(missing_scores: restrict)"
+    )
+    return rows, tuple(notes)
 
 
 def _hashable(data: DataConfig) -> Any:

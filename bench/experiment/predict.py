@@ -50,6 +50,12 @@ def load_forecasters(
     run = store.run()
     if model not in run["models"]:
         raise ConfigError(f"run '{store.name}' has no model '{model}'{did_you_mean(model, run['models'])}")
+    if any(t["model"] == model and t.get("external") for t in run["trials"]):
+        trained = [name for name in run["models"] if name not in run["config"].get("scores", {})]
+        raise ConfigError(
+            f"run '{store.name}': '{model}' is external, scores from a file: there is no network to load; trained are "
+            f"{', '.join(trained)}"
+        )
     last = max(t["fold"] for t in run["trials"])
     chosen = [
         t

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.experiment.formulas import DAILY, formulas
 from bench.experiment.training import train_and_score, warm_up
 from bench.metrics.daily import daily_scores, summary
 from bench.records.machine import versions
-from bench.records.store import FORMAT, RunStore, key_of
+from bench.records.store import FORMAT, RunStore, digest_of, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
 from zoo.data.labels import train_label
@@ -61,6 +61,7 @@ class Trial:
         seed: of initialisation, batch order and dropout.
         device: `cpu` or `cuda`.
         key: identifies the trial in the store.
+        covered: packed bits of the rows `[test days, N]` that are scored; empty = all.
     """
 
     model: str
@@ -74,6 +75,14 @@ class Trial:
     seed: int
     device: str
     key: str
+    covered: bytes = field(default=b"", repr=False)
+
+    def restrict(self, scores: np.ndarray) -> np.ndarray:
+        """Scores `[test days, N]` without the rows that are not scored."""
+        if not self.covered:
+            return scores
+        rows = np.unpackbits(np.frombuffer(self.covered, dtype=np.uint8), count=scores.size).astype(bool)
+        return np.where(rows.reshape(scores.shape), scores, np.float32(np.nan))
 
     @property
     def fold(self) -> int:
@@ -99,6 +108,7 @@ def make_trial(
     seed: int,
     device: str,
     fingerprint: str,
+    covered: bytes = b"",
 ) -> Trial:
     """A trial with its key: a hash of model source, params, data, split, train config, seed, device, format version.
 
@@ -118,8 +128,9 @@ def make_trial(
         [window.fold, window.first_day] if window.moved else window.fold,
         seed,
         device,
+        *([digest_of(covered)] if covered else []),
     )
-    return Trial(model, network, params, train, overrides, data, reading, window, seed, device, key)
+    return Trial(model, network, params, train, overrides, data, reading, window, seed, device, key, covered)
 
 
 _panels: dict[Any, Panel] = {}
@@ -200,7 +211,7 @@ def run_trial(
     if missing:
         # Every model is compared on the same rows; leaving some out would flatter it.
         raise ModelError(f"{missing} of the {dataset.test.n_rows} test scores are not finite numbers")
-    label = dataset.raw_label[test]
+    scores, label = trial.restrict(scores), dataset.raw_label[test]
     daily = daily_scores(scores, label, train_label(label))
     daily.insert(0, "datetime", dataset.panel.days[test].astype("datetime64[ns]"))
     defaults = {name: p.default for name, p in spec.parameters.items()}
@@ -238,6 +249,7 @@ def run_trial(
 
     def fill(folder: Path) -> None:
         series = checkpoint.score_series(scores, dataset.panel, dataset.fold.test)
+        series = series.dropna() if trial.covered else series
         series.reset_index().to_parquet(folder / "scores.parquet", index=False)
         daily.to_parquet(folder / DAILY, index=False)
         checkpoint.save(folder, model, trial.network, trial.params, dataset)

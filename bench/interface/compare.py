@@ -46,6 +46,7 @@ def compare(
     accept_data: bool = False,
     figures: bool = True,
     track: str | Iterable[str] = (),
+    scores: Mapping[str, Any] | None = None,
     progress: bool = True,
     **settings: Any,
 ) -> Result | Any:
@@ -71,6 +72,8 @@ def compare(
         accept_data: go on with data whose returns are wrong.
         figures: draw the figures of the report.
         track: trackers that are told of the run, `mlflow` or `tensorboard`; what they need is an extra of that name.
+        scores: rows of scores from elsewhere: name -> path, Series or frame indexed (datetime, instrument), or a list
+            of these, one per seed.
         progress: tell notes on the data and what happens; False is silent.
         settings: every other key of an experiment (`train={"lr": 5e-4}`, `size`, `baseline`, `portfolio`, ...) and of
             its data section (`features`, `lookback`, `label`, `split`, `universe`, `concepts`, `start`, ...). Of a
@@ -88,6 +91,10 @@ def compare(
     chosen = dotted_settings(settings, also=("models", "seeds", "name", "config", "results", "jobs", "plugins"))
     chosen |= {} if name is None else {"name": name}
     chosen |= {} if seeds is None else {"seeds": seed_list(seeds)}
+    if scores is not None:
+        from bench.experiment.entries.external import kept_scores
+
+        chosen["scores"] = kept_scores(scores, Path(results) / "data")
     if isinstance(models, Mapping):
         chosen["models"] = dict(models)
     patterns = None if models is None or isinstance(models, Mapping) else models

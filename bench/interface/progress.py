@@ -60,7 +60,7 @@ class TrialProgress:
         """A row of `HEADERS` per model."""
         for model, records in self._finished.items():
             rank_ic = float(np.mean([known(r["metrics"]["rank_ic"]) for r in records] or np.nan))
-            fit = float(np.mean([r["fit"]["seconds"] for r in records] or np.nan))
+            fit = float(np.mean([known(r["fit"]["seconds"]) for r in records] or np.nan))
             now = "; ".join(f"{k}: {v}" for k, v in self._running.items() if k.split(" ")[0] == model)
             failed = str(self._failed[model] or "")
             yield model, str(len(records)), failed, digits(rank_ic, ".4f"), digits(fit, ".1f"), now
@@ -143,7 +143,5 @@ def _line(event: Done | Failed) -> str:
         return f"{event.trial.label}: FAILED: {printable(event.error)}"
     fit, (rank_ic, ic) = event.record["fit"], (known(event.record["metrics"][name]) for name in ("rank_ic", "ic"))
     epochs = f", best epoch {fit['best_epoch']} of {len(fit['history'])}" if fit["history"] else ""
-    return (
-        f"{event.trial.label}: test Rank IC {digits(rank_ic, '.4f')}, IC {digits(ic, '.4f')}, "
-        f"fit {fit['seconds']:.1f} s{epochs}"
-    )
+    how = "external" if fit["seconds"] is None else f"fit {fit['seconds']:.1f} s{epochs}"
+    return f"{event.trial.label}: test Rank IC {digits(rank_ic, '.4f')}, IC {digits(ic, '.4f')}, {how}"

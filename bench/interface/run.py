@@ -142,7 +142,7 @@ def _train(
 ) -> Outcome:
     from bench.runner import execute_plan
 
-    with session, display.trials(plan.models) as on_event:
+    with session, display.trials(plan.rows) as on_event:
 
         def on_start(pending: int, stored: int) -> None:
             on_event.set_total(pending)
@@ -173,11 +173,11 @@ def _announce(plan: Plan, models: str | None, workers: int, say: Callable[[str],
     """What a run will do, with which kernel."""
     from bench.records.machine import recurrence
 
-    for note in (*plan.panel.notes, *filter(None, (fold.note for fold in plan.folds))):
+    for note in (*plan.panel.notes, *plan.external_notes, *filter(None, (fold.note for fold in plan.folds))):
         say(f"note: {note}")
     experiment, panel = plan.config, plan.panel
     say(
-        f"{experiment.name}: {', '.join(plan.models)} on {panel.name} "
+        f"{experiment.name}: {', '.join(plan.rows)} on {panel.name} "
         f"({panel.n_days} days x {panel.n_stocks} stocks), seeds {','.join(map(str, experiment.seeds))}, "
         f"{len(plan.folds)} fold(s), {plan.device}, {workers} job(s)"
         f"{f'; recurrent nets: {recurrence()}' if plan.device == 'cpu' else ''}"

@@ -85,6 +85,26 @@ def seed_list(seeds: int | str | Iterable[int]) -> list[int]:
     return list(range(numbers[0]))
 
 
+def scores_option(given: Iterable[str] | None) -> dict[str, list[str]] | None:
+    """`["mine=a.csv,b.csv"]` as a configuration has it.
+
+    Raises:
+        ConfigError: no name, no file, or a name twice.
+    """
+    found: dict[str, list[str]] = {}
+    for text in given or ():
+        name, equals, files = text.partition("=")
+        name, several = name.strip(), [part.strip() for part in files.split(",") if part.strip()]
+        if not (equals and name and several):
+            raise ConfigError(f"--scores {text}: must be NAME=FILE or NAME=FILE,FILE, a file per seed")
+        if name in found:
+            raise ConfigError(
+                f"--scores {text}: '{name}' is given twice; its files stand behind each other: {name}=A,B"
+            )
+        found[name] = several
+    return found or None
+
+
 def command_of(
     config: str | Path | None, models: str | None, settings: Mapping[str, Any], plugins: Iterable[str]
 ) -> list[str]:

@@ -42,6 +42,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def digest_of(content: bytes) -> str:
+    """sha256 of bytes, hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def key_of(*parts: Any) -> str:
     """16 hex digits of the canonical JSON of `parts`."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)

@@ -135,7 +135,7 @@ class FinishedModel(Part):
     title: str = means("printed name")
     planned: int = means("trials planned", ge=0)
     status: Literal["ok", "incomplete"] = means("as in results")
-    scope: Literal["sample", "day"] = means("as in results")
+    scope: Literal["sample", "day", ""] = means("as in results; empty for scores from elsewhere")
     params: dict[str, Any] = means("hyper-parameters, defaults included")
     params_set: dict[str, Any] = means("those that were set")
     train: dict[str, Any] = means("training settings used")

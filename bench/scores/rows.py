@@ -11,7 +11,7 @@ from pydantic import create_model
 from bench.columns import FrameRow, Real, means
 from bench.metrics.registry import list_metrics, mean_over_days
 from bench.records.documents import read_json
-from bench.records.store import RunStore
+from bench.records.store import RunStore, known
 from bench.scores.series import Frames, Records, by_seed
 from bench.stats.bootstrap import block_length, bootstrap_means, half_width, interval
 from zoo.config import DataConfig
@@ -117,7 +117,7 @@ def model_row(
     row |= _metrics(model, by_seed(own, frames), daily, draws)
     if oracle is not None and mean_over_days(oracle, "designed_ic") > 0:
         row |= _capture(row["ic"], draws["ic"][model], draws["ic"][" oracle"], oracle)
-    row["fit_seconds"] = float(np.median([r["fit"]["seconds"] for r in own.values()]))
+    row["fit_seconds"] = float(np.median([known(r["fit"]["seconds"]) for r in own.values()]))
     timed = next((latency[k] for k in own if k in latency), None)
     return row if timed is None else row | _latency(timed)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from bench.experiment.entries.trials import ExternalTrial
 from bench.experiment.plan import Plan
 from bench.experiment.trial import Trial
 from bench.records.documents import read_json, write_json
@@ -31,7 +32,7 @@ def measure_latency(plan: Plan, store: RunStore, keys: list[str], rounds: int = 
     """
     path = store.folder / "latency.json"
     stored = (read_json(path).content or {}).get("machines", {})
-    finished = [t for t in plan.trials if t.key in keys]
+    finished = [t for t in plan.trials if t.key in keys and not isinstance(t, ExternalTrial)]
     first = {t.model: t for t in reversed(finished)}
     wanted = {t.model: t for t in finished if first[t.model] is t and t.key not in stored.get(machine_id(t.device), {})}
     if not wanted:

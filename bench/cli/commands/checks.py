@@ -48,6 +48,8 @@ def _check_one(experiment: ExperimentConfig, models: str | None) -> dict[str, An
     say("")
     for name, why in (pair for subject in subjects for pair in subject.skipped.items()):
         say(f"not checked: {name}: {why}")
+    for name in experiment.scores:
+        say(f"not checked: {name}: external, scores from files: whether they look ahead cannot be checked")
     failed = [f.check for f in findings if not f.passed]
     sample, n_models = subjects[0].sample, sum(len(s.contenders) for s in subjects)
     say(
@@ -148,6 +150,8 @@ def attribute(
         if table is not None:
             print_table(table)
             say("")
+    for name in store.run()["config"].get("scores", {}):
+        say(f"not explained: {name}: external, there is no network")
     for model, why in failures.items():
         say(f"failed: {model}: {why}")
     raise typer.Exit(1 if failures else 0)

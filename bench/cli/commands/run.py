@@ -71,7 +71,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
         store = RunStore(results, one.name)
         unmet = check_run(plan, store)
         failing += len(unmet)
-        for note in plan.panel.notes:
+        for note in (*plan.panel.notes, *plan.external_notes):
             say(f"note: {note}")
         for fold in plan.folds:
             dates = fold.dates(plan.panel.days)
@@ -83,7 +83,7 @@ def check(options: RunOptions, results: ResultsOption = Path("results")) -> None
             say(f"would fail: {model}: {why}")
         stored = sum(store.is_done(t.key) for t in plan.trials)
         say(
-            f"{one.name}: {len(plan.trials)} trials ({', '.join(plan.models)}) on {plan.device}, "
+            f"{one.name}: {len(plan.trials)} trials ({', '.join(plan.rows)}) on {plan.device}, "
             f"{stored} of them stored; config {plan.config_hash}"
         )
     raise typer.Exit(1 if failing else 0)

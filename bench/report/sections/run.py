@@ -10,7 +10,7 @@ from bench.report.tables import main
 from bench.report.tables.variants import variant_table
 from bench.text.cells import Cell
 from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
-from bench.text.language import retold, translate
+from bench.text.language import listed, retold, translate
 from bench.text.sentences import Sentence, say
 from bench.text.tables import Table
 from zoo.config import DataConfig
@@ -28,9 +28,23 @@ def opening(facts: Facts) -> Section | None:
         Figure("pareto", translate("Rank IC against the latency of one day; lines are 95 % intervals.")),
         main.main_table(facts.board),
         variant_table(facts.run),
+        _external(facts),
         prose(main.outdated_sentence(facts.board)),
         _oracle(facts),
     )
+
+
+def _external(facts: Facts) -> Items | None:
+    """What is to be known of rows of scores from elsewhere."""
+    files = facts.run["config"].get("scores", {})
+    if not files:
+        return None
+    first = translate(
+        "external: scores from files, not trained here. Whether they look ahead cannot be checked, and there is no "
+        "cost of a fit or a prediction: {names}.",
+        names=listed(files),
+    )
+    return Items(tuple(("", text) for text in (first, *(retold(note) for note in facts.run.get("external", [])))))
 
 
 def _oracle(facts: Facts) -> Prose | None:

@@ -48,7 +48,8 @@ def named(row: Row) -> ModelName:
     """The model of a row, with its status where not all of its trials are done."""
     model = row["model"]
     if row.get("status", "ok") == "ok":
-        return ModelName(model, (model,))
+        external = row.get("scope") == "" and row.get("n_trials")
+        return ModelName(phrase("{model} (external)", model=model) if external else model, (model,))
     text = phrase(
         "{model} ({status}: {done} of {planned} trials)",
         model=model,
@@ -157,7 +158,7 @@ def shared_settings(board: Leaderboard) -> str:
     """The shared training settings in one line, with the rows per step they came to on this data."""
     train = TrainConfig.model_validate(board.run["config"]["train"])
     settings = listed(f"{key} {value}" for key, value in train.model_dump().items() if value is not None)
-    steps = sorted({r["fit"]["rows_per_step"] for r in board.records.values()})
+    steps = sorted({r["fit"]["rows_per_step"] for r in board.records.values()} - {None})
     rows = listed((str(step) for step in steps), " or ")
     if not rows:
         return settings

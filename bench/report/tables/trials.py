@@ -37,6 +37,8 @@ def _means() -> list[Metric]:
 
 def lines(trial: dict[str, Any]) -> list[str]:
     """Model, data, treatment and cost of a trial of `with_intervals`, a line each."""
+    if "external" in trial:
+        return _external_lines(trial)
     data, fit, set_here = trial["data"], trial["fit"], trial["params_set"]
     params = ", ".join(f"{k} {_text(v)}{'' if k in set_here else ' (default)'}" for k, v in trial["params"].items())
     spans = ", ".join(f"{name} {first} .. {last}" for name, (first, last) in trial["segments"].items())
@@ -54,6 +56,16 @@ def lines(trial: dict[str, Any]) -> list[str]:
         f"fit: {digits(fit['seconds'], '.1f')} s on {trial['device']}{f'; {how}' if how else ''}{rows}; "
         f"scores of the test days in {digits(trial['predict_seconds'], '.2f')} s",
         f"versions: {', '.join(f'{k} {v}' for k, v in trial['versions'].items())}",
+    ]
+
+
+def _external_lines(trial: dict[str, Any]) -> list[str]:
+    spans = ", ".join(f"{name} {first} .. {last}" for name, (first, last) in trial["segments"].items())
+    return [
+        f"{trial['model']}, fold {trial['fold']}, file {trial['seed']}, trial {trial['key']}",
+        f"external: scores of {trial['external']}; whether they look ahead cannot be checked",
+        f"data: {trial['data']['source']}; fingerprint {trial['fingerprint']}",
+        f"segments: {spans}",
     ]
 
 
