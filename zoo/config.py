@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 
@@ -19,12 +20,25 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What a value that is checked by a function of its own may be, in words: part of its type."""
+
+    words: str
+
+
+_DATE = Allowed("a date, YYYY-MM-DD")
+_SPAN = Allowed("a number and d, m or y, such as 250d, 6m or 3y")
+_SEGMENT = Allowed("a fraction such as 0.6, or two dates: [2015-01-01, 2016-12-31]")
+_EMBARGO = Allowed("auto, or a number of days from 0 on")
+
+
 class LabelConfig(Section):
     """Forward return `price(t + lag + horizon) / price(t + lag) - 1`."""
 
     horizon: int = Field(default=1, ge=1, description="days the position is held")
     lag: int = Field(default=1, ge=0, description="days from the score to the entry price")
-    price: Literal["close", "open"] = "close"
+    price: Literal["close", "open"] = Field(default="close", description="price of entry and of exit")
     min_breadth: float = Field(
         default=0.5, ge=0, le=1, description="share of the usual number of names below which no day is scored; 0: off"
     )
@@ -46,13 +60,13 @@ def _date_text(value: object) -> str:
     try:
         date.fromisoformat(text if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else "")
     except ValueError:
-        raise ValueError("must be a date, YYYY-MM-DD") from None
+        raise ValueError(f"must be {_DATE.words}") from None
     return text
 
 
 def _span_text(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[1-9]\d{0,5}[dmy]", value, re.ASCII):
-        raise ValueError("must be a number and d, m or y, such as 250d, 6m or 3y")
+        raise ValueError(f"must be {_SPAN.words}")
     return value
 
 
@@ -62,29 +76,32 @@ def _segment(value: object) -> object:
     with suppress(TypeError, ValueError):
         if not isinstance(value, bool):
             return float(value)  # type: ignore[arg-type]
-    raise ValueError("must be a fraction such as 0.6, or two dates: [2015-01-01, 2016-12-31]")
+    raise ValueError(f"must be {_SEGMENT.words}")
 
 
 def _embargo_days(value: object) -> object:
     if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
         return value
-    raise ValueError("must be auto, or a number of days from 0 on")
+    raise ValueError(f"must be {_EMBARGO.words}")
 
 
-Day = Annotated[str, BeforeValidator(_date_text)]
-Span = Annotated[str, BeforeValidator(_span_text)]
-Segment = Annotated[float | tuple[str, str], BeforeValidator(_segment)]
-Embargo = Annotated[Literal["auto"] | int, BeforeValidator(_embargo_days)]
+Day = Annotated[str, BeforeValidator(_date_text), _DATE]
+Span = Annotated[str, BeforeValidator(_span_text), _SPAN]
+Segment = Annotated[float | tuple[str, str], BeforeValidator(_segment), _SEGMENT]
+Embargo = Annotated[Literal["auto"] | int, BeforeValidator(_embargo_days), _EMBARGO]
+
+
+_EMBARGO_MEANS = "days left out between segments; auto: the label's reach"
 
 
 class FixedSplit(Section):
     """One (train, valid, test) triple, by fractions of the calendar or by dates (both ends inclusive)."""
 
-    mode: Literal["fixed"] = "fixed"
-    train: Segment = 0.6
-    valid: Segment = 0.2
-    test: Segment = 0.2
-    embargo: Embargo = "auto"
+    mode: Literal["fixed"] = Field(default="fixed", description="one train, valid and test segment")
+    train: Segment = Field(default=0.6, description="segment that is fitted on")
+    valid: Segment = Field(default=0.2, description="segment that the best epoch is chosen on")
+    test: Segment = Field(default=0.2, description="segment that is scored")
+    embargo: Embargo = Field(default="auto", description=_EMBARGO_MEANS)
     force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
     @model_validator(mode="after")
@@ -102,13 +119,13 @@ class FixedSplit(Section):
 class WalkForwardSplit(Section):
     """Folds that move through the calendar; spans like `3y`, `6m`, `250d` (d = calendar positions of the panel)."""
 
-    mode: Literal["walk_forward"]
-    train: Span = "3y"
-    valid: Span = "6m"
-    test: Span = "6m"
-    step: Span = "6m"
-    expanding: bool = False
-    embargo: Embargo = "auto"
+    mode: Literal["walk_forward"] = Field(description="folds that move through the calendar")
+    train: Span = Field(default="3y", description="length of the segment that is fitted on")
+    valid: Span = Field(default="6m", description="length of the segment that the best epoch is chosen on")
+    test: Span = Field(default="6m", description="length of the segment that is scored")
+    step: Span = Field(default="6m", description="how far each fold begins after the one before")
+    expanding: bool = Field(default=False, description="every fold trains from the first day on")
+    embargo: Embargo = Field(default="auto", description=_EMBARGO_MEANS)
     force: bool = Field(default=False, description="accept an embargo shorter than the label's reach")
 
 
@@ -152,11 +169,13 @@ class UniverseConfig(Section):
 class DataConfig(Section):
     """One dataset: source, features, label, segments."""
 
-    source: str = "planted:mixed"
+    source: str = Field(
+        default="planted:mixed", description="file, folder, folder#MARKET of qlib, installed:NAME or planted:MARKET"
+    )
     start: Day | None = Field(default=None, description="first day of the source that is used")
     end: Day | None = Field(default=None, description="last day of the source that is used")
-    features: str = "raw"
-    lookback: int = Field(default=20, ge=1)
+    features: str = Field(default="raw", description="feature set: raw, alpha158, alpha158_20 or alpha360")
+    lookback: int = Field(default=20, ge=1, description="days of the window that a network sees")
     vwap: Literal["source", "typical"] = Field(
         default="source", description="typical: (high + low + close) / 3 instead of the source's vwap"
     )
@@ -190,13 +209,15 @@ class DataConfig(Section):
 class TrainConfig(Section):
     """How every gradient-trained model of an experiment is fitted."""
 
-    lr: float = Field(default=1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0, description="learning rate of Adam")
     batch_size: int = Field(
         default=1024, ge=1, le=10_000_000, description="rows per optimiser step, for sample and day scope alike"
     )
-    max_epochs: int = Field(default=20, ge=1)
+    max_epochs: int = Field(default=20, ge=1, description="epochs after which training ends in any case")
     patience: int = Field(default=5, ge=1, description="epochs without a better valid IC before stopping")
-    max_steps_per_epoch: int | None = Field(default=None, ge=1)
+    max_steps_per_epoch: int | None = Field(
+        default=None, ge=1, description="optimiser steps after which an epoch ends; default: when all rows were seen"
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="coupled L2, as torch.optim.Adam")
     grad_clip: float | None = Field(default=3.0, gt=0, description="elementwise gradient clip")
-    loss: Literal["mse", "mae"] = "mse"
+    loss: Literal["mse", "mae"] = Field(default="mse", description="of the scores against the train label")
