@@ -60,6 +60,11 @@ def test_help_imports_neither_torch_nor_pandas(arguments):
     assert loaded_after(command(*arguments)) == set()
 
 
+@pytest.mark.parametrize("arguments", [["config", "--all"], ["config", "full", "--set", "train.lr=5e-4"]])
+def test_settings_are_printed_without_torch(arguments):
+    assert "torch" not in loaded_after(command(*arguments))
+
+
 def test_help_costs_less_than_a_second():
     # Processor time, which does not depend on what else the machine does.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""docs/faults.md says nothing that no test does and no message says."""
+"""docs/pages/faults.md says nothing that no test does and no message says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")]
-    for line in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8").splitlines()
+    for line in (ROOT / "docs" / "pages" / "faults.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("| ") and not line.startswith("| fault ")
 ]
 

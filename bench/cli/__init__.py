@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from bench.cli.commands import checks, data, models, predict, run, runs, show
+from bench.cli.commands import checks, config, data, models, predict, run, runs, show
 from bench.cli.commands import time as timing
 from bench.cli.options import with_options
 from bench.text.printable import printable
@@ -20,6 +20,7 @@ from zoo.errors import ZooError
 COMMANDS = (
     run.run,
     run.check,
+    config.config,
     models.list_,
     models.describe,
     show.show,

@@ -46,8 +46,10 @@ class ExperimentConfig(Section):
         default="default", description="which of its declared sizes each network has: default, quick or published"
     )
     baseline: str | None = Field(default="linear", description="model that differences are taken to; always run")
-    seeds: list[int] = Field(default=[0, 1, 2], min_length=1)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seeds: list[int] = Field(default=[0, 1, 2], min_length=1, description="a trial of every model for each of them")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where networks are trained; auto: on a GPU if there is one"
+    )
     matrix: str = Field(default="", description="the capture matrix that the run is a part of; set by `markets`")
     markets: list[str] = Field(
         default=[],

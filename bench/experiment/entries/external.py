@@ -174,7 +174,8 @@ def _kept(name: str, scores: Any, folder: Path) -> str:
     if "score" not in recognise(list(flat.columns), f"scores['{name}']", ROLES) and len(others) == 1:
         flat = flat.rename(columns={others[0]: "score"})
     digest = hashlib.blake2b("\0".join(flat.columns).encode(), digest_size=6)
-    digest.update(np.asarray(hash_pandas_object(flat, index=False)).tobytes())
+    rows = hash_pandas_object(flat, index=False)  # pyright: ignore[reportCallIssue]
+    digest.update(np.asarray(rows).tobytes())
     path = folder / f"scores-{digest.hexdigest()}.parquet"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)

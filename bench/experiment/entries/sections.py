@@ -15,8 +15,10 @@ class ModelEntry(Section):
     added = frozenset({"model", "data"})
 
     model: str | None = Field(default=None, description="the network of a variant, which has a name of its own")
-    params: dict[str, Any] = Field(default={})
-    train: dict[str, Any] = Field(default={})
+    params: dict[str, Any] = Field(
+        default={}, description="parameters of the model; `python -m bench list MODEL` prints those it has"
+    )
+    train: dict[str, Any] = Field(default={}, description="keys of `train` that this model is given other values of")
     data: dict[str, Any] = Field(default={}, description="features and lookback of its own")
 
 
