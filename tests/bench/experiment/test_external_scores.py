@@ -140,7 +140,7 @@ def test_an_edited_file_is_a_new_record_and_the_others_stay(beside, tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_before_any_work(beside, tmp_path, change, message):
-    results, files, _ = beside
+    _, files, _ = beside
     answer = rerun(tmp_path, "--seeds", "1", "--scores", f"mine={changed(files[0], tmp_path, change)}")
     assert answer.code == 2
     assert message in answer.err
@@ -193,6 +193,24 @@ def test_restricting_scores_all_models_on_the_rows_that_every_file_has(beside, t
     assert "missing_scores: restrict" in (tmp_path / "runs" / "small" / "comparison.md").read_text()
     plain = {t["key"] for t in RunStore.open(beside[0], "small").run()["trials"]}
     assert not plain & {t["key"] for t in RunStore.open(tmp_path, "small").run()["trials"]}
+
+
+def test_the_oracle_is_restricted_with_the_models(beside, tmp_path):
+    _, files, _ = beside
+    fewer = changed(files[0], tmp_path, lambda f: f.drop(index=range(0, len(f), 3)))
+    arguments = ("--seeds", "1", "--scores", f"mine={fewer}", "--missing-scores", "restrict", "--jobs", "2")
+    assert rerun(tmp_path, *arguments).code == 0
+    whole, less = (
+        pd.read_parquet(folder / "runs" / "small" / "oracle.parquet")["rank_ic"] for folder in (beside[0], tmp_path)
+    )
+    assert len(whole) == len(less)
+    assert not np.allclose(whole, less, equal_nan=True)
+
+
+def test_scores_are_of_one_market(tmp_path):
+    answer = run_cli("run", "planted", "--scores", "mine=a.csv", "--results", tmp_path)
+    assert answer.code == 2
+    assert "markets are several data sets" in answer.err
 
 
 def test_walk_forward_gives_a_record_for_every_fold(tmp_path):
