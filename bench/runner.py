@@ -159,7 +159,10 @@ def _write_oracle(plan: Plan, store: RunStore) -> str | None:
     market = planted_market_from_spec(plan.config.data.source)
     label = raw_label(plan.panel, plan.config.data.label)
     days = np.concatenate([np.arange(f.test.start, f.test.stop) for f in plan.folds])
-    scored = Scored(market.signal[days], label[days], train_label(label[days]))
+    # The ceiling is that of the rows that models are scored on.
+    restricted = {t.fold: t.restrict for t in plan.trials}
+    signal = np.concatenate([restricted[f.index](market.signal[f.test.start : f.test.stop]) for f in plan.folds])
+    scored = Scored(signal, label[days], train_label(label[days]))
     frame = pd.DataFrame(
         {
             "datetime": plan.panel.days[days].astype("datetime64[ns]"),

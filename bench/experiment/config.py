@@ -120,6 +120,8 @@ class ExperimentConfig(Section):
     def _planted_source(self) -> ExperimentConfig:
         if self.markets and not self.data.source.startswith("planted:"):
             raise ValueError(f"markets are planted, but data.source is {self.data.source}")
+        if self.markets and self.scores:
+            raise ValueError("markets are several data sets, but scores are of one; give --scores with one market")
         return self
 
     @field_validator("seeds")

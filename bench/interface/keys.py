@@ -57,10 +57,16 @@ def keys(section: type[Section] = ExperimentConfig, path: tuple[str, ...] = (), 
         else:
             yield _key(".".join(dotted), field, when)
         for kind in inner:
-            # Of several kinds of section each says by its first key, the mode, which one it is.
-            mode = f"mode: {get_args(kind.model_fields['mode'].annotation)[0]}" if unlike else when
+            mode = _told_by(kind) if unlike else when
             for one in keys(kind, (*dotted, NAME) if listed else dotted, mode):
                 yield replace(one, when="") if unlike and one.key == ".".join((*dotted, "mode")) else one
+
+
+def _told_by(kind: type[Section]) -> str:
+    """What tells one of several kinds of section: its mode, or else the first key that it must be given."""
+    if "mode" in kind.model_fields:
+        return f"mode: {get_args(kind.model_fields['mode'].annotation)[0]}"
+    return next((name for name, field in kind.model_fields.items() if field.is_required()), "")
 
 
 def markdown(found: Iterable[Key]) -> str:

@@ -91,8 +91,9 @@ def build_for_timing(name: str, config: ExperimentConfig, dataset: Dataset, devi
     """
     spec = registry.get_spec(network_of(name, config.models))
     params, train = entry_of(name, config)
+    title = spec.title if name == spec.name else f"{spec.title} ({name})"
     model = seeded_model(spec.name, params, dataset, 0)
-    record: dict[str, Any] = {"title": spec.title, "params": params, "flops_forward": None, "flops_step": None}
+    record: dict[str, Any] = {"title": title, "params": params, "flops_forward": None, "flops_step": None}
     if isinstance(model, WholeModel):
         if device != "cpu":
             raise UnavailableError("fitted as a whole: it runs on the CPU, see the CPU's record")

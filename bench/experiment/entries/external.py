@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.util import hash_pandas_object
 
 from zoo.data.files import whole_file
 from zoo.data.panel import Panel
@@ -157,7 +156,11 @@ def kept_scores(given: Any, folder: Path) -> dict[str, list[str]]:
 
 
 def _kept(name: str, scores: Any, folder: Path) -> str:
+    from pandas.util import hash_pandas_object
+
     from zoo.data.sources.long import flat_frame
+
+    hashed: Any = hash_pandas_object
 
     if isinstance(scores, (str, Path)):
         return str(scores)
@@ -174,8 +177,10 @@ def _kept(name: str, scores: Any, folder: Path) -> str:
     if "score" not in recognise(list(flat.columns), f"scores['{name}']", ROLES) and len(others) == 1:
         flat = flat.rename(columns={others[0]: "score"})
     digest = hashlib.blake2b("\0".join(flat.columns).encode(), digest_size=6)
-    rows = hash_pandas_object(flat, index=False)  # pyright: ignore[reportCallIssue]
-    digest.update(np.asarray(rows).tobytes())
+    try:
+        digest.update(np.asarray(hashed(flat, index=False)).tobytes())
+    except TypeError as error:
+        raise DataError(f"scores['{name}'] holds cells that are neither numbers, texts nor dates ({error})") from None
     path = folder / f"scores-{digest.hexdigest()}.parquet"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)

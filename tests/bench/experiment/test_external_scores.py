@@ -195,6 +195,24 @@ def test_restricting_scores_all_models_on_the_rows_that_every_file_has(beside, t
     assert not plain & {t["key"] for t in RunStore.open(tmp_path, "small").run()["trials"]}
 
 
+def test_the_oracle_is_restricted_with_the_models(beside, tmp_path):
+    _, files, _ = beside
+    fewer = changed(files[0], tmp_path, lambda f: f.drop(index=range(0, len(f), 3)))
+    arguments = ("--seeds", "1", "--scores", f"mine={fewer}", "--missing-scores", "restrict", "--jobs", "2")
+    assert rerun(tmp_path, *arguments).code == 0
+    whole, less = (
+        pd.read_parquet(folder / "runs" / "small" / "oracle.parquet")["rank_ic"] for folder in (beside[0], tmp_path)
+    )
+    assert len(whole) == len(less)
+    assert not np.allclose(whole, less, equal_nan=True)
+
+
+def test_scores_are_of_one_market(tmp_path):
+    answer = run_cli("run", "planted", "--scores", "mine=a.csv", "--results", tmp_path)
+    assert answer.code == 2
+    assert "markets are several data sets" in answer.err
+
+
 def test_walk_forward_gives_a_record_for_every_fold(tmp_path):
     split = {"mode": "walk_forward", "train": "80d", "valid": "20d", "test": "20d", "step": "40d"}
     panel = zoo.load_panel("planted:local?stocks=20&days=200")
