@@ -7,9 +7,9 @@ A page is run from top to bottom in one folder. In it count:
 - lines of blocks `console`, and code within a sentence or a table that begins as a command does: commands;
 - code within a sentence or a table that begins with `-`: options of the last command of the line, else of `run`.
 
-`# refused: WORDS` behind a command says that it ends with exit code 2 and a message of these words. A command whose line
-says that it *needs a GPU*, *a network*, *a cluster* or *the extra X*, or code in a sentence on what is *refused*, is not
-run: its options are looked at only.
+`# refused: WORDS` behind a command says that it ends with exit code 2 and a message of these words. A command whose
+line says that it *needs a GPU*, *a network*, *a cluster* or *the extra X*, and code in a sentence on what is *refused*,
+is not run: its options are looked at only.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class Piece:
     @property
     def words(self) -> list[str]:
         return shlex.split(self.text, comments=True)
+
+    @property
+    def same(self) -> tuple[str, str]:
+        """What two pieces share that are the same to a reader."""
+        return self.kind, self.text.removeprefix("python -m ")
 
 
 def pieces(page: str) -> Iterator[Piece]:
