@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 ARGS ?=
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench docs clean
 
 run: $(INSTALLED)  ## the main job: train, compare, write results/comparison.md; a run of its own beside the committed ones
 	$(BIN)/python -m bench run --name first --models alstm,tcn $(ARGS)
@@ -22,6 +22,13 @@ check: $(INSTALLED)  ## style, types, import contracts
 
 bench: $(INSTALLED)  ## the speed tables
 	$(BIN)/python -m pytest --benchmark-only $(ARGS)
+
+docs: $(INSTALLED)-docs  ## the pages of docs/ as a site, in build/docs
+	$(BIN)/mkdocs build --strict --config-file docs/mkdocs.yml
+
+$(INSTALLED)-docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --editable '.[docs]'
+	touch $@
 
 $(INSTALLED): pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -8,7 +8,7 @@ A page is run from top to bottom in one folder. In it count:
 - code within a sentence or a table that begins with `-`: options of the last command of the line, else of `run`.
 
 `# refused: WORDS` behind a command says that it ends with exit code 2 and a message of these words. A command whose
-line says that it *needs a GPU*, *a network*, *a cluster* or *the extra X*, or code in a sentence on what is *refused*,
+line says that it *needs a GPU*, *a network*, *a cluster* or *the extra X*, and code in a sentence on what is *refused*,
 is not run: its options are looked at only.
 """
 
@@ -55,6 +55,11 @@ class Piece:
     @property
     def words(self) -> list[str]:
         return shlex.split(self.text, comments=True)
+
+    @property
+    def same(self) -> tuple[str, str]:
+        """What two pieces share that are the same to a reader."""
+        return self.kind, self.text.removeprefix("python -m ")
 
 
 def pieces(page: str) -> Iterator[Piece]:

@@ -1,7 +1,7 @@
 """Every command, block of code and sample file of README, CONTRIBUTING and docs/ does what its page says.
 
-The folder of a page holds the reader's own things (`OWN` says which word stands for which), and results with the runs
-`quick`, `prices` and `planted-mixed`. Commands are run in this process as they stand, with the options of `SMALL`
+The folder of a page holds the reader's own things (`OWN` says which word stands for which), and results with the
+runs `quick`, `prices` and `planted-mixed`. Commands are run in this process as they stand, with the options of `SMALL`
 behind their own, so that little is trained; what these replace is parsed before.
 """
 
@@ -20,6 +20,7 @@ from document_blocks import PAGES, ROOT, Piece, languages, pieces
 
 import zoo
 from bench.cli import app
+from bench.interface.settings import configure
 from bench.metrics import list_metrics
 from bench.metrics import registry as metric_registry
 from bench.records.store import RunStore
@@ -47,7 +48,7 @@ MARKET = "planted:mixed?stocks=20&days=240"
 """Takes the place of a simulated market of the experiment's own."""
 ANSWERS = {"diff": (0, 1), "recommend": (0, 1), "leaks": (0, 1)}
 """Commands whose exit code 1 is an answer: they differ, no model will do, the data hold survivors only."""
-FIRST = {(piece.kind, piece.text): page for page, text in reversed(PAGES.items()) for piece in pieces(text)}
+FIRST = {piece.same: page for page, text in reversed(PAGES.items()) for piece in pieces(text)}
 """The page that a command or option stands on first; it is run there."""
 
 
@@ -91,9 +92,14 @@ def small(words: list[str]) -> list[str]:
         more += SMALL["time --scaling"]
     if name in ("run", "check") and Path("".join(words[1:2])).stem == "planted":
         more += ["--set", "markets=[local, 'null']"]
-    if name in ("run", "check") and "--data" not in words and not any("data.source" in word for word in words):
+    if name in ("run", "check") and "--data" not in words and source_of(words[1:2]).startswith("planted:"):
         more += ["--set", f"data.source={MARKET}"]
     return [*words, *more]
+
+
+def source_of(config: list[str]) -> str:
+    """The data of the configuration that a command names, or else of the built-in one."""
+    return configure(config[0] if config and not config[0].startswith("-") else None, {}).data.source
 
 
 def check_first(words: list[str]) -> None:
@@ -145,7 +151,7 @@ def check_tool(words: list[str]) -> None:
 
 
 def check_options(piece: Piece) -> None:
-    """Options in a sentence: known to the command of the line, if it has one; those of a run are checked."""
+    """Options in a sentence: known to the command of the line, if it has one; those of a run are checked with it."""
     words = own_words(piece)
     named = " " in piece.name
     commands = [command_of(arguments_of(Piece("command", piece.name)))[0]] if named else every_command()
@@ -174,13 +180,13 @@ def every_command() -> list[Any]:
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reader's own data and runs. Read only."""
     folder = tmp_path_factory.mktemp("own")
-    panel = zoo.load_panel("planted:local?stocks=10&days=1300")
+    panel = zoo.load_panel("planted:local?stocks=6&days=1300")
     frame = panel.to_frame().reset_index()
     frame.to_parquet(folder / "prices.parquet")
     frame.to_parquet(folder / "new.parquet")
     symbols = panel.symbols.tolist()
     days = f"{panel.days[0]},{panel.days[-1]}"
-    (folder / "members.csv").write_text("symbol,start,end\n" + "".join(f"{s},{days}\n" for s in symbols[:8]))
+    (folder / "members.csv").write_text("symbol,start,end\n" + "".join(f"{s},{days}\n" for s in symbols[:5]))
     (folder / "sectors.csv").write_text(
         "symbol,concept\n" + "".join(f"{s},{'AB'[k % 2]}\n" for k, s in enumerate(symbols))
     )
@@ -216,7 +222,7 @@ def here(own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def test_a_page_runs_from_top_to_bottom(page: str, here: Path):
     namespace: dict[str, Any] = {"__name__": "page"}
     for piece in dict.fromkeys(pieces(PAGES[page])):
-        if piece.kind in ("command", "options") and FIRST[piece.kind, piece.text] != page:
+        if piece.kind in ("command", "options") and FIRST[piece.same] != page:
             continue
         if piece.kind == "python":
             exec(compile(piece.text, page, "exec"), namespace)
@@ -259,11 +265,10 @@ def test_every_file_that_a_page_points_to_exists(page: str):
     ],
 )
 def test_a_mistake_in_a_page_is_found(text: str, why: str, here: Path):
+    *before, wrong = pieces(text)
+    for piece in before:
+        parse(arguments_of(piece))
     # Of typer's errors the text may stand in an attribute alone.
-    def look() -> None:
-        for piece in pieces(text):
-            run_command(piece) if piece.kind == "command" else check_options(piece)
-
     with pytest.raises(Exception) as error:
-        look()
+        run_command(wrong) if wrong.kind == "command" else check_options(wrong)
     assert re.search(why, getattr(error.value, "message", str(error.value)))
