@@ -49,15 +49,15 @@ def workflow_notes(path: str | Path | Iterable[str | Path] | None) -> list[str]:
 
 
 def check_source(source: str, protocol: str) -> None:
-    """Refuse a workflow whose folder is not there, saying how to come by one."""
+    """Refuse a workflow, or a published experiment, whose folder is not there, saying how to come by one."""
     from zoo.data.sources.paths import split_market
 
-    if protocol != PROTOCOL or source.partition(":")[0] in ("planted", "installed"):
+    if protocol not in (PROTOCOL, "published") or source.partition(":")[0] in ("planted", "installed"):
         return
     folder, _, market = source.rpartition("#")
     missing = Path(folder or source).expanduser()
     if not split_market(source)[0].exists() and not missing.exists():
         raise ConfigError(
-            f"qlib_init.provider_uri: there is no folder {folder or source}; {FETCH} downloads one, and "
+            f"data.source (qlib_init.provider_uri): there is no folder {folder or source}; {FETCH} downloads one, and "
             f"--data DIR#{market or 'MARKET'} names another"
         )
