@@ -40,9 +40,12 @@ LastRunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Ru
 class ModelOptions:
     """Which experiment, and which of its models."""
 
-    config: Annotated[Path | None, typer.Argument(help="Experiment YAML; default: the built-in quick experiment.")] = (
-        None
-    )
+    config: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Experiment YAML, or workflow files of qlib, one or several; default: the built-in quick experiment."
+        ),
+    ] = None
     models: ModelsOption = None
     overrides: SetOption = None
     plugin: PluginOption = None
@@ -55,7 +58,17 @@ class ModelOptions:
         prepare(self.plugin)
         every = dict(parse_override(text) for text in self.overrides or [])
         every |= {key.replace("__", "."): value for key, value in changes.items() if value is not None}
-        return configure(self.config, every)
+        return configure(self._files, every)
+
+    @property
+    def _files(self) -> Path | list[Path] | None:
+        return self.config[0] if self.config and len(self.config) == 1 else self.config or None
+
+    def notes(self) -> list[str]:
+        """What workflow files say that is done otherwise."""
+        from bench.experiment.workflow import workflow_notes
+
+        return workflow_notes(self._files)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,8 +11,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from bench.experiment.entries.sections import ModelEntry, PortfolioConfig
-from bench.experiment.presets import find_config
-from bench.records.strict_yaml import parse_yaml, read_lines
+from bench.experiment.workflow import read_experiment
+from bench.records.strict_yaml import parse_yaml
 from zoo.config import COLUMN, FORWARD, DataConfig, Section, Size, TrainConfig
 from zoo.errors import ConfigError, did_you_mean
 
@@ -159,9 +160,11 @@ def _by_name(models: Any) -> Any:
 
 
 def load_config(
-    path: str | Path | None, overrides: dict[str, Any] | None = None, told: str = "--set"
+    path: str | Path | Sequence[Path] | None, overrides: dict[str, Any] | None = None, told: str = "--set"
 ) -> ExperimentConfig:
     """The experiment of a YAML file (None: all defaults), with dotted `overrides` applied on top.
+
+    A workflow of qlib, or several, are translated; see `bench.experiment.workflow`.
 
     Args:
         told: what an error calls the place that overrides come from.
@@ -169,8 +172,7 @@ def load_config(
     Raises:
         ConfigError: unreadable file, bad YAML, unknown key, bad value; names file, line, key and nearest valid key.
     """
-    file = find_config(path) if path is not None else None
-    document, lines = ({}, {}) if file is None else read_lines(file)
+    document, lines, file = read_experiment(path)
     overrides = overrides or {}
     _switch_split(document, overrides)
     if "models" in document:

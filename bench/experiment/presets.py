@@ -12,6 +12,7 @@ CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / 
 DEFAULT_CONFIG = CONFIGS / "quick.yaml"
 CLAIMS_CONFIG = CONFIGS / "claims.yaml"
 CAPABILITY_CONFIG = CONFIGS / "capability.yaml"
+REFERENCE_CONFIG = CONFIGS / "reference.yaml"
 
 
 def find_config(path: str | Path) -> Path:
@@ -34,6 +35,6 @@ def find_config(path: str | Path) -> Path:
 
 
 def experiments() -> dict[str, Path]:
-    """Every experiment by its name; other files of the folder say what is claimed and how abilities are weighed."""
-    files = sorted(set(CONFIGS.rglob("*.yaml")) - {CLAIMS_CONFIG, CAPABILITY_CONFIG})
+    """Every experiment by its name; other files say what is claimed or published, and how abilities are weighed."""
+    files = sorted(set(CONFIGS.rglob("*.yaml")) - {CLAIMS_CONFIG, CAPABILITY_CONFIG, REFERENCE_CONFIG})
     return {file.relative_to(CONFIGS).with_suffix("").as_posix(): file for file in files}

@@ -10,6 +10,7 @@ from bench.experiment.config import load_config
 from bench.experiment.events import Limits
 from bench.experiment.executors import Kind
 from bench.experiment.presets import DEFAULT_CONFIG
+from bench.experiment.workflow import workflow_notes
 from bench.interface.display import display_here
 from bench.interface.own_data import own_data
 from bench.interface.prepare import prepare
@@ -60,7 +61,8 @@ def compare(
         models: names and globs, as a list or `"a*,tcn"`, or a mapping model -> {params, train}; default: the
             experiment's.
         seeds: how many (3), or which ([0, 5, 7]); default: the experiment's, 3 in the built-in one.
-        config: an experiment YAML, or the name of one that comes with the package; default: `quick`.
+        config: an experiment YAML, a workflow file of qlib, or the name of one that comes with the package; default:
+            `quick`.
         name: of the run; default: the data's.
         results: folder of runs and reports.
         jobs: trials at once, a number or `auto`: as processors and memory allow, on a GPU 1.
@@ -115,6 +117,8 @@ def compare(
     conduct = Conduct(str(jobs), executor, address, limits, fresh, accept_data, tuple(files), figures, tracked)
     command = command_of(config, patterns, chosen, files)
     display = display_here(progress)
+    for note in workflow_notes(config):
+        display.say(f"note: {note}")
     for finished in run_experiment(experiment, patterns, conduct, folder, command, display, notes):
         outcome = finished.outcome
         display.say(

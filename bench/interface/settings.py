@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.experiment.config import ExperimentConfig, load_config
 from bench.experiment.naming import run_name
 from bench.experiment.presets import DEFAULT_CONFIG
+from bench.experiment.workflow import check_source
 from zoo.config import DataConfig
 from zoo.errors import ConfigError, did_you_mean
 
@@ -19,8 +20,12 @@ _SECTIONS = ("train", "portfolio", "data", "data.label", "data.split")
 """Of these a mapping changes the keys that it names; any other value takes the place of what was there."""
 
 
-def configure(config: str | Path | None, settings: Mapping[str, Any], told: str = "--set") -> ExperimentConfig:
-    """The experiment of a file (None: the built-in quick one) with dotted `settings` over it, and its name.
+def configure(
+    config: str | Path | Sequence[Path] | None, settings: Mapping[str, Any], told: str = "--set"
+) -> ExperimentConfig:
+    """The experiment of a file (None: the built-in quick one; several: workflows) with dotted `settings` over it.
+
+    It is named as well.
 
     Args:
         told: what an error calls the place that settings come from.
@@ -30,10 +35,12 @@ def configure(config: str | Path | None, settings: Mapping[str, Any], told: str 
     """
     file = config or DEFAULT_CONFIG
     experiment = load_config(file, dict(settings), told)
+    check_source(experiment.data.source, experiment.protocol)
     if "name" in settings:
         return experiment
     source = load_config(file).data.source if "data.source" in settings else experiment.data.source
-    return experiment.model_copy(update={"name": run_name(experiment, Path(file), source)})
+    first = Path(file if isinstance(file, (str, Path)) else file[0])
+    return experiment.model_copy(update={"name": run_name(experiment, first, source)})
 
 
 def dotted_settings(keywords: Mapping[str, Any], also: Iterable[str] = ()) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def run(
 ) -> None:
     """Train, score and compare; the report is comparison.md and .html. Stored trials are not trained again."""
     experiment = options.experiment()
+    for note in options.notes():
+        say(f"note: {note}")
     from bench.experiment.events import Limits
     from bench.interface.display import Terminal
     from bench.interface.run import Conduct, run_experiment
@@ -60,6 +62,8 @@ def run(
 def check(options: RunOptions, results: ResultsOption = Path("results")) -> None:
     """Check configuration and data and print what a run would do; trains nothing. Exit code 1: models would fail."""
     experiment = options.experiment()
+    for note in options.notes():
+        say(f"note: {note}")
     from bench.interface.run import checked_plan
     from bench.interface.several import expand
     from bench.records.store import RunStore

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from bench.advice.facts import Facts
 from bench.advice.verdict import setup_line, verdict
 from bench.report.tables import main
+from bench.report.tables.published import published_sentence, published_table
 from bench.report.tables.variants import variant_table
 from bench.text.cells import Cell
 from bench.text.document import Code, Figure, Items, Prose, Section, prose, section
@@ -30,6 +31,8 @@ def opening(facts: Facts) -> Section | None:
         variant_table(facts.run),
         _external(facts),
         prose(main.outdated_sentence(facts.board)),
+        prose(published_sentence(facts.board)),
+        published_table(facts.board),
         _oracle(facts),
     )
 
