@@ -172,7 +172,8 @@ def latency_entries(store: RunStore) -> dict[str, dict[str, Any]]:
 
 def overlap_of(run: dict[str, Any]) -> int:
     """Days in a row whose labels share returns."""
-    return DataConfig.model_validate({"label": run["config"]["data"].get("label", {})}).label.overlap
+    data = run.get("config", {}).get("data", {})
+    return DataConfig.model_validate({"label": data.get("label", {})}).label.overlap
 
 
 def bootstrap(daily: pd.DataFrame, oracle: pd.DataFrame | None = None, least: float = 1.0) -> dict[str, np.ndarray]:

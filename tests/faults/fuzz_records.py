@@ -58,6 +58,7 @@ def template() -> Path:
     by_model = {entry["model"]: entry for entry in explained["trials"].values()}
     explained["trials"] = {trials[m]["key"]: by_model[m] | {"key": trials[m]["key"]} for m in MODELS}
     write_json(small.folder / "attribution.json", explained)
+    write_json(small.folder / "importance.json", {"data": run["data"]["name"], "trials": {}})
     write_json(place / "calibration.json", _content(ROOT / "results/calibration.json"))
     for path in sorted((ROOT / "results/timing").glob("*/*.json")):
         timed = _content(path)

@@ -147,7 +147,7 @@ class ZooModel(Base):
         return pd.Series(scores[day - days.start, stock], index=asked.index, name="score", dtype=np.float32)
 
     def _part(self, dataset: Any, segment: str | slice, *, learn: bool) -> Part:
-        from qlib.data.dataset.handler import DataHandlerLP
+        from qlib.data.dataset.handler import DataHandlerLP  # pyright: ignore[reportMissingImports]
 
         key = DataHandlerLP.DK_L if learn else DataHandlerLP.DK_I
         data = dataset.prepare(segment, col_set=["feature", "label"], data_key=key)
@@ -163,8 +163,8 @@ class ZooModel(Base):
 
 def _raw_label(dataset: Any, segment: str | slice) -> pd.Series | None:
     """The label before any processor; None where the handler does not keep it."""
-    from qlib.data.dataset import DatasetH
-    from qlib.data.dataset.handler import DataHandlerLP
+    from qlib.data.dataset import DatasetH  # pyright: ignore[reportMissingImports]
+    from qlib.data.dataset.handler import DataHandlerLP  # pyright: ignore[reportMissingImports]
 
     try:
         found: Any = DatasetH.prepare(_flat(dataset), segment, col_set="label", data_key=DataHandlerLP.DK_R)
@@ -175,6 +175,6 @@ def _raw_label(dataset: Any, segment: str | slice) -> pd.Series | None:
 
 def _flat(dataset: Any) -> Any:
     """The same data without windows."""
-    from qlib.data.dataset import DatasetH
+    from qlib.data.dataset import DatasetH  # pyright: ignore[reportMissingImports]
 
     return DatasetH(handler=dataset.handler, segments=dataset.segments)

@@ -17,7 +17,8 @@ from bench.text.cells import DASH, cell_of, digits
 from bench.text.language import Phrase, phrase
 from bench.text.sentences import Sentence, say
 from bench.text.tables import Column, Definition, Entry, ModelName, Table, frame_rows
-from zoo.config import Day, LabelConfig, Section
+from zoo.config import LabelConfig, Section
+from zoo.config.values import Day
 
 _FIGURES = {"rank_ic": "Rank IC", "ic": "IC"}
 _RATIOS = {"icir": "ICIR", "rank_icir": "Rank ICIR"}

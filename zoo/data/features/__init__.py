@@ -69,6 +69,11 @@ def _columns(entry: str, fields: Sequence[str] | None) -> list[str]:
     if fields is None:
         if is_glob(entry):
             raise ConfigError(f"data.features: which columns {entry!r} matches only the data tell; name them here")
+        if near := did_you_mean(entry, FEATURE_SETS):
+            raise ConfigError(
+                f"data.features: no feature set '{entry}'{near}; there are {', '.join(sorted(FEATURE_SETS))}, and "
+                f"columns of the data, which are not known here"
+            )
         return [field_of(entry) or entry]
     found = matches(entry, fields)
     if not found or (len(found) > 1 and not is_glob(entry)):
