@@ -161,7 +161,7 @@ def check_options(piece: Piece) -> None:
     if ANYTHING.search(piece.text):
         return
     if not named and options <= options_of(command_of(["check"])[0]) and len(words) > 1 and not piece.needs:
-        data = [] if "--data" in words else ["--data", "prices.parquet"]
+        data = [] if "--data" in words else ["--data", "years.parquet"]
         answer = run_cli("check", *data, "--models", "linear", "--name", "of_its_own", *words)
         assert answer.code == 0, f"{piece.text}: {answer.err}"
 
@@ -180,8 +180,10 @@ def every_command() -> list[Any]:
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reader's own data and runs. Read only."""
     folder = tmp_path_factory.mktemp("own")
+    # Several years for what is looked at only, little for what is trained on.
     panel = zoo.load_panel("planted:local?stocks=6&days=1300")
-    frame = panel.to_frame().reset_index()
+    panel.to_frame().reset_index().to_parquet(folder / "years.parquet")
+    frame = zoo.load_panel("planted:local?stocks=6&days=400").to_frame().reset_index()
     frame.to_parquet(folder / "prices.parquet")
     frame.to_parquet(folder / "new.parquet")
     symbols = panel.symbols.tolist()
@@ -191,7 +193,7 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "symbol,concept\n" + "".join(f"{s},{'AB'[k % 2]}\n" for k, s in enumerate(symbols))
     )
     (folder / "experiment.yaml").write_text("data: {source: prices.parquet, lookback: 5}\nmodels: 'linear,gru'\n")
-    told = run_cli("data", "convert", folder / "prices.parquet", folder / "cn_data")
+    told = run_cli("data", "convert", folder / "years.parquet", folder / "cn_data")
     assert told.code == 0, told.err
     instruments = folder / "cn_data" / "instruments"
     shutil.copy(instruments / "all.txt", instruments / "csi300.txt")
