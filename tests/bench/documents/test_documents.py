@@ -7,9 +7,11 @@ behind their own, so that little is trained; what these replace is parsed before
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,18 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ran = run_cli("run", "--data", data, "--name", name, "--models", models, *arguments)
         assert ran.code == 0, ran.err
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_processor() -> Iterator[None]:
+    """Trials run in this process: starting others takes longer than what is trained here."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture
