@@ -7,9 +7,11 @@ behind their own, so that little is trained; what these replace is parsed before
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +163,7 @@ def check_options(piece: Piece) -> None:
     if ANYTHING.search(piece.text):
         return
     if not named and options <= options_of(command_of(["check"])[0]) and len(words) > 1 and not piece.needs:
-        data = [] if "--data" in words else ["--data", "prices.parquet"]
+        data = [] if "--data" in words else ["--data", "years.parquet"]
         answer = run_cli("check", *data, "--models", "linear", "--name", "of_its_own", *words)
         assert answer.code == 0, f"{piece.text}: {answer.err}"
 
@@ -180,8 +182,10 @@ def every_command() -> list[Any]:
 def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reader's own data and runs. Read only."""
     folder = tmp_path_factory.mktemp("own")
+    # Several years for what is looked at only, little for what is trained on.
     panel = zoo.load_panel("planted:local?stocks=6&days=1300")
-    frame = panel.to_frame().reset_index()
+    panel.to_frame().reset_index().to_parquet(folder / "years.parquet")
+    frame = zoo.load_panel("planted:local?stocks=6&days=400").to_frame().reset_index()
     frame.to_parquet(folder / "prices.parquet")
     frame.to_parquet(folder / "new.parquet")
     symbols = panel.symbols.tolist()
@@ -191,7 +195,7 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "symbol,concept\n" + "".join(f"{s},{'AB'[k % 2]}\n" for k, s in enumerate(symbols))
     )
     (folder / "experiment.yaml").write_text("data: {source: prices.parquet, lookback: 5}\nmodels: 'linear,gru'\n")
-    told = run_cli("data", "convert", folder / "prices.parquet", folder / "cn_data")
+    told = run_cli("data", "convert", folder / "years.parquet", folder / "cn_data")
     assert told.code == 0, told.err
     instruments = folder / "cn_data" / "instruments"
     shutil.copy(instruments / "all.txt", instruments / "csi300.txt")
@@ -204,6 +208,18 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ran = run_cli("run", "--data", data, "--name", name, "--models", models, *arguments)
         assert ran.code == 0, ran.err
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_processor() -> Iterator[None]:
+    """Trials run in this process: starting others takes longer than what is trained here."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
 
 
 @pytest.fixture
