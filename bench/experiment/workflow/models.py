@@ -88,7 +88,7 @@ def _network(
         if key == "base_model":
             if str(value) not in ("GRU", "LSTM"):
                 raise kwargs.refuse(key, f"must be GRU or LSTM, got {value!r}")
-            value = value.lower()
+            value = str(value).lower()
         if key in TRAIN:
             train[TRAIN[key]] = value
         else:
