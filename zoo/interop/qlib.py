@@ -11,6 +11,7 @@ Needs the package `pyqlib` (extra `qlib`), which is imported with this module an
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,9 +148,8 @@ class ZooModel(Base):
         return pd.Series(scores[day - days.start, stock], index=asked.index, name="score", dtype=np.float32)
 
     def _part(self, dataset: Any, segment: str | slice, *, learn: bool) -> Part:
-        from qlib.data.dataset.handler import DataHandlerLP  # pyright: ignore[reportMissingImports]
-
-        key = DataHandlerLP.DK_L if learn else DataHandlerLP.DK_I
+        handler = import_module("qlib.data.dataset.handler").DataHandlerLP
+        key = handler.DK_L if learn else handler.DK_I
         data = dataset.prepare(segment, col_set=["feature", "label"], data_key=key)
         if isinstance(data, pd.DataFrame):
             part = Part.of_frame(data, self.lookback or 1, str(segment))
@@ -163,18 +163,9 @@ class ZooModel(Base):
 
 def _raw_label(dataset: Any, segment: str | slice) -> pd.Series | None:
     """The label before any processor; None where the handler does not keep it."""
-    from qlib.data.dataset import DatasetH  # pyright: ignore[reportMissingImports]
-    from qlib.data.dataset.handler import DataHandlerLP  # pyright: ignore[reportMissingImports]
-
+    flat = import_module("qlib.data.dataset").DatasetH(handler=dataset.handler, segments=dataset.segments)
+    raw = import_module("qlib.data.dataset.handler").DataHandlerLP.DK_R
     try:
-        found: Any = DatasetH.prepare(_flat(dataset), segment, col_set="label", data_key=DataHandlerLP.DK_R)
+        return flat.prepare(segment, col_set="label", data_key=raw).iloc[:, 0]
     except AttributeError:
         return None
-    return found.iloc[:, 0]
-
-
-def _flat(dataset: Any) -> Any:
-    """The same data without windows."""
-    from qlib.data.dataset import DatasetH  # pyright: ignore[reportMissingImports]
-
-    return DatasetH(handler=dataset.handler, segments=dataset.segments)

@@ -8,7 +8,6 @@ from typing import Any
 
 from bench.experiment.workflow.keys import Keys, class_of
 from zoo.config import LabelConfig
-from zoo.data.features.alpha158 import ALPHA158_20_NAMES, ALPHA158_NAMES
 from zoo.errors import did_you_mean
 
 REGIONS = ("cn", "us", "tw")
@@ -86,7 +85,10 @@ def read_data(init: Keys, dataset: Keys) -> Data:
     reach = label["lag"] + label["horizon"]
     init.reading.tell(f"the last {reach} days of train and valid are left out: their labels read the next segment")
     section = {"source": f"{provider}#{market}", "label": label, "split": {"mode": "fixed", **segments}}
-    columns = {"alpha360": 6, "alpha158": len(ALPHA158_NAMES), "alpha158_20": len(ALPHA158_20_NAMES)}[features]
+    # Imported at use: reports are written without torch.
+    from zoo.data.features import FEATURE_SETS
+
+    columns = len(FEATURE_SETS[features].columns)
     return Data(section, features, lookback, columns, kind, region, segments["test"])
 
 
@@ -192,6 +194,8 @@ _FEATURE_STEPS = ("FilterCol", "RobustZScoreNorm", "Fillna", "ZScoreNorm", "Proc
 
 
 def _chosen(features: str, kwargs: Keys) -> str:
+    from zoo.data.features.alpha158 import ALPHA158_20_NAMES
+
     columns = list(kwargs.take("col_list", []))
     if features == "alpha158" and sorted(columns) == sorted(ALPHA158_20_NAMES):
         return "alpha158_20"
