@@ -78,7 +78,7 @@ def scored_anew(plan: Plan, store: RunStore, key: str, fold: int, label: np.ndar
     days = slice(test.start, test.stop)
     # In single precision, as the network gave them: the same metric then has the same bits.
     scores = read_scores(store, key, plan.panel, test).astype(np.float32)
-    return Scored(scores, label[days], train_label(label[days]))
+    return Scored(scores, label[days].astype(np.float64), train_label(label[days]))
 
 
 def _replace(store: RunStore, record: dict[str, Any], daily: pd.DataFrame) -> None:

@@ -21,7 +21,8 @@ def daily_scores(
     Raises:
         ConfigError: a metric fails, or does not give one number a day.
     """
-    scored = Scored(score, raw_label, train_label)
+    # Labels come in single precision; sums of returns are taken in double.
+    scored = Scored(score, np.asarray(raw_label, dtype=np.float64), train_label)
     return pd.DataFrame({m.name: m.series(scored) for m in list_metrics(derived=False)})
 
 

@@ -14,16 +14,13 @@ class Scored:
 
     Attributes:
         score: of the model, `[D, N]`.
-        raw_label: the return that was forecast, a fraction, `[D, N]`; held in float64, in which it is averaged.
+        raw_label: the return that was forecast, a fraction, `[D, N]`.
         train_label: what the model was trained on: the day's percentile rank, centred and scaled, `[D, N]`.
     """
 
     score: np.ndarray
     raw_label: np.ndarray
     train_label: np.ndarray
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "raw_label", np.asarray(self.raw_label, dtype=np.float64))
 
     @cached_property
     def both(self) -> np.ndarray:

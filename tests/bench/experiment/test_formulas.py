@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from cli_runs import SMALL, key_of_trial, run_cli, scores_of
 
-from bench.experiment.formulas import formulas
+from bench.experiment.formulas import formulas, outdated
 from bench.metrics import list_metrics, registry
 from bench.records.documents import write_json
 from bench.records.store import RunStore, digest
@@ -155,3 +155,12 @@ def test_a_metric_that_fails_is_refused_before_any_training(plugin_metric, tmp_p
     assert answer.code == 2
     assert f"metric 'faulty' of {file}: AttributeError" in " ".join(answer.err.split())
     assert not (tmp_path / "results").exists()
+
+
+def test_committed_runs_were_scored_by_the_formulas_of_today():
+    results = Path(__file__).parents[3] / "results"
+    runs = sorted(path.name for path in (results / "runs").iterdir() if (path / "run.json").is_file())
+    stores = [RunStore(results, name) for name in runs]
+    records = [store.record(key) for store in stores for key in sorted(store.keys())[:1]]
+    assert len(records) >= 9
+    assert [outdated(record) for record in records if record is not None] == [[]] * len(records)
