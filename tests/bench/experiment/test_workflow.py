@@ -243,3 +243,13 @@ def test_the_interface_takes_a_workflow_and_changes_on_top(tmp_path: Path) -> No
         progress=False, device="cpu",
     )  # fmt: skip
     assert sorted(result.models) == ["gru", "linear"]
+
+
+def test_files_with_features_of_their_own_run_side_by_side(tmp_path: Path) -> None:
+    folder = small_folder(tmp_path / "cn")
+    kept = {"folder": folder, "spans": SMALL_SPANS}
+    long = write(workflow("linear", **kept), tmp_path, "workflow_config_linear_Alpha360.yaml")
+    short = write(workflow("linear", handler="Alpha158", **kept), tmp_path, "workflow_config_linear_Alpha158.yaml")
+    answer = run_cli("run", long, short, "--results", tmp_path / "r", "--seeds", "1", "--no-figures")
+    assert answer.code == 0, answer.err
+    assert {"linear_Alpha158", "linear_Alpha360"} <= set(bench.open(results=tmp_path / "r").table.index)
