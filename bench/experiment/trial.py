@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.experiment.code_hash import source_hash
+from bench.experiment.code_hash import code_of, source_hash
 from bench.experiment.entries.names import warmup_of
 from bench.experiment.formulas import DAILY, formulas
 from bench.experiment.training import train_and_score, warm_up
@@ -21,6 +21,7 @@ from bench.records.machine import versions
 from bench.records.store import FORMAT, RunStore, digest_of, key_of
 from zoo import checkpoint, registry, trainer
 from zoo.config import DataConfig, TrainConfig, WalkForwardSplit
+from zoo.data.features import own_sources
 from zoo.data.labels import train_label
 from zoo.data.panel import Panel
 from zoo.data.sources import open_panel
@@ -129,6 +130,7 @@ def make_trial(
         seed,
         device,
         *([digest_of(covered)] if covered else []),
+        *([code_of(file) for file in own_sources(data)]),
     )
     return Trial(model, network, params, train, overrides, data, reading, window, seed, device, key, covered)
 

@@ -27,6 +27,7 @@ from bench.metrics import list_metrics
 from bench.metrics import registry as metric_registry
 from bench.records.store import RunStore
 from zoo import registry
+from zoo.data.features import FEATURE_SETS
 from zoo.data.sources.planted import list_markets
 from zoo.data.sources.planted import registry as market_registry
 
@@ -223,7 +224,7 @@ def one_processor() -> Iterator[None]:
 
 
 @pytest.fixture
-def here(own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the reader's folder to work in; what a page registers is forgotten."""
     registry.list_models(), list_markets(), list_metrics()
     for room, table in ((registry, "_specs"), (market_registry, "_markets"), (metric_registry, "_metrics")):
@@ -231,7 +232,10 @@ def here(own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     shutil.copytree(own_folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    sets = dict(FEATURE_SETS)
+    yield tmp_path
+    FEATURE_SETS.clear()
+    FEATURE_SETS.update(sets)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from zoo.config import ColumnLabel, DataConfig
 from zoo.data.features.alpha360 import Alpha360
@@ -11,9 +14,34 @@ from zoo.data.features.columns import Columns, Joined, parts_of
 from zoo.data.features.factors import Alpha158, Alpha158Selected
 from zoo.data.features.raw import Raw
 from zoo.data.own.asked import LABEL, field_of, is_glob, matches, same_column
+from zoo.data.panel import FIELDS
 from zoo.errors import ConfigError, did_you_mean
 
 FEATURE_SETS: dict[str, type[FeatureSet]] = {cls.name: cls for cls in (Raw, Alpha360, Alpha158, Alpha158Selected)}
+
+
+def register_feature_set(cls: type[FeatureSet]) -> type[FeatureSet]:
+    """Class decorator: a feature set of a plugin file, found under its `name` by `data.features`.
+
+    Raises:
+        ConfigError: it is no feature set, has no usable name, or the name is that of another set or field.
+    """
+    name = getattr(cls, "name", None)
+    if not issubclass(cls, FeatureSet) or not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name):
+        raise ConfigError(
+            f"feature set {cls.__name__}: must be a FeatureSet with a name of 1 to 64 small letters, digits and '_'"
+        )
+    known = FEATURE_SETS.get(name)
+    if name in FIELDS or (known is not None and inspect.getfile(known) != inspect.getfile(cls)):
+        raise ConfigError(f"feature set {cls.__name__}: the name '{name}' is taken; choose another")
+    FEATURE_SETS[name] = cls
+    return cls
+
+
+def own_sources(data: DataConfig) -> list[Path]:
+    """The files of the sets of a configuration that plugins have registered."""
+    files = (Path(inspect.getfile(FEATURE_SETS[entry])) for entry in data.entries if entry in FEATURE_SETS)
+    return sorted({file for file in files if not file.is_relative_to(Path(__file__).parent)})
 
 
 def make_feature_set(features: str | Sequence[str], lookback: int, fields: Sequence[str] | None = None) -> FeatureSet:
