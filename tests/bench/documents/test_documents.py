@@ -189,6 +189,9 @@ def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = zoo.load_panel("planted:local?stocks=6&days=400").to_frame().reset_index()
     frame.to_parquet(folder / "prices.parquet")
     frame.to_parquet(folder / "new.parquet")
+    scores = frame.set_axis([*frame.columns[:2], "score", *frame.columns[3:]], axis=1).iloc[7:, :3]
+    for seed in (0, 1):
+        scores.to_csv(folder / f"seed{seed}.csv", index=False)
     symbols = panel.symbols.tolist()
     days = f"{panel.days[0]},{panel.days[-1]}"
     (folder / "members.csv").write_text("symbol,start,end\n" + "".join(f"{s},{days}\n" for s in symbols[:5]))
