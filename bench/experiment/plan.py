@@ -24,6 +24,7 @@ from bench.experiment.entries.names import (
 )
 from bench.experiment.entries.trials import ExternalTrial, external_trials
 from bench.experiment.trial import Trial, Window, make_trial
+from bench.experiment.workflow import check_source
 from bench.records.machine import resolve_device, versions
 from bench.records.store import key_of
 from zoo import registry
@@ -126,6 +127,7 @@ def make_plan(config: ExperimentConfig, patterns: str | None) -> Plan:
     Raises:
         ZooError: anything that would keep a trial from starting, except what `UnavailableError` covers.
     """
+    check_source(config.data.source, config.protocol)
     configured = models_of(config)
     models = find_models(patterns, config) if patterns else configured
     for k, name in enumerate(config.scores):

@@ -11,7 +11,6 @@ from typing import Any
 from bench.experiment.config import ExperimentConfig, load_config
 from bench.experiment.naming import run_name
 from bench.experiment.presets import DEFAULT_CONFIG
-from bench.experiment.workflow import check_source
 from zoo.config import DataConfig
 from zoo.errors import ConfigError, did_you_mean
 
@@ -35,7 +34,6 @@ def configure(
     """
     file = config or DEFAULT_CONFIG
     experiment = load_config(file, dict(settings), told)
-    check_source(experiment.data.source, experiment.protocol)
     if "name" in settings:
         return experiment
     source = load_config(file).data.source if "data.source" in settings else experiment.data.source

@@ -293,8 +293,7 @@ def test_plan_trial_and_prediction_see_the_same_universe(prices, tmp_path):
     member = plan.panel.member
     assert set(member.sum(axis=1)) == {3}
     (trial,) = plan.trials
-    _dataset.cache_clear()
-    np.testing.assert_array_equal(_dataset(trial.data, 0, "cpu").panel.member, member)
+    np.testing.assert_array_equal(_dataset(trial).panel.member, member)
     assert execute_plan(plan, tmp_path, ["run"]).failed == 0
     store = RunStore.open(tmp_path, "u")
     record = store.record(trial.key)

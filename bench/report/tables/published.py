@@ -78,12 +78,15 @@ def repeated_table(run: dict[str, Any]) -> PublishedTable | None:
 
 def _repeats(run: dict[str, Any], table: PublishedTable) -> bool:
     data, folds = run["config"]["data"], run["folds"]
-    split, label = data.get("split", {}), LabelConfig.model_validate(data.get("label", {}))
-    alike = ("horizon", "lag", "price")
+    split, label = data.get("split", {}), data.get("label", {})
+    # A column that is given is no published label.
+    other = "column" in label or any(
+        label.get(key, getattr(LabelConfig(), key)) != getattr(table.label, key) for key in ("horizon", "lag", "price")
+    )
     if (
         market_of(data) != table.market
         or (data.get("features"), data.get("lookback")) != (table.features, table.lookback)
-        or any(getattr(label, key) != getattr(table.label, key) for key in alike)
+        or other
         or split.get("mode", "fixed") != "fixed"
         or len(folds) != 1
     ):

@@ -159,7 +159,7 @@ def test_a_metric_that_fails_is_refused_before_any_training(plugin_metric, tmp_p
 
 def test_committed_runs_were_scored_by_the_formulas_of_today():
     results = Path(__file__).parents[3] / "results"
-    runs = sorted(path.name for path in (results / "runs").iterdir() if (path / "run.json").is_file())
+    runs = ["quick", "sp500", *(path.name for path in sorted((results / "runs").glob("planted-*")))]
     stores = [RunStore(results, name) for name in runs]
     records = [store.record(key) for store in stores for key in sorted(store.keys())[:1]]
     assert len(records) >= 9
