@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.experiment.entries.external import keep_parquet
 from bench.experiment.naming import data_name
 from zoo.errors import ConfigError, DataError
 
@@ -64,20 +65,13 @@ def own_data(data: Any, config: DataConfig, folder: Path, name: str | None) -> O
 
 def _keep_frame(frame: pd.DataFrame, config: DataConfig, folder: Path, name: str) -> OwnData:
     """Kept with the columns that nobody reads today; a panel would be without them."""
-    from zoo.data.files import whole_file
     from zoo.data.sources import whole_panel
     from zoo.data.sources.long import flat_frame
 
     as_given = whole_panel(config, frame).fingerprint
     flat = _storable(flat_frame(frame))
     path = folder / f"{name}-{_hash(flat)}.parquet"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with whole_file(path) as temporary:
-                flat.to_parquet(temporary, index=False)
-        except (ValueError, TypeError) as error:  # pyarrow's errors are of these kinds
-            raise DataError(f"the frame cannot be kept as Parquet ({error}); give the path of a file instead") from None
+    keep_parquet(flat, path, "the frame")
     if whole_panel(config, path).fingerprint != as_given:
         raise DataError(f"{path} does not read back as the frame; remove it, or give the path of a file instead")
     return OwnData(str(path))

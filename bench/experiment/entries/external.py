@@ -171,10 +171,12 @@ def _kept(name: str, scores: Any, folder: Path) -> str:
             f"compare(): scores['{name}'] is a {type(scores).__name__}; it must be a path, or a Series or frame "
             f"indexed (datetime, instrument)"
         )
-    flat = flat_frame(scores).set_axis([*map(str, flat_frame(scores).columns)], axis=1)
+    flat = flat_frame(scores)
+    flat = flat.set_axis([*map(str, flat.columns)], axis=1)
     flat.attrs = {}
-    others = [c for c in flat.columns if c not in recognise(list(flat.columns), f"scores['{name}']", ROLES).values()]
-    if "score" not in recognise(list(flat.columns), f"scores['{name}']", ROLES) and len(others) == 1:
+    roles = recognise(list(flat.columns), f"scores['{name}']", ROLES)
+    others = [c for c in flat.columns if c not in roles.values()]
+    if "score" not in roles and len(others) == 1:
         flat = flat.rename(columns={others[0]: "score"})
     digest = hashlib.blake2b("\0".join(flat.columns).encode(), digest_size=6)
     try:
@@ -182,11 +184,24 @@ def _kept(name: str, scores: Any, folder: Path) -> str:
     except TypeError as error:
         raise DataError(f"scores['{name}'] holds cells that are neither numbers, texts nor dates ({error})") from None
     path = folder / f"scores-{digest.hexdigest()}.parquet"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with whole_file(path) as temporary:
-                flat.to_parquet(temporary, index=False)
-        except (ValueError, TypeError) as error:  # pyarrow's errors are of these kinds
-            raise DataError(f"scores['{name}'] cannot be kept as Parquet ({error}); give a path instead") from None
+    keep_parquet(flat, path, f"scores['{name}']")
     return str(path)
+
+
+def keep_parquet(frame: pd.DataFrame, path: Path, what: str) -> None:
+    """Write a frame under a name that tells its content, unless it is there.
+
+    Args:
+        what: the frame, as an error calls it.
+
+    Raises:
+        DataError: a column that Parquet cannot hold.
+    """
+    if path.is_file():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with whole_file(path) as temporary:
+            frame.to_parquet(temporary, index=False)
+    except (ValueError, TypeError) as error:  # pyarrow's errors are of these kinds
+        raise DataError(f"{what} cannot be kept as Parquet ({error}); give the path of a file instead") from None
